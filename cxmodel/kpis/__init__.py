@@ -1,0 +1,1 @@
+"""The headline figures of surveys, service and customers, with their intervals."""

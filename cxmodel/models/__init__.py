@@ -1,0 +1,1 @@
+"""What is learnt from observations: lift and its checks, churn, retention."""

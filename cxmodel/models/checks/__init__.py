@@ -1,0 +1,1 @@
+"""Attempts to prove the lift wrong, one file each."""

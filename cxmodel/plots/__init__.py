@@ -1,0 +1,1 @@
+"""Figures from plain frames; the only folder that imports matplotlib."""

@@ -1,0 +1,1 @@
+"""From results to a report that a board can read."""

@@ -1,0 +1,1 @@
+"""From lift and retention to money: customer lifetime value and programmes."""
