@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CONF_LEVEL = 0.95
 ESTIMATE_FIELDS = ("estimate", "std_error", "conf_low", "conf_high", "conf_level", "unit", "n_obs")
@@ -48,9 +53,12 @@ class Estimate:
 
     Examples
     --------
-    >>> lift = Estimate.from_std_error(4.0, 1.0, unit="USD per rating point per customer per 180 days")
+    >>> unit = "USD per rating point per customer per 180 days"
+    >>> lift = Estimate.from_std_error(4.0, 1.0, unit=unit)
     >>> round(lift.conf_low, 2), round(lift.conf_high, 2)
     (2.04, 5.96)
+    >>> print(lift)
+    4 USD per rating point per customer per 180 days (95% interval 2.04 to 5.96)
     >>> lift.scaled(0.6, unit="USD margin per rating point per customer per 180 days").estimate
     2.4
     """
@@ -120,7 +128,8 @@ class Estimate:
         """
         if self.unit != other.unit:
             raise ValueError(
-                f"Units differ: {self.unit!r} and {other.unit!r}. Convert one with scaled(factor, unit=)."
+                f"Units differ: {self.unit!r} and {other.unit!r}. "
+                "Convert one with scaled(factor, unit=)."
             )
         if self.conf_level != other.conf_level:
             raise ValueError(f"Confidence levels differ: {self.conf_level} and {other.conf_level}.")
@@ -146,10 +155,27 @@ class Estimate:
 
     def __sub__(self, other: object) -> Estimate:
         raise TypeError(
-            "Estimates do not subtract with -: use a.plus(b.scaled(-1, unit=b.unit), covariance=...)."
+            "Estimates do not subtract with -: "
+            "use a.plus(b.scaled(-1, unit=b.unit), covariance=...)."
         )
 
     __rsub__ = __sub__
+
+    def __str__(self) -> str:
+        parts = []
+        if self.conf_low is not None and self.conf_high is not None:
+            ends = f"{_short(self.conf_low)} to {_short(self.conf_high)}"
+            parts.append(f"{100 * self.conf_level:g}% interval {ends}")
+        if self.n_obs is not None:
+            parts.append(f"n = {self.n_obs:,}")
+        inside = f" ({'; '.join(parts)})" if parts else ""
+        return f"{_short(self.estimate)} {self.unit}{inside}"
+
+    def _repr_html_(self) -> str:
+        from cxmodel.display import escape
+
+        said = "".join(f"<li>{escape(caveat)}</li>" for caveat in self.caveats)
+        return f"<p>{escape(self)}</p>" + (f"<ul>{said}</ul>" if said else "")
 
     def to_dict(self) -> dict[str, Any]:
         """Give the seven fields of an estimate in ``results.json``; what is not finite is None."""
@@ -185,6 +211,60 @@ class NotRun:
         return {"status": self.status, "reason": self.reason}
 
 
+class Result(ABC):
+    """The one base of every result: how it shows itself follows from its title and its table."""
+
+    caveats: tuple[str, ...] = ()
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What was computed, as a heading."""
+
+    @abstractmethod
+    def to_frame(self) -> pd.DataFrame:
+        """Give one row per estimate."""
+
+    @abstractmethod
+    def to_section(self) -> dict[str, Any]:
+        """Give the part of ``results.json`` that this result fills; leaves may be estimates."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give `to_section` as plain dictionaries, lists and numbers."""
+        return dict(to_plain(self.to_section()))
+
+    def summary(self) -> str:
+        """Write the table as text, with the caveats below it."""
+        from cxmodel.display import to_text
+
+        lines = [to_text(self.to_frame(), title=self.title)]
+        return "\n".join([*lines, *(f"- {caveat}" for caveat in self.caveats)])
+
+    def _repr_html_(self) -> str:
+        from cxmodel.display import to_html
+
+        return to_html(self.to_frame(), title=self.title)
+
+
+def to_plain(value: Any) -> Any:
+    """Turn sections, estimates and numpy scalars into what JSON holds; not finite becomes None."""
+    if isinstance(value, (Estimate, NotRun)):
+        return to_plain(value.to_dict())
+    if isinstance(value, Mapping):
+        return {str(name): to_plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(part) for part in value]
+    if hasattr(value, "item") and not isinstance(value, (str, bytes)):
+        return to_plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, date):
+        return value.isoformat()
+    if value is None or isinstance(value, (str, int, bool)):
+        return value
+    raise TypeError(f"{type(value).__name__} cannot stand in results.json: {value!r}.")
+
+
 def critical_value(conf_level: float, deg_freedom: float | None = None) -> float:
     """Give the two-sided critical value: normal, or Student's t with `deg_freedom`.
 
@@ -202,6 +282,11 @@ def critical_value(conf_level: float, deg_freedom: float | None = None) -> float
     from scipy.special import stdtrit
 
     return float(stdtrit(deg_freedom, 0.5 + conf_level / 2))
+
+
+def _short(value: float) -> str:
+    """Write a number with about three figures."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def finite_or_none(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a rating means: its range, its bands, its boxes, its direction and its headline statistic."""
+"""What a rating means: its range, bands, boxes, direction and headline statistic."""
 
 from __future__ import annotations
 
@@ -73,7 +73,8 @@ class Scale:
                 )
         elif self.top_box is None or not self.low <= self.top_box <= self.high:
             raise ValueError(
-                f"Scale {self.name!r}: top_box must lie in {self.low}-{self.high}, not {self.top_box}."
+                f"Scale {self.name!r}: top_box must lie in {self.low}-{self.high}, "
+                f"not {self.top_box}."
             )
 
     @property
@@ -122,11 +123,11 @@ class Scale:
         return TOP_BOX if is_good else REST
 
     def crossing_ratings(self) -> dict[int, float]:
-        """Give, for each rating, the KPI points gained when one customer in it moves one point better.
+        """Give the KPI points gained when one customer at a rating moves one point better.
 
         Averaged over the shares of the ratings this is how far a uniform shift of one rating point
-        moves the KPI: 100 x (share at 6 + share at 8) for NPS, 100 x the share just outside the top box
-        otherwise (methods, section 1).
+        moves the KPI: 100 x (share at 6 + share at 8) for NPS, 100 x the share just outside the
+        top box otherwise.
 
         Examples
         --------

@@ -1,1 +1,7 @@
 """Simulated companies whose truth is known."""
+
+from cxmodel.datasets.comparison import compare_with_truth
+from cxmodel.datasets.simulation import Simulation, simulate
+from cxmodel.datasets.worlds import WORLDS, World
+
+__all__ = ["WORLDS", "Simulation", "World", "compare_with_truth", "simulate"]

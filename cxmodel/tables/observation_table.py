@@ -1,4 +1,4 @@
-"""The observation table: one row per response, with what was known before it and what came after."""
+"""The observation table: one row per response, what was known before it and what came after."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..scales import Scale
+from cxmodel.scales import Scale
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TIMING_GAPS = (0, 30, 60, 90)
+MAX_DAYS = 36_525
+"""A hundred years: no window is longer, so that times stay within the calendar."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +51,10 @@ class Windows:
     inactive_days: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("lookback_days", "outcome_days"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"windows.{name} must be 1 day or more, not {getattr(self, name)}."
-                )
-        if self.gap_days < 0:
-            raise ValueError(f"windows.gap_days must be 0 or more, not {self.gap_days}.")
+        for name, least in (("lookback_days", 1), ("outcome_days", 1), ("gap_days", 0)):
+            days = getattr(self, name)
+            if not least <= days <= MAX_DAYS:
+                raise ValueError(f"windows.{name} must lie in {least}-{MAX_DAYS:,}, not {days}.")
         if self.inactive_days is None:
             object.__setattr__(self, "inactive_days", min(90, self.outcome_days))
         elif not 1 <= self.inactive_days <= self.outcome_days:
@@ -70,7 +69,18 @@ class Windows:
         return tuple(sorted({self.gap_days, *(g for g in TIMING_GAPS if g > self.gap_days)}))
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+def days_in_words(days: int) -> str:
+    """Say how an outcome window of so many days is called in units.
+
+    Examples
+    --------
+    >>> days_in_words(180), days_in_words(1)
+    ('180 days', '1 day')
+    """
+    return "1 day" if days == 1 else f"{days} days"
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Observations:
     """Responses joined to controls that lie strictly before them and outcomes strictly after.
 
@@ -97,14 +107,27 @@ class Observations:
     attributes, controls, other_ratings : tuple of str
         Columns of `frame`: customers' and responses' attributes; what a joined table offers as
         controls; further ratings (``rating_<key>``).
+    customer_attributes : tuple of str
+        Those of `attributes` that are the customers'; the others were known at the response.
     attributes_as_of_extract : bool
-        Whether attributes are as of the extract, so perhaps known only after the outcome.
+        Whether the customers' attributes (in a joined table, its controls) are as of the extract,
+        so perhaps known only after the outcome.
+    touchpoints : tuple of str
+        Columns of `frame` with ratings that stand for touchpoints.
     is_joined : bool
         Whether the table came already joined (``sources.observations``).
     plan : str, optional
         The window plan taken.
     audit : mapping
         The ``audit`` section of ``results.json`` (without the rows that stages leave out).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from cxmodel.tables.readers import read_observations
+    >>> obs = read_observations(pd.DataFrame({"left": ["no", "yes"]}), churned="left")
+    >>> obs.n_obs, obs.has("churned"), obs.audit["n_responses"]
+    (2, True, 2)
     """
 
     frame: pd.DataFrame
@@ -118,17 +141,38 @@ class Observations:
     attributes: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
     other_ratings: tuple[str, ...] = ()
+    customer_attributes: tuple[str, ...] = ()
     attributes_as_of_extract: bool = False
+    touchpoints: tuple[str, ...] = ()
     is_joined: bool = False
     plan: str | None = None
     conf_level: float = 0.95
     min_group_size: int = 30
     audit: Mapping[str, Any] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        rating = f"rating {self.rating}" if self.rating else "no rating"
+        return f"<Observations: {self.n_obs:,} rows, {rating}, {self.window_words}>"
+
     def to_frame(self) -> pd.DataFrame:
         """Copy the observations, without the columns that only the models use."""
         public = [name for name in self.frame.columns if not str(name).startswith("_")]
         return self.frame[public].copy()
+
+    @staticmethod
+    def check(obs: object) -> None:
+        """Refuse what is no observation table, before a model looks into it.
+
+        Raises
+        ------
+        TypeError
+            If `obs` is something else.
+        """
+        if not isinstance(obs, Observations):
+            raise TypeError(
+                f"fit takes what cxmodel.join_observations or cxmodel.read_observations returns, "
+                f"not {type(obs).__name__}."
+            )
 
     @property
     def n_obs(self) -> int:

@@ -1,1 +1,1 @@
-"""Attempts to prove the lift wrong, one file each."""
+"""Reasons to doubt a lift, each tried: one file a check."""

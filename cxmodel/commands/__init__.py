@@ -1,0 +1,1 @@
+"""The commands of ``cxmodel``, one file each; ``cli`` puts them together."""

@@ -1,0 +1,133 @@
+"""The short answer that a run prints: headline figures, what did not run, where the report is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cxmodel.study_results import LEFT_OUT
+
+_NOT_STAGES = ("schema_version", "cxmodel_version", "study", "audit", "caveats", "inputs")
+
+
+def short_answer(results: Mapping[str, Any], folder: Path, *, report: Sequence[str] = ()) -> str:
+    """Write the lines that end a run.
+
+    Parameters
+    ----------
+    results : mapping
+        ``results.json`` as a dictionary.
+    folder : Path
+        Where the outputs are.
+    report : sequence of {"html", "pdf"}
+        The forms of the report that were rendered.
+
+    Examples
+    --------
+    >>> kpi = {"kpi": "nps", "group": {}, "period": None, "estimate": 31.25, "conf_low": 28.0,
+    ...        "conf_high": 34.5, "conf_level": 0.95, "unit": "NPS, -100 to 100", "n_obs": 2000}
+    >>> print(short_answer({"kpis": {"status": "ok", "rows": [kpi]}}, Path("out")))
+    KPI nps (NPS, -100 to 100): 31.2 (95% interval 28.0 to 34.5; n = 2,000)
+    Results: out/results.json
+    """
+    lines = [*_kpis(results), *_lifts(results), *_checks(results), *_programmes(results)]
+    lines += _not_run(results)
+    lines.append(f"Results: {folder / 'results.json'}")
+    lines += [f"Report: {folder / f'report.{form}'}" for form in report]
+    return "\n".join(lines)
+
+
+def number(value: float | None) -> str:
+    """Write a number with about three figures, and thousands apart.
+
+    Examples
+    --------
+    >>> number(1234.5), number(31.4159), number(3.14159), number(0.0123456), number(0.0)
+    ('1,234', '31.4', '3.14', '0.0123', '0')
+    """
+    if value is None:
+        return "unknown"
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size < 1:
+        return f"{value:.{2 - math.floor(math.log10(size))}f}"
+    return f"{value:,.0f}" if size >= 100 else f"{value:.1f}" if size >= 10 else f"{value:.2f}"
+
+
+def with_interval(estimate: Mapping[str, Any], *, with_unit: bool = True) -> str:
+    """Write an estimate with its unit, interval and number of observations."""
+    parts = []
+    if estimate.get("conf_low") is not None and estimate.get("conf_high") is not None:
+        ends = f"{number(estimate['conf_low'])} to {number(estimate['conf_high'])}"
+        parts.append(f"{100 * estimate['conf_level']:g}% interval {ends}")
+    if estimate.get("n_obs") is not None:
+        parts.append(f"n = {estimate['n_obs']:,}")
+    inside = f" ({'; '.join(parts)})" if parts else ""
+    unit = f" {estimate['unit']}" if with_unit and estimate.get("unit") else ""
+    return number(estimate["estimate"]) + unit + inside
+
+
+def _part(results: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    found: Any = results
+    for step in path:
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _rows(results: Mapping[str, Any], stage: str) -> list[Mapping[str, Any]]:
+    return list(_part(results, stage).get("rows") or ())
+
+
+def _kpis(results: Mapping[str, Any]) -> Iterator[str]:
+    for row in _rows(results, "kpis"):
+        is_overall = not row.get("group") and row.get("period") is None
+        if is_overall and row.get("estimate") is not None:
+            yield f"KPI {row['kpi']} ({row['unit']}): {with_interval(row, with_unit=False)}"
+
+
+def _lifts(results: Mapping[str, Any]) -> Iterator[str]:
+    for outcome in ("revenue", "retention"):
+        headline = _part(results, "lift", outcome, "per_rating_point")
+        if headline.get("estimate") is None:
+            continue
+        grade = _part(results, "evidence", "by_outcome", outcome).get("grade")
+        evidence = f"; evidence: {str(grade).replace('_', ' ')}" if grade else ""
+        yield f"Lift of {outcome}: {with_interval(headline)}{evidence}"
+
+
+def _checks(results: Mapping[str, Any]) -> Iterator[str]:
+    failed = [
+        f"{row['name']} ({row['outcome']})" if row.get("outcome") else str(row["name"])
+        for row in _rows(results, "checks")
+        if row.get("verdict") == "fail"
+    ]
+    if failed:
+        yield f"Failed checks: {', '.join(failed)}"
+
+
+def _programmes(results: Mapping[str, Any]) -> Iterator[str]:
+    for row in _rows(results, "programmes"):
+        npv = row.get("npv")
+        if isinstance(npv, Mapping) and npv.get("estimate") is not None:
+            yield f"Programme {row['name']}: NPV {with_interval(npv)}"
+
+
+def _not_run(results: Mapping[str, Any]) -> Iterator[str]:
+    for stage, section in results.items():
+        if stage in _NOT_STAGES or not isinstance(section, Mapping):
+            continue
+        if section.get("status") == "not_run":
+            if section.get("reason") != LEFT_OUT:
+                yield f"Not run: {stage}: {section.get('reason')}"
+        elif stage == "lift":
+            yield from _outcomes_not_run(section)
+
+
+def _outcomes_not_run(lift: Mapping[str, Any]) -> Iterator[str]:
+    for outcome in ("revenue", "retention"):
+        section = lift.get(outcome)
+        if isinstance(section, Mapping) and section.get("status") == "not_run":
+            yield f"Not run: lift of {outcome}: {section.get('reason')}"

@@ -1,0 +1,215 @@
+"""What a churn model looks at: columns known at the response, turned into numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cxmodel.errors import ConfigError, SchemaError, nearest
+from cxmodel.models.leaks import MAX_LEVELS, as_levels, as_numbers, refuse_later_dates
+from cxmodel.tables.observation_table import Observations
+
+FloatArray = npt.NDArray[np.float64]
+RARE_LEVEL = 10
+_BEHAVIOUR = (
+    "revenue_before",
+    "revenue_before_2",
+    "revenue_before_3",
+    "contacts_before",
+    "tenure_days",
+    "days_observed_before",
+    "touchpoint",
+)
+# A count of revenue windows is used when most observations have it.
+_ENOUGH_HISTORY = 0.8
+_WINDOWS_NEEDED = {"revenue_before": 1, "revenue_before_2": 2, "revenue_before_3": 3}
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One column, and what was learnt about it where the model was fitted.
+
+    Parameters
+    ----------
+    name : str
+        Column of the observations.
+    is_number : bool
+        Numbers stand as they are; words have a 0/1 column a level.
+    fill : float
+        Number that stands for a missing one: the median.
+    has_missing : bool
+        Whether a 0/1 column marks missing numbers.
+    levels : tuple of str
+        Levels with a column; all others, also those never seen, share none.
+    cap : float
+        Numbers above it count as it.
+    """
+
+    name: str
+    is_number: bool
+    fill: float = 0.0
+    has_missing: bool = False
+    levels: tuple[str, ...] = ()
+    cap: float = float("inf")
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the columns it makes."""
+        if self.is_number:
+            return (self.name, f"{self.name} missing") if self.has_missing else (self.name,)
+        return tuple(f"{self.name}: {level}" for level in self.levels)
+
+    def columns(self, frame: pd.DataFrame) -> list[FloatArray]:
+        """Make its columns from a frame.
+
+        Raises
+        ------
+        SchemaError
+            If the frame lacks the column, or has words where there were numbers.
+        """
+        if self.name not in frame:
+            raise SchemaError(
+                f"The observations have no column {self.name!r}, which the churn model was fitted "
+                f"with. {nearest(self.name, [str(name) for name in frame.columns])}"
+            )
+        if not self.is_number:
+            values = as_levels(frame[self.name])
+            return [np.asarray(values == level, dtype=float) for level in self.levels]
+        numbers = as_numbers(frame[self.name])
+        if numbers is None and frame[self.name].notna().any():
+            raise SchemaError(f"Column {self.name!r} held numbers at the fit and holds words now.")
+        numbers = np.full(len(frame), np.nan) if numbers is None else numbers
+        numbers = np.minimum(numbers, self.cap)
+        missing = np.isnan(numbers)
+        filled = np.where(missing, self.fill, numbers)
+        return [filled, missing.astype(float)] if self.has_missing else [filled]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Every column of a churn model."""
+
+    parts: tuple[Feature, ...]
+    unusable: tuple[str, ...] = ()
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the columns of `matrix`."""
+        return tuple(term for part in self.parts for term in part.terms)
+
+    def matrix(self, frame: pd.DataFrame) -> FloatArray:
+        """Turn a frame into numbers, shape (n, terms)."""
+        columns = [column for part in self.parts for column in part.columns(frame)]
+        return np.column_stack(columns) if columns else np.zeros((len(frame), 0))
+
+    def without(self, names: Iterable[str]) -> Features:
+        """Leave some columns out."""
+        out = set(names)
+        return Features(tuple(part for part in self.parts if part.name not in out), self.unusable)
+
+
+def learn_features(
+    frame: pd.DataFrame, names: Iterable[str], caps: Mapping[str, float] | None = None
+) -> Features:
+    """Learn levels and medians from the rows of a fit; constant columns say nothing and go.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The rows of the fit.
+    names : iterable of str
+        Columns of it.
+    caps : mapping of str to float, optional
+        Values above which a column says no more.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"plan": ["a", "b"] * 20, "age": [1.0, None] * 20})
+    >>> learn_features(frame, ["plan", "age"]).terms
+    ('plan: b', 'age', 'age missing')
+    """
+    parts, unusable = [], []
+    for name in names:
+        part = _learn(frame[name], name, (caps or {}).get(name, float("inf")))
+        if part is None:
+            unusable.append(name)
+        elif part.terms:
+            parts.append(part)
+    return Features(tuple(parts), tuple(unusable))
+
+
+def _learn(values: pd.Series, name: str, cap: float) -> Feature | None:
+    numbers = as_numbers(values)
+    if numbers is not None:
+        numbers = np.minimum(numbers, cap)
+        known = numbers[~np.isnan(numbers)]
+        if known.size == 0 or (known.size == numbers.size and known.min() == known.max()):
+            return Feature(name, is_number=False)
+        missing = bool(known.size < numbers.size)
+        middle = float(np.median(known))
+        return Feature(name, is_number=True, fill=middle, has_missing=missing, cap=cap)
+    levels = as_levels(values)
+    if levels.nunique() > MAX_LEVELS:
+        return None
+    counts = levels.value_counts()
+    common = sorted(counts.index[counts >= RARE_LEVEL])
+    if len(common) == len(counts):
+        common = common[1:]  # the first level is what the others are compared with
+    return Feature(name, is_number=False, levels=tuple(str(level) for level in common))
+
+
+def candidate_columns(obs: Observations, controls: tuple[str, ...] | None) -> list[str]:
+    """List what a churn model may look at: ratings, behaviour before, attributes.
+
+    Raises
+    ------
+    ConfigError
+        If a control that was named is not in the observations.
+    LeakageError
+        If a dated control lies after the response.
+    """
+    frame = obs.frame
+    ratings = [name for name in ("rating", *_rating_columns(obs)) if name in frame]
+    if controls is not None:
+        missing = [name for name in controls if name not in frame]
+        if missing:
+            raise ConfigError(
+                f"control {missing[0]!r} is no column of the observations. "
+                f"{nearest(missing[0], [str(name) for name in frame.columns])}"
+            )
+        names = [*ratings, *controls]
+    else:
+        names = [*ratings, *_behaviour(obs), *obs.attributes, *obs.controls]
+        if obs.has("_monthly_revenue"):
+            names.append("_monthly_revenue")
+    refuse_later_dates(frame, names, obs.audit.get("dated_after_response"))
+    dated = [n for n in names if n in frame and pd.api.types.is_datetime64_any_dtype(frame[n])]
+    return list(dict.fromkeys(n for n in names if n in frame and n not in dated))
+
+
+def history_caps(obs: Observations, names: Iterable[str]) -> dict[str, float]:
+    """Cap the days of history at the windows in use: beyond, they only tell the date."""
+    n_windows = max((_WINDOWS_NEEDED.get(name, 0) for name in names), default=0)
+    return {"days_observed_before": float(obs.windows.lookback_days * max(n_windows, 1))}
+
+
+def _rating_columns(obs: Observations) -> list[str]:
+    keyed = [f"rating_{key}" for key in obs.other_ratings]
+    return [name for name in (*obs.other_ratings, *keyed) if name in obs.frame]
+
+
+def _behaviour(obs: Observations) -> list[str]:
+    """Choose the columns of behaviour whose history most observations have."""
+    names = [name for name in _BEHAVIOUR if name in obs.frame]
+    if obs.is_joined or not obs.has("_history_windows"):
+        return names
+    reach = obs.frame["_history_windows"].to_numpy(dtype=float)
+    return [
+        name
+        for name in names
+        if len(reach) and (reach >= _WINDOWS_NEEDED.get(name, 0)).mean() >= _ENOUGH_HISTORY
+    ]

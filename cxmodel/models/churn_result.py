@@ -1,0 +1,153 @@
+"""What a churn model found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+
+from cxmodel.models.churn_features import Features
+from cxmodel.models.leaks import LeakReport
+from cxmodel.results import TIDY_COLUMNS, Estimate, NotRun, Result
+from cxmodel.tables.observation_table import Observations
+
+if TYPE_CHECKING:
+    from cxmodel.models.churn_classifier import ChurnClassifier
+
+Metrics = dict[str, Estimate | NotRun]
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class ChurnResult(Result):
+    """A churn model, how well it foretells, and what it looks at.
+
+    Parameters
+    ----------
+    model : ChurnClassifier
+        Fitted to all usable rows.
+    features : Features
+        What it looks at.
+    method : str
+        ``"logistic"`` or ``"gradient_boosting"``.
+    base_rate : float
+        Share of usable observations whose customer left within the window.
+    n_events, n_obs : int
+        Leavers and usable observations.
+    metrics : dict of Estimate
+        roc_auc, pr_auc, brier, log_loss, calibration_slope, calibration_intercept, out of sample.
+    baseline : dict
+        The same of the plainest guess.
+    metrics_without_rating : dict of Estimate, or NotRun
+        The same of the model without its ratings.
+    leaks : LeakReport
+        Columns that seem to know the outcome.
+    coefficients : list of dict, or NotRun
+        A plain logit: log-odds per unit (``estimate``) and per standard deviation.
+    evaluation : str
+        How rows were held out.
+    gain, calibration : list of dict
+        Rows of the two figures.
+    not_used : tuple of dict
+        ``{stage, reason, n}``: observations left out.
+    caveats : tuple of str
+        What a reader must know.
+    """
+
+    model: ChurnClassifier
+    features: Features
+    method: str
+    base_rate: float
+    n_events: int
+    n_obs: int
+    metrics: Metrics
+    baseline: dict[str, Any]
+    metrics_without_rating: Metrics | NotRun
+    leaks: LeakReport
+    coefficients: list[dict[str, Any]] | NotRun
+    evaluation: str
+    gain: list[dict[str, Any]]
+    calibration: list[dict[str, Any]]
+    not_used: tuple[dict[str, Any], ...]
+    caveats: tuple[str, ...]
+    window_words: str
+
+    title = "Churn"
+
+    def __repr__(self) -> str:
+        area = self.metrics["roc_auc"]
+        value = f"{area.estimate:.3f}" if isinstance(area, Estimate) else "not run"
+        return (
+            f"ChurnResult({self.method}: {self.n_events:,} of {self.n_obs:,} left within "
+            f"{self.window_words}, AUC {value})"
+        )
+
+    def predict(self, obs: Observations) -> pd.DataFrame:
+        """Give each observation's probability of leaving within the window.
+
+        Parameters
+        ----------
+        obs : Observations
+            With the columns that the model was fitted with. Levels it never saw count as none of
+            those it knows.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``prob_churn``, with ``customer_id`` and ``responded_at`` where they are known, one row
+            per observation, in their order.
+
+        Raises
+        ------
+        SchemaError
+            If a column is missing.
+        """
+        known = [name for name in ("customer_id", "responded_at") if obs.has(name)]
+        found = obs.frame[known].copy()
+        matrix = self.features.matrix(obs.frame)
+        found["prob_churn"] = self.model.predict_proba(matrix)[:, 1]
+        return found
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give one row a term: its coefficient with interval, per unit of the term."""
+        rows = [] if isinstance(self.coefficients, NotRun) else self.coefficients
+        table = pd.DataFrame([{"group": None, **row} for row in rows])
+        return table.reindex(columns=[*TIDY_COLUMNS, "standardised"])
+
+    def diagnostics(self) -> pd.DataFrame:
+        """Give one row: how many left, and the metrics out of sample."""
+        values = {
+            name: value.estimate if isinstance(value, Estimate) else None
+            for name, value in self.metrics.items()
+        }
+        row = {"n_obs": self.n_obs, "n_events": self.n_events, "base_rate": self.base_rate}
+        return pd.DataFrame([{**row, **values, "evaluation": self.evaluation}])
+
+    def to_section(self) -> dict[str, Any]:
+        """Give the ``churn`` section of ``results.json``."""
+        is_run = not isinstance(self.coefficients, NotRun)
+        coefficients = {"rows": self.coefficients if is_run else []}
+        if isinstance(self.coefficients, NotRun):
+            coefficients.update(self.coefficients.to_dict())
+        return {
+            "status": "ok",
+            "base_rate": self.base_rate,
+            "n_events": self.n_events,
+            "n_obs": self.n_obs,
+            "method": self.method,
+            "evaluation": self.evaluation,
+            "metrics": dict(self.metrics),
+            "baseline": dict(self.baseline),
+            "metrics_without_rating": self.metrics_without_rating,
+            "leaks": {"rows": [leak.to_dict() for leak in self.leaks.leaks]},
+            "coefficients": coefficients,
+            "gain": {"rows": self.gain},
+            "calibration": {"rows": self.calibration},
+            "caveats": list(self.caveats),
+        }
+
+    def plot(self, kind: Literal["gain", "calibration"] = "gain") -> Any:
+        """Draw the share of leavers found by risk, or how well the probabilities hold."""
+        from cxmodel.plots.churn import plot_calibration, plot_gain
+
+        return plot_gain(self.gain) if kind == "gain" else plot_calibration(self.calibration)

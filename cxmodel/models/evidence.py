@@ -1,0 +1,114 @@
+"""The evidence grade: how far a lift may be believed, from the checks alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from cxmodel.models.checks.base import Check
+
+Grade = Literal["experiment", "within_customer", "adjusted", "association"]
+# Best first.
+GRADES: tuple[Grade, ...] = ("experiment", "within_customer", "adjusted", "association")
+# None of these may have failed, or not have been run, for the grade "adjusted" (methods 5).
+NEEDED = ("placebo_before", "timing", "overlap", "leakage", "join", "unobserved_confounding")
+ADJUSTED_TEXT = "The checks that could be run found nothing; they cannot see everything."
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A grade and the reason for it.
+
+    Parameters
+    ----------
+    grade : {"experiment", "within_customer", "adjusted", "association"}
+        Best first.
+    text : str
+        Why, in words.
+    """
+
+    grade: Grade
+    text: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Give the form of ``evidence.by_outcome``."""
+        return {"grade": self.grade, "text": self.text}
+
+
+def grade(checks: Iterable[Check]) -> Evidence:
+    """Grade one outcome from its checks (methods 5).
+
+    ``adjusted`` needs every check of `NEEDED` to have run and none to have failed; a warning does
+    not lower. Anything else is ``association``, and the text says which check stood in the way.
+
+    Examples
+    --------
+    >>> fine = [Check(name=name, outcome="revenue", verdict="pass", text="") for name in NEEDED]
+    >>> grade(fine).grade
+    'adjusted'
+    >>> grade(fine[1:]).grade
+    'association'
+    """
+    by_name = {check.name: check for check in checks}
+    failed = [
+        by_name[name] for name in NEEDED if name in by_name and by_name[name].verdict == "fail"
+    ]
+    absent = [name for name in NEEDED if name not in by_name or by_name[name].verdict == "not_run"]
+    if not failed and not absent:
+        return Evidence("adjusted", ADJUSTED_TEXT)
+    sentences = ["Association only: this is how customers differ, not yet what a change would do."]
+    sentences += [
+        f"The check {check.name} failed: {first_sentence(check.text)}" for check in failed
+    ]
+    sentences += _not_run_sentences(absent, by_name)
+    return Evidence("association", " ".join(sentences))
+
+
+def overall_evidence(by_outcome: Mapping[str, Evidence]) -> Evidence:
+    """Give the lower of several grades: that of a sentence which uses them all.
+
+    Parameters
+    ----------
+    by_outcome : mapping of outcome to Evidence
+        The outcomes that the sentence speaks of.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+
+    Examples
+    --------
+    >>> good, bad = Evidence("adjusted", "a"), Evidence("association", "b")
+    >>> overall_evidence({"revenue": good, "retention": bad}).text
+    'b'
+    """
+    if not by_outcome:
+        raise ValueError("There is no evidence to combine.")
+    return max(by_outcome.values(), key=lambda evidence: GRADES.index(evidence.grade))
+
+
+def _not_run_sentences(absent: Sequence[str], by_name: dict[str, Check]) -> list[str]:
+    """Say which checks were not run and why, once for each reason."""
+    reasons: dict[str, list[str]] = {}
+    for name in absent:
+        reason = by_name[name].text if name in by_name else "It is not part of these checks."
+        reasons.setdefault(reason, []).append(name)
+    return [
+        f"{'Checks' if len(names) > 1 else 'The check'} {' and '.join(names)} "
+        f"{'were' if len(names) > 1 else 'was'} not run: {reason[:1].lower()}{reason[1:]}"
+        for reason, names in reasons.items()
+    ]
+
+
+def first_sentence(text: str) -> str:
+    """Give the first sentence of a text.
+
+    Examples
+    --------
+    >>> first_sentence("It is 5.2 apart. It cannot see more.")
+    'It is 5.2 apart.'
+    """
+    head, stop, _ = text.partition(". ")
+    return head + "." if stop else head

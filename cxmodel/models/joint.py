@@ -1,0 +1,91 @@
+"""One covariance over several lifts: the same customers stand behind all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from cxmodel.models.lift_result import LiftResult
+
+Floats = NDArray[np.float64]
+
+
+def joint_covariance(
+    results: Sequence[LiftResult], terms: Sequence[str] = ("per_rating_point",)
+) -> tuple[list[tuple[str, str]], Floats, Floats]:
+    """Give the covariance of terms across outcomes, the sum of psi psi' over customers (methods 6).
+
+    Parameters
+    ----------
+    results : sequence of LiftResult
+        Fitted to the same observations; matched by customer where the tables differ. A customer
+        outside one of the samples counts for 0 there.
+    terms : sequence of str
+        Terms to take from each; one that was not run is left out.
+
+    Returns
+    -------
+    names : list of (outcome, term)
+    values : array (k,)
+    covariance : array (k, k)
+        In the order of `names`.
+
+    Raises
+    ------
+    ValueError
+        If none of the terms was run.
+    """
+    names = [(r.outcome, term) for r in results for term in terms if term in r.influence]
+    if not names:
+        raise ValueError(f"None of the terms was run: {', '.join(terms)}.")
+    columns = _aligned(results, terms)
+    values = np.array([r.values[t] for r in results for t in terms if t in r.influence])
+    return names, values, columns.T @ columns
+
+
+def draw_jointly(
+    results: Sequence[LiftResult],
+    n: int,
+    seed: int,
+    terms: Sequence[str] = ("per_rating_point",),
+) -> pd.DataFrame:
+    """Draw terms of several lifts together, (n, k), columns named ``outcome.term``."""
+    names, values, covariance = joint_covariance(results, terms)
+    draws = draw_normal(values, covariance, n, seed)
+    return pd.DataFrame(draws, columns=[f"{outcome}.{term}" for outcome, term in names])
+
+
+def draw_normal(values: Floats, covariance: Floats, n: int, seed: int) -> Floats:
+    """Draw from a normal whose covariance may be singular, (n, k).
+
+    Examples
+    --------
+    >>> draw_normal(np.array([1.0, 2.0]), np.zeros((2, 2)), 1, 1)
+    array([[1., 2.]])
+    """
+    eigenvalues, vectors = np.linalg.eigh(covariance)
+    # the sign of an eigenvector is arbitrary: fix it, so that every machine draws the same
+    signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(len(values))])
+    root = vectors * signs * np.sqrt(np.maximum(eigenvalues, 0.0))
+    standard = np.random.default_rng(seed).standard_normal((n, len(values)))
+    return np.asarray(values + standard @ root.T)
+
+
+def _aligned(results: Sequence[LiftResult], terms: Sequence[str]) -> Floats:
+    """Put influence side by side, one row a customer."""
+    first = results[0].customers
+    same = all(r.customers is first or np.array_equal(r.customers, first) for r in results)
+    if same:
+        return np.column_stack([r.influence[t] for r in results for t in terms if t in r.influence])
+    series = [
+        pd.Series(r.influence[t], index=pd.Index(r.customers))
+        for r in results
+        for t in terms
+        if t in r.influence
+    ]
+    return pd.concat(series, axis=1).fillna(0.0).to_numpy()

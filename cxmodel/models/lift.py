@@ -1,0 +1,280 @@
+"""The lift: what one more rating point goes with, with every reason to doubt it tried."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from threadpoolctl import threadpool_limits
+
+from cxmodel.errors import ConfigError
+from cxmodel.models.alternatives import SEPARATED, percent, two_part, unadjusted, winsorised
+from cxmodel.models.checks.run_all import run_checks
+from cxmodel.models.controls import ControlPlan
+from cxmodel.models.estimation import Quantity
+from cxmodel.models.evidence import first_sentence, grade
+from cxmodel.models.level_rows import LevelRows
+from cxmodel.models.levels import Levels, fit_levels, path_quantity
+from cxmodel.models.lift_fit import LiftFit, fit_lift
+from cxmodel.models.lift_result import LiftResult, LiftUnits
+from cxmodel.models.population import Outcome, has_outcome
+from cxmodel.results import Estimate, NotRun
+from cxmodel.tables.observation_table import Observations
+
+if TYPE_CHECKING:
+    from cxmodel.scales import Scale
+
+LATER = "comes with a later version of cxmodel"
+Found = dict[str, Quantity | NotRun]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiftModel:
+    """How much more revenue, or staying, goes with one more rating point, other things held equal.
+
+    The headline lets the slope differ with the controls and averages it over the customers [1]_
+    [2]_; simpler and sterner estimates of the same stand beside it.
+
+    Parameters
+    ----------
+    outcome : {"revenue", "retention"}
+        Money in the outcome window, or the probability of staying through it.
+    controls : sequence of str, optional
+        What to hold equal. It replaces the default list, and adds nothing to it; the default is
+        revenue in the windows before, tenure, attributes, contacts before, touchpoint and calendar
+        month. A list without revenue before is a caveat of the result.
+    average : {"base", "variance"}
+        The headline averages over customers, or is the additive (variance-weighted) slope.
+    weighted : bool
+        Weight for non-response where response weights exist; this version makes none.
+    by : sequence of str
+        Columns within whose groups the lift is reported too.
+    keep : sequence of str
+        Columns that the leak alarm would leave out and for which you vouch.
+
+    Raises
+    ------
+    ValueError
+        If `outcome` or `average` is none of those named.
+
+    See Also
+    --------
+    LiftResult.per_rating_point : the headline, with its interval and caveats.
+    LiftResult.per_kpi_point : the same for a KPI point along a path, ``per_kpi_point(path)``.
+    LiftResult.summary : every estimate, check and the grade as text.
+    LiftResult.by_rating : the adjusted mean outcome at each rating.
+    LiftResult.checks : what was tried against the estimate, with verdicts.
+    LiftResult.evidence : the grade and the reasons for it.
+
+    Notes
+    -----
+    For revenue the model is ::
+
+        y = a + b r + g'z + r d'z + error
+
+    with y the outcome, r the rating and z the controls less their means over the customers (the
+    base). So centred, b is the slope b + d'z averaged over the base: the headline. It is fitted by
+    least squares in which every customer has the same weight. Standard errors are HC1 [3]_, or CR1
+    by customer where customers answered more than once; they count that the base's means are
+    estimated too. With ``average="variance"``, and with too few rows for the products r z, d is
+    zero; ``is_interacted`` of the result is then false.
+
+    For retention the same terms stand in a logit, and the headline is its average marginal effect
+    over the base, in probability per rating point. ``percent_per_rating_point`` is from a Poisson
+    pseudo-likelihood with a log link [4]_, which needs no Poisson outcome and bears zeros.
+
+    References
+    ----------
+    .. [1] Imbens, G. W. and Wooldridge, J. M. (2009). Recent developments in the econometrics of
+       program evaluation. Journal of Economic Literature 47(1), 5-86.
+    .. [2] Lin, W. (2013). Agnostic notes on regression adjustments to experimental data:
+       reexamining Freedman's critique. Annals of Applied Statistics 7(1), 295-318.
+    .. [3] MacKinnon, J. G. and White, H. (1985). Some heteroskedasticity-consistent covariance
+       matrix estimators with improved finite sample properties. Journal of Econometrics 29(3),
+       305-325.
+    .. [4] Santos Silva, J. M. C. and Tenreyro, S. (2006). The log of gravity. Review of Economics
+       and Statistics 88(4), 641-658.
+
+    Examples
+    --------
+    >>> from cxmodel.models.example import small_observations
+    >>> lift = LiftModel(outcome="revenue").fit(small_observations())
+    >>> lift.per_rating_point().unit
+    'USD per rating point per customer per 180 days'
+    >>> lift.evidence.grade
+    'association'
+    """
+
+    outcome: Outcome = "revenue"
+    controls: Sequence[str] | str | None = None
+    average: Literal["base", "variance"] = "base"
+    weighted: bool = True
+    by: Sequence[str] | str = ()
+    keep: Sequence[str] | str = field(default=())
+
+    def __post_init__(self) -> None:
+        if self.outcome not in ("revenue", "retention"):
+            raise ValueError(f"outcome must be 'revenue' or 'retention', not {self.outcome!r}.")
+        if self.average not in ("base", "variance"):
+            raise ValueError(f"average must be 'base' or 'variance', not {self.average!r}.")
+
+    def fit(self, obs: Observations) -> LiftResult:
+        """Fit every estimate, run every check and grade the evidence.
+
+        Parameters
+        ----------
+        obs : Observations
+            From ``join_observations`` or ``read_observations``; not changed.
+
+        Returns
+        -------
+        LiftResult
+
+        Raises
+        ------
+        ConfigError
+            If there is no rating, no such outcome, or money without a currency.
+        InsufficientDataError
+            Under 10 events or 10 rows per parameter.
+        LeakageError
+            If a dated control lies after the response.
+        SchemaError
+            If a rating is missing.
+        """
+        Observations.check(obs)
+        if self.outcome == "revenue" and has_outcome(obs, "revenue") and obs.currency is None:
+            raise ConfigError(
+                'study.currency is missing, so revenue has no unit. Set it, for instance to "USD".'
+            )
+        # one thread: the sums come out the same on every machine, and small solves gain nothing
+        with threadpool_limits(limits=1, user_api="blas"):
+            fit = fit_lift(
+                obs,
+                self.outcome,
+                controls=None if self.controls is None else _names(self.controls),
+                keep=_names(self.keep),
+                additive_first=self.average == "variance",
+            )
+            return _assemble(fit, _names(self.by))
+
+
+def _names(columns: Sequence[str] | str) -> tuple[str, ...]:
+    return (columns,) if isinstance(columns, str) else tuple(columns)
+
+
+def _assemble(fit: LiftFit, by: tuple[str, ...]) -> LiftResult:
+    """Compute every term, then the rows, the checks and the grade."""
+    scale = fit.obs.scale
+    if scale is None:
+        raise ConfigError("A lift needs a rating with a scale.")
+    levels = fit_levels(fit.sample, link=fit.link, is_separated=fit.separation is not None)
+    units = LiftUnits.of(fit.obs, fit.outcome)
+    terms, unseen = _terms(fit, levels, scale)
+    paths = _paths(fit, levels, scale)
+    caveats = tuple(dict.fromkeys([*fit.caveats, *unseen, *levels.caveats]))
+    checks = run_checks(fit)
+    evidence = grade(checks)
+    # an estimate that is passed on alone still says how far it may be believed
+    riding = (first_sentence(evidence.text), *caveats)
+    quantities = _quantities(terms, paths, levels)
+    level = fit.obs.conf_level
+    rows = LevelRows(units.level, level, fit.obs.min_group_size, fit.outcome == "retention")
+    return LiftResult(
+        outcome=fit.outcome,
+        units=units,
+        terms={n: _estimate(q, units.of_term(n), level, riding) for n, q in terms.items()},
+        per_kpi={p: _estimate(q, units.of_path(p), level, riding) for p, q in paths.items()},
+        by_rating=tuple(rows.by_rating(levels)),
+        by_band=tuple(rows.by_band(levels, scale)),
+        by_group=NotRun(f"the lift by group {LATER}" if by else "no lift.by was asked for"),
+        checks=checks,
+        evidence=evidence,
+        caveats=caveats,
+        values={name: quantity.value for name, quantity in quantities.items()},
+        influence={name: quantity.influence for name, quantity in quantities.items()},
+        **_facts(fit),
+    )
+
+
+def _facts(fit: LiftFit) -> dict[str, Any]:
+    """Give what of the fit stands in the result as it is."""
+    return {
+        "not_used": fit.not_used,
+        "leaks": fit.leaks,
+        "controls": ControlPlan() if fit.headline is None else fit.plan,
+        "scale": fit.obs.scale,
+        "conf_level": fit.obs.conf_level,
+        "n_obs": fit.sample.n_obs,
+        "n_customers": fit.sample.n_in_sample,
+        "n_events": fit.n_events,
+        "n_params": fit.headline.n_params if fit.headline else 0,
+        "is_interacted": fit.is_interacted,
+        "is_clustered": fit.sample.is_clustered,
+        "customers": fit.customers,
+    }
+
+
+def _paths(fit: LiftFit, levels: Levels, scale: Scale) -> Found:
+    """Give the lift per KPI point along each path of the scale."""
+    if fit.headline is None:
+        return {path: NotRun(SEPARATED) for path in scale.paths}
+    slope, least = fit.headline.slope, fit.obs.min_group_size
+    return {path: path_quantity(levels, scale, path, slope, least) for path in scale.paths}
+
+
+def _terms(fit: LiftFit, levels: Levels, scale: Scale) -> tuple[Found, list[str]]:
+    """Give every scalar term of the contract, computed or with the reason why not."""
+    separated = NotRun(SEPARATED)
+    headline: Quantity | NotRun = fit.headline.slope if fit.headline else separated
+    additive: Quantity | NotRun = fit.additive.slope if fit.additive else separated
+    plus_one, unseen = levels.plus_one(float(scale.high))
+    said = []
+    if unseen:
+        names = ", ".join(f"{rating:g}" for rating in unseen)
+        said.append(f"plus_one_below_top leaves out rating {names}: nobody gave the next one.")
+    terms: Found = {
+        "per_rating_point": headline,
+        "unadjusted_per_rating_point": unadjusted(fit),
+        "additive_per_rating_point": additive,
+        "weighted_per_rating_point": NotRun(
+            f"no response weights: weighting for those who did not answer {LATER}"
+        ),
+        "unweighted_per_rating_point": headline,
+        "plus_one_below_top": _or_not_run(plus_one, fit, separated),
+        "percent_per_rating_point": percent(fit) if fit.headline else separated,
+        "two_part_per_rating_point": two_part(fit),
+        "within_customer_per_rating_point": NotRun(f"the estimate within customers {LATER}"),
+        "flexible_per_rating_point": NotRun(f"the flexible estimate {LATER}"),
+        "reliability_corrected_per_rating_point": NotRun(
+            f"the correction for noise in the rating {LATER}"
+        ),
+        "winsorised_per_rating_point": winsorised(fit),
+    }
+    return terms, said
+
+
+def _or_not_run(plus_one: Quantity | None, fit: LiftFit, separated: NotRun) -> Quantity | NotRun:
+    if fit.separation is not None:
+        return separated
+    return plus_one or NotRun("no two adjacent ratings were given")
+
+
+def _estimate(
+    found: Quantity | NotRun, unit: str, conf_level: float, caveats: tuple[str, ...]
+) -> Estimate | NotRun:
+    if isinstance(found, NotRun):
+        return found
+    return found.to_estimate(unit, conf_level=conf_level, caveats=caveats)
+
+
+def _quantities(terms: Found, paths: Found, levels: Levels) -> dict[str, Quantity]:
+    """Name everything that has an influence, for the joint covariance."""
+    named: Found = {**terms, **{f"per_kpi_point.{path}": found for path, found in paths.items()}}
+    named.update(
+        {
+            f"by_rating.{rating:g}": mean
+            for rating, mean in zip(levels.ratings, levels.means, strict=True)
+        }
+    )
+    return {name: found for name, found in named.items() if isinstance(found, Quantity)}

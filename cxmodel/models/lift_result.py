@@ -1,0 +1,293 @@
+"""What a fitted lift says: estimates, levels, checks, grade and the influence behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cxmodel.errors import InsufficientDataError
+from cxmodel.models.checks.base import Check
+from cxmodel.models.controls import ControlPlan
+from cxmodel.models.evidence import Evidence
+from cxmodel.models.joint import draw_normal
+from cxmodel.models.leaks import LeakReport
+from cxmodel.results import TIDY_COLUMNS, Estimate, NotRun, Result
+from cxmodel.scales import Path, Scale
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from cxmodel.tables.observation_table import Observations
+
+SUPPRESSED = "not shown: a small group, or the one that would give it away"
+
+
+@dataclass(frozen=True)
+class LiftUnits:
+    """The units of one outcome's estimates, in words.
+
+    Examples
+    --------
+    >>> LiftUnits("USD", "180 days").slope
+    'USD per rating point per customer per 180 days'
+    >>> LiftUnits(None, "180 days").slope
+    'probability of staying per rating point per 180 days'
+    """
+
+    currency: str | None
+    window: str
+
+    @classmethod
+    def of(cls, obs: Observations, outcome: str) -> LiftUnits:
+        """Take currency (for revenue alone) and window from the observations."""
+        return cls(obs.currency if outcome == "revenue" else None, obs.window_words)
+
+    @property
+    def slope(self) -> str:
+        """Per rating point."""
+        return self._unit("per rating point")
+
+    @property
+    def level(self) -> str:
+        """A mean outcome."""
+        if self.currency is None:
+            return f"probability of staying per {self.window}"
+        return f"{self.currency} per customer per {self.window}"
+
+    def of_path(self, path: str) -> str:
+        """Per KPI point along a path."""
+        return self._unit(f"per KPI point ({path})")
+
+    def of_term(self, term: str) -> str:
+        """Give the unit of a scalar term."""
+        return "percent per rating point" if term == "percent_per_rating_point" else self.slope
+
+    def _unit(self, per: str) -> str:
+        if self.currency is None:
+            return f"probability of staying {per} per {self.window}"
+        return f"{self.currency} {per} per customer per {self.window}"
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class LiftResult(Result):
+    """The lift of one outcome; made by ``LiftModel.fit``.
+
+    Parameters
+    ----------
+    terms, per_kpi : mapping
+        Every estimate of the contract by name, and per KPI point by path.
+    by_rating, by_band : tuple of dict
+        Adjusted means, a row a rating or band; small groups suppressed.
+    checks : tuple of Check
+        All fifteen, in the order of the contract.
+    evidence : Evidence
+        The grade of this outcome and why.
+    caveats : tuple of str
+        What was left out, pooled or capped; they ride on every estimate.
+    not_used : tuple of dict
+        ``{stage, reason, n}`` of the observations left out.
+    customers : array (n_customers,)
+        Ids of all customers of the observation table.
+    values, influence : mapping
+        Each term's value, and what each customer contributes to its error, (n_customers,);
+        the squares sum to the variance.
+    """
+
+    outcome: str
+    units: LiftUnits
+    terms: Mapping[str, Estimate | NotRun]
+    per_kpi: Mapping[str, Estimate | NotRun]
+    by_rating: tuple[dict[str, Any], ...]
+    by_band: tuple[dict[str, Any], ...]
+    by_group: NotRun
+    checks: tuple[Check, ...]
+    evidence: Evidence
+    caveats: tuple[str, ...]
+    not_used: tuple[dict[str, Any], ...]
+    leaks: LeakReport
+    controls: ControlPlan
+    scale: Scale
+    conf_level: float
+    n_obs: int
+    n_customers: int
+    n_events: int
+    n_params: int
+    is_interacted: bool
+    is_clustered: bool
+    customers: NDArray[Any]
+    values: Mapping[str, float]
+    influence: Mapping[str, NDArray[np.float64]]
+
+    @property
+    def title(self) -> str:
+        """The name of the result, for tables and pages."""
+        return f"Lift of {self.outcome}"
+
+    def per_rating_point(self) -> Estimate:
+        """Give the headline: the mean slope of the outcome in the rating.
+
+        Raises
+        ------
+        InsufficientDataError
+            If it was not run; the message is the reason.
+        """
+        return _ran(self.terms["per_rating_point"], "per_rating_point")
+
+    def per_kpi_point(self, path: Path = "uniform_shift") -> Estimate:
+        """Give the lift per KPI point along a named path.
+
+        Raises
+        ------
+        ValueError
+            If the scale has no such path.
+        InsufficientDataError
+            If it was not run; the message is the reason.
+        """
+        if path not in self.per_kpi:
+            raise ValueError(f"Path {path!r} is none of this scale: {', '.join(self.per_kpi)}.")
+        return _ran(self.per_kpi[path], f"per_kpi_point[{path!r}]")
+
+    def sample(
+        self, n: int, seed: int, terms: Sequence[str] = ("per_rating_point",)
+    ) -> NDArray[np.float64]:
+        """Draw terms jointly from their normal distribution, (n, len(terms)).
+
+        Raises
+        ------
+        ValueError
+            If a term was not run.
+        """
+        absent = [term for term in terms if term not in self.influence]
+        if absent:
+            raise ValueError(
+                f"No estimate {absent[0]!r} to draw. There is: {', '.join(self.influence)}."
+            )
+        psi = np.column_stack([self.influence[term] for term in terms])
+        return draw_normal(np.array([self.values[term] for term in terms]), psi.T @ psi, n, seed)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give a row for every estimate, in the columns that all results share."""
+        rows = [_tidy({}, term, found) for term, found in self.terms.items()]
+        rows += [_tidy({}, f"per_kpi_point.{path}", found) for path, found in self.per_kpi.items()]
+        rows += [_tidy_row({"rating": row["rating"]}, "by_rating", row) for row in self.by_rating]
+        rows += [_tidy_row({"band": row["band"]}, "by_band", row) for row in self.by_band]
+        return pd.DataFrame(rows, columns=list(TIDY_COLUMNS))
+
+    def diagnostics(self) -> pd.DataFrame:
+        """Give one row about the fit as a whole."""
+        return pd.DataFrame(
+            [
+                {
+                    "outcome": self.outcome,
+                    "n_obs": self.n_obs,
+                    "n_customers": self.n_customers,
+                    "n_events": self.n_events,
+                    "n_params": self.n_params,
+                    "is_interacted": self.is_interacted,
+                    "is_clustered": self.is_clustered,
+                    "n_not_used": sum(int(row["n"]) for row in self.not_used),
+                    "evidence": self.evidence.grade,
+                }
+            ]
+        )
+
+    def check_rows(self) -> list[dict[str, Any]]:
+        """Give this outcome's part of ``checks.rows``."""
+        return [check.to_dict() for check in self.checks]
+
+    def to_section(self) -> dict[str, Any]:
+        """Give ``lift.revenue`` or ``lift.retention`` of ``results.json``."""
+        return {
+            "status": "ok",
+            "reason": None,
+            **self.terms,
+            "per_kpi_point": dict(self.per_kpi),
+            "by_rating": {"rows": list(self.by_rating)},
+            "by_band": {"rows": list(self.by_band)},
+            "by_group": self.by_group,
+            "controls": list(self.controls.spoken()),
+            "n_obs": self.n_obs,
+            "n_customers": self.n_customers,
+            "n_events": self.n_events,
+            "n_params": self.n_params,
+            "interacted": self.is_interacted,
+            "clustered": self.is_clustered,
+            "caveats": list(self.caveats),
+        }
+
+    def summary(self) -> str:
+        """Write estimates, checks and grade as text."""
+        lines = [self.title, ""]
+        for term, found in {**self.terms, **self.per_kpi}.items():
+            lines.append(f"{term:40} {_said(found)}")
+        lines += ["", *(f"{check.name:24} {check.verdict:8} {check.text}" for check in self.checks)]
+        lines += ["", f"Evidence: {self.evidence.grade}. {self.evidence.text}"]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from cxmodel.display import escape, to_html
+
+        headline = f"{self.title}: {_in_words(self.terms['per_rating_point'])}"
+        graded = f"Evidence: {self.evidence.grade}. {self.evidence.text}"
+        return (
+            f"<p><strong>{escape(headline)}</strong></p><p>{escape(graded)}</p>"
+            f"{to_html(self.to_frame().assign(note=self._notes()))}"
+        )
+
+    def _notes(self) -> list[str]:
+        """Say of each row of `to_frame` why it has no number; empty where it has one."""
+        found = [*self.terms.values(), *self.per_kpi.values()]
+        levels = [*self.by_rating, *self.by_band]
+        return [
+            *(_said(part) if isinstance(part, NotRun) else "" for part in found),
+            *(SUPPRESSED if row["suppressed"] else "" for row in levels),
+        ]
+
+    def plot(self) -> Figure:
+        """Draw the adjusted mean outcome at each rating with its interval."""
+        from cxmodel.plots.lift import plot_rating_levels
+
+        return plot_rating_levels(self.by_rating, axis_label=self.units.level)
+
+    def __repr__(self) -> str:
+        return f"LiftResult({self.outcome}: {_said(self.terms['per_rating_point'])})"
+
+
+def _ran(found: Estimate | NotRun, name: str) -> Estimate:
+    if isinstance(found, NotRun):
+        raise InsufficientDataError(f"{name} was not run: {found.reason}")
+    return found
+
+
+def _said(found: Estimate | NotRun) -> str:
+    if isinstance(found, NotRun):
+        return f"not run: {found.reason}"
+    low, high = found.conf_low, found.conf_high
+    ends = "" if low is None or high is None else f" ({low:.4g} to {high:.4g})"
+    return f"{found.estimate:.4g}{ends} {found.unit}"
+
+
+def _in_words(found: Estimate | NotRun) -> str:
+    """Write the headline with its unit, and the level and ends of its interval."""
+    if isinstance(found, NotRun):
+        return f"not run: {found.reason}"
+    said = f"{found.estimate:.4g} {found.unit}"
+    if found.conf_low is None or found.conf_high is None:
+        return f"{said}."
+    ends = f"{found.conf_low:.4g} to {found.conf_high:.4g}"
+    return f"{said} ({100 * found.conf_level:g}% interval {ends})."
+
+
+def _tidy(group: dict[str, Any], term: str, found: Estimate | NotRun) -> dict[str, Any]:
+    if isinstance(found, NotRun):
+        return {"group": group, "term": term}
+    return {"group": group, "term": term, "p_value": found.p_value, **found.to_dict()}
+
+
+def _tidy_row(group: dict[str, Any], term: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"group": group, "term": term, **row}

@@ -1,0 +1,235 @@
+"""A fitted retention model: the curve, residual lifetimes, and what goes into the results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cxmodel.models.retention_curve import RetentionCurve
+from cxmodel.results import CONF_LEVEL, Result, critical_value
+from cxmodel.stats.lifetimes import geometric_derl, geometric_survival, sbg_derl, sbg_survival
+
+FloatArray = npt.NDArray[np.float64]
+Family = Literal["sbg", "geometric"]
+
+MODEL_NAMES = {"sbg": "shifted beta-geometric", "geometric": "geometric"}
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class RetentionFit(Result):
+    """A fitted retention model, and the curve that was observed where there is one.
+
+    Parameters
+    ----------
+    family : {"sbg", "geometric"}
+        The model that continues the curve.
+    parameters : dict
+        ``alpha`` and ``beta``, or ``prob_churn_per_period``.
+    log_likelihood : float
+        At the maximum.
+    n_obs : int
+        Customers (rows, where customers repeat) behind the fit.
+    n_events : int
+        How many of them left.
+    observed_months : int
+        The last month read from the data; beyond it the model speaks.
+    not_used : list of dict
+        ``{stage, reason, n}``: observations left out.
+    caveats : tuple of str
+        What a reader must know.
+    """
+
+    family: Family
+    parameters: dict[str, float]
+    log_likelihood: float
+    n_obs: int
+    n_events: int
+    observed_months: int
+    conf_level: float = CONF_LEVEL
+    not_used: tuple[dict[str, Any], ...] = ()
+    caveats: tuple[str, ...] = ()
+    period: str = "month"
+    horizon_months: int = 36
+    _observed: FloatArray = field(default_factory=lambda: np.ones((3, 1)))
+    _observed_draws: FloatArray = field(default_factory=lambda: np.ones((1, 1)))
+    _parameter_draws: FloatArray = field(default_factory=lambda: np.ones((1, 1)))
+
+    title = "Customer retention"
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value:.4g}" for name, value in self.parameters.items())
+        return (
+            f"RetentionFit({MODEL_NAMES[self.family]}: {values}; "
+            f"{self.n_events:,} of {self.n_obs:,} left)"
+        )
+
+    def at(self, t: npt.ArrayLike) -> FloatArray:
+        """Give the model's S(t): the share still there after `t` periods."""
+        return model_survival(self.family, np.array(list(self.parameters.values())), t)
+
+    def derl(self, n_renewals: int = 0, discount_rate_per_period: float = 0.0) -> float:
+        """Give the discounted expected residual lifetime of a customer about to renew.
+
+        Parameters
+        ----------
+        n_renewals : int
+            Renewals made so far; 0 for a customer in the first period.
+        discount_rate_per_period : float
+            A fraction per period of this fit.
+
+        Returns
+        -------
+        float
+            In periods, the next renewal counted undiscounted; infinite where the sum diverges.
+
+        References
+        ----------
+        Fader & Hardie (2010), Customer-base valuation in a contractual setting, equation 6.
+
+        Examples
+        --------
+        >>> from cxmodel.models.retention import RetentionModel
+        >>> fit = RetentionModel().fit_counts([1000, 869, 743, 653, 593, 551, 517, 491])
+        >>> round(fit.derl(0, 0.10), 2)
+        5.41
+        """
+        if self.family == "geometric":
+            return geometric_derl(
+                self.parameters["prob_churn_per_period"], discount_rate_per_period
+            )
+        return sbg_derl(
+            self.parameters["alpha"],
+            self.parameters["beta"],
+            n_renewals=n_renewals,
+            discount_rate_per_period=discount_rate_per_period,
+        )
+
+    def discounted_lifetime(self, discount_rate_per_period: float) -> float:
+        """Give the discounted expected lifetime of a new customer; the first period counts now."""
+        following = self.derl(0, discount_rate_per_period)
+        return 1 + following / (1 + discount_rate_per_period)
+
+    def curve(self, horizon_months: int | None = None) -> RetentionCurve:
+        """Give the observed curve up to its last month, continued by the model to the horizon.
+
+        The model is joined to the last observed month: S(last) x model(t) / model(last).
+        Intervals are Greenwood's, log-log, where observed, and from redrawn customers beyond.
+        """
+        horizon = self.horizon_months if horizon_months is None else horizon_months
+        months = np.arange(horizon + 1, dtype=float)
+        seen = months <= self.observed_months
+        point = self._joined(
+            np.array([list(self.parameters.values())]), self._observed[:1], months
+        )[0]
+        draws = self._joined(self._parameter_draws, self._observed_draws, months)
+        low, high = _band(point, draws, self.conf_level)
+        width = min(self.observed_months, horizon) + 1
+        low[:width], high[:width] = self._observed[1, :width], self._observed[2, :width]
+        return RetentionCurve(
+            months=months,
+            retention=point,
+            conf_low=np.minimum(low, point),
+            conf_high=np.maximum(high, point),
+            observed=seen,
+            draws=draws,
+        )
+
+    def residual_curve(
+        self, tenure_months: npt.ArrayLike, horizon_months: int | None = None
+    ) -> RetentionCurve:
+        """Give the curve of customers who have been there for a while already.
+
+        Parameters
+        ----------
+        tenure_months : array_like of float
+            How long each customer has been there, in whole months.
+        horizon_months : int, optional
+            How far to look from now.
+
+        Returns
+        -------
+        RetentionCurve
+            The mean of S(tenure + t) / S(tenure) over the customers.
+        """
+        horizon = self.horizon_months if horizon_months is None else horizon_months
+        tenure, n = np.unique(np.floor(tenure_months), return_counts=True)
+        whole = self.curve(horizon + int(tenure.max()))
+        point = _residual(whole.retention[None, :], tenure, n, horizon)[0]
+        draws = _residual(whole.draws, tenure, n, horizon)
+        low, high = _band(point, draws, self.conf_level)
+        months = np.arange(horizon + 1, dtype=float)
+        return RetentionCurve(
+            months=months,
+            retention=point,
+            conf_low=low,
+            conf_high=high,
+            observed=np.zeros(months.size, dtype=bool),
+            draws=draws,
+        )
+
+    def _joined(
+        self, parameters: FloatArray, observed: FloatArray, months: FloatArray
+    ) -> FloatArray:
+        """Continue each observed curve by its own parameters: shape (draws, months)."""
+        last = self.observed_months
+        columns = np.minimum(months.astype(int), last)
+        model = np.vstack([model_survival(self.family, row, months) for row in parameters])
+        at_last = np.vstack([model_survival(self.family, row, [float(last)]) for row in parameters])
+        beyond = np.divide(model, at_last, out=np.zeros_like(model), where=at_last > 0)
+        return np.asarray(observed[:, columns] * np.where(months <= last, 1.0, beyond), dtype=float)
+
+    def to_frame(self, horizon_months: int | None = None) -> pd.DataFrame:
+        """Give one row a month: retention, its interval, and whether it was observed."""
+        return self.curve(horizon_months).to_frame()
+
+    def to_section(self) -> dict[str, Any]:
+        """Give the ``retention`` section of ``results.json``."""
+        return {
+            "status": "ok",
+            "curve": {"rows": self.curve().rows()},
+            "model": MODEL_NAMES[self.family],
+            "parameters": dict(self.parameters),
+            "log_likelihood": self.log_likelihood,
+            "n_obs": self.n_obs,
+            "n_events": self.n_events,
+            "caveats": list(self.caveats),
+        }
+
+    def plot(self, horizon_months: int | None = None) -> Any:
+        """Draw the curve with its interval; the projected part is dashed."""
+        from cxmodel.plots.retention import plot_retention
+
+        return plot_retention(self.to_frame(horizon_months))
+
+
+def model_survival(family: Family, parameters: FloatArray, t: npt.ArrayLike) -> FloatArray:
+    """Give S(t) of a family with these parameters, in the family's own order."""
+    if family == "geometric":
+        return geometric_survival(parameters[0], t)
+    return sbg_survival(parameters[0], parameters[1], t)
+
+
+def _band(point: FloatArray, draws: FloatArray, conf_level: float) -> tuple[FloatArray, FloatArray]:
+    """Give a normal interval on the log-log scale, with the spread of the draws."""
+    inner = (point > 1e-12) & (point < 1 - 1e-12)
+    safe = np.log(-np.log(np.where(inner, point, 0.5)))
+    drawn = np.log(-np.log(draws.clip(1e-12, 1 - 1e-12)))
+    half = critical_value(conf_level) * drawn.std(axis=0)
+    low = np.where(inner, np.exp(-np.exp(safe + half)), point)
+    high = np.where(inner, np.exp(-np.exp(safe - half)), point)
+    return low, high
+
+
+def _residual(
+    curves: FloatArray, tenure: FloatArray, n: npt.NDArray[np.int64], horizon: int
+) -> FloatArray:
+    """Average S(tenure + t) / S(tenure) over tenures: (draws, horizon + 1)."""
+    total = np.zeros((len(curves), horizon + 1))
+    for start, count in zip(tenure.astype(int), n, strict=True):
+        part = curves[:, start : start + horizon + 1]
+        total += count * np.divide(part, part[:, :1], out=np.zeros_like(part), where=part > 0)
+    return np.asarray(total / n.sum(), dtype=float)

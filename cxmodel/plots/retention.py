@@ -1,0 +1,99 @@
+"""The figure of a retention curve."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from cxmodel.plots.style import (
+    BLUE,
+    GREY,
+    MUTED,
+    SKY,
+    Rows,
+    format_axis,
+    new_figure,
+    rows_of,
+    styled,
+)
+
+
+@styled
+def plot_retention(rows: Rows, *, month_label: str = "Months since the customer started") -> Figure:
+    """Draw the share of customers still there by month: seen as a full line, projected dashed.
+
+    Parameters
+    ----------
+    rows : frame or list of mappings
+        A row per month: ``month, retention, conf_low, conf_high`` (fractions) and ``observed``.
+    month_label : str
+        From when months are counted.
+
+    Examples
+    --------
+    >>> rows = [{"month": m, "retention": 0.9**m, "conf_low": None, "conf_high": None,
+    ...          "observed": m < 3} for m in range(6)]
+    >>> plot_retention(rows).axes[0].get_ylabel()
+    'Still a customer'
+    """
+    data = sorted(
+        (row for row in rows_of(rows) if row["retention"] is not None),
+        key=lambda row: row["month"],
+    )
+    figure, axes = new_figure(2.3)
+    known = [r for r in data if r.get("conf_low") is not None and r.get("conf_high") is not None]
+    if known:
+        axes.fill_between(
+            [row["month"] for row in known],
+            [row["conf_low"] for row in known],
+            [row["conf_high"] for row in known],
+            color=SKY,
+            linewidth=0,
+        )
+    seen = [row for row in data if row["observed"]]
+    ahead = ([seen[-1]] if seen else []) + [row for row in data if not row["observed"]]
+    _line(axes, seen, BLUE, "-")
+    _line(axes, ahead, BLUE, (0, (3, 2)))
+    if seen and len(ahead) > 1:
+        edge = seen[-1]["month"]
+        axes.axvline(edge, color=GREY, linewidth=0.9)
+        for text, shift, align in (("observed", -5, "right"), ("projected", 5, "left")):
+            axes.annotate(
+                text,
+                (edge, 1.0),
+                xytext=(shift, 2),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                ha=align,
+                color=MUTED,
+                fontsize=8.5,
+            )
+    last = data[-1]
+    axes.annotate(
+        f"{100 * last['retention']:.0f}%",
+        (last["month"], last["retention"]),
+        xytext=(6, 0),
+        textcoords="offset points",
+        va="center",
+        color=BLUE,
+        fontsize=11,
+        fontweight="bold",
+    )
+    axes.set_ylim(0, 1.04)
+    axes.set_xlim(left=0, right=last["month"] * 1.07 + 0.5)
+    axes.set_xlabel(month_label)
+    axes.set_ylabel("Still a customer")
+    axes.grid(axis="y")
+    format_axis(axes.xaxis, None)
+    format_axis(axes.yaxis, lambda value: f"{100 * value:g}%")
+    return figure
+
+
+def _line(axes: object, data: list[dict[str, float]], colour: str, style: object) -> None:
+    if data:
+        axes.plot(  # type: ignore[attr-defined]
+            [row["month"] for row in data],
+            [row["retention"] for row in data],
+            color=colour,
+            linewidth=2.3,
+            linestyle=style,
+        )

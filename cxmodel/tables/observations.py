@@ -1,0 +1,386 @@
+"""Join responses to what was known before them and what happened after: the observation table.
+
+One row per response that counts (see ``audit.py``). The columns that begin with an underscore are
+for the models:
+
+``_share``
+    1/n over the customer's observations, so that each customer counts once.
+``_status``
+    ``"ok"``, ``"before_start"`` (answered before ``started_at``) or ``"churned_before_response"``
+    (left at or before the response and not back by then).
+``_at_risk``, ``_left_in_gap``
+    Under inactivity: a booking in the `inactive_days` before the response; none in those before
+    response + gap though there was at the response. Under the other rules every customer is at
+    risk, and ``_left_in_gap`` is a departure in ``(t, t + gap]``.
+``_history_windows``
+    How many lookback windows of ledger lie before the response.
+``_event``
+    Whether ``duration_days`` ended in a departure; otherwise it was cut off at ``as_of``.
+``_month``
+    The calendar month of the response in the study's time zone, ``"2026-03"``.
+``_revenue_after_g{g}``, ``_churned_g{g}``, ``_complete_g{g}``, ``_present_g{g}``
+    The outcomes at other gaps, for the check of timing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cxmodel.errors import ConfigError, JoinError, SchemaError, nearest
+from cxmodel.tables.active_customers import count_active
+from cxmodel.tables.attributes import check_names
+from cxmodel.tables.audit import check_keys_meet, count_reasons, label_responses
+from cxmodel.tables.engine import Session
+from cxmodel.tables.history import find_horizon
+from cxmodel.tables.ledger_audit import audit_ledger
+from cxmodel.tables.money import unit_digits
+from cxmodel.tables.observation_frame import dated_after_response, observation_frame
+from cxmodel.tables.observation_join import ObservationJoin
+from cxmodel.tables.observation_table import Observations, Windows, days_in_words
+from cxmodel.tables.one_engine import check_kinds, one_engine
+from cxmodel.tables.sources import Source, Sources
+from cxmodel.tables.windows import Plan
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinSettings:
+    """How responses are joined: the settings of a study that the tables need.
+
+    Parameters
+    ----------
+    windows : Windows
+        How far to look back and ahead.
+    rating : str, optional
+        The key of the rating that observations carry as ``rating``; default: the first.
+    as_of : date, optional
+        The data are complete to the end of this day; default: see `find_horizon`.
+    time_zone : str
+        Whose days and months are meant.
+    conf_level, min_group_size
+        Handed on to the models.
+    plan : {"range", "stack"}, optional
+        How windows are summed; default: whichever is cheaper here.
+    today : date, optional
+        The day of the run; default: the clock's. The default `as_of` is never later.
+    """
+
+    windows: Windows = Windows()  # noqa: RUF009 - frozen
+    rating: str | None = None
+    as_of: dt.date | None = None
+    time_zone: str = "UTC"
+    conf_level: float = 0.95
+    min_group_size: int = 30
+    plan: Plan | None = None
+    today: dt.date | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.windows, Windows):
+            raise TypeError(
+                f"windows is cx.Windows(lookback_days=..., outcome_days=...), not {self.windows!r}."
+            )
+
+
+def join_observations(
+    surveys: Source,
+    *,
+    customers: Source | None = None,
+    churn: Source | None = None,
+    revenue: Source | None = None,
+    subscriptions: Source | None = None,
+    interactions: Source | None = None,
+    invitations: Source | None = None,
+    windows: Windows | None = None,
+    rating: str | None = None,
+    as_of: dt.date | str | None = None,
+    time_zone: str = "UTC",
+    currency: str | None = None,
+    conf_level: float = 0.95,
+    min_group_size: int = 30,
+    today: dt.date | None = None,
+) -> Observations:
+    """Join responses to what was known before them and what happened after.
+
+    Parameters
+    ----------
+    surveys : Source
+        From `read_surveys`.
+    customers, churn, revenue, subscriptions, interactions, invitations : Source, optional
+        From the readers of the same names.
+    windows : Windows, optional
+        Default: 180 days back, 180 days ahead, no gap.
+    rating : str, optional
+        The key of the rating that counts; default: the first.
+    as_of : date or ISO text, optional
+        The data are complete to the end of this day. Default: the day of the latest booking, else
+        of the latest subscription start or end, none later than `today` counted.
+    time_zone : str
+        Whose days and months are meant.
+    currency : str, optional
+        ISO 4217 code; default: the ledger's.
+    conf_level, min_group_size
+        Handed on to the models.
+    today : date, optional
+        The day of the run; default: the clock's.
+
+    Returns
+    -------
+    Observations
+        With ``.to_frame()`` and ``.audit``.
+
+    Raises
+    ------
+    JoinError
+        If tables have no key in common, or a join would multiply rows.
+    SchemaError
+        If surveys lack a customer or a date, or an attribute has a reserved name.
+    ConfigError
+        If `as_of` lies before all data, or the time zone is unknown.
+
+    Examples
+    --------
+    >>> import cxmodel as cx, pandas as pd
+    >>> surveys = cx.read_surveys(
+    ...     pd.DataFrame({"customer_id": ["a"], "responded_at": ["2025-03-01"], "q1": [9]}),
+    ...     ratings={"nps": ("q1", cx.NPS)},
+    ... )
+    >>> revenue = cx.read_revenue(
+    ...     pd.DataFrame(
+    ...         {"customer_id": ["a", "a"], "booked_at": ["2025-02-01", "2025-04-01"],
+    ...          "amount": [20.0, 35.5]}
+    ...     ),
+    ...     currency="USD",
+    ... )
+    >>> obs = join_observations(surveys, revenue=revenue, windows=Windows(outcome_days=30))
+    >>> obs.to_frame()[["customer_id", "rating", "revenue_before", "revenue_after"]].values.tolist()
+    [['a', 9.0, 20.0, 0.0]]
+    """
+    given = {
+        "surveys": surveys,
+        "invitations": invitations,
+        "customers": customers,
+        "churn": churn,
+        "revenue": revenue,
+        "subscriptions": subscriptions,
+        "interactions": interactions,
+    }
+    by_kind = {kind: source for kind, source in given.items() if source is not None}
+    check_kinds(by_kind)
+    for column in ("customer_id", "responded_at"):
+        if column not in surveys.columns:
+            raise SchemaError(
+                f"{surveys.label} has no {column}, so responses cannot be joined to anything. "
+                "Map it, or take the KPIs alone with measure_kpi."
+            )
+    sources = one_engine(by_kind, currency)
+    settings = JoinSettings(
+        windows=windows or Windows(),
+        rating=rating,
+        as_of=_as_date(as_of),
+        time_zone=time_zone,
+        conf_level=conf_level,
+        min_group_size=min_group_size,
+        today=today,
+    )
+    return observe(sources, settings)
+
+
+def _as_date(day: dt.date | str | None) -> dt.date | None:
+    if isinstance(day, str):
+        return dt.date.fromisoformat(day)
+    return day.date() if isinstance(day, dt.datetime) else day
+
+
+@dataclass(frozen=True, eq=False)
+class _Scratch:
+    """The temporary tables of one join."""
+
+    session: Session
+    _made: list[Any] = field(default_factory=list)
+
+    def keep(self, expr: Any, hint: str) -> Any:
+        """Compute a table once."""
+        table = self.session.keep(expr, hint)
+        self._made.append(table)
+        return table
+
+    def clear(self) -> None:
+        """Drop them all."""
+        for table in self._made:
+            self.session.drop(table)
+
+
+@contextmanager
+def _scratch(session: Session) -> Iterator[_Scratch]:
+    scratch = _Scratch(session)
+    try:
+        yield scratch
+    finally:
+        scratch.clear()
+
+
+def observe(sources: Sources, settings: JoinSettings) -> Observations:
+    """Make the observation table of a study from its sources.
+
+    Parameters
+    ----------
+    sources : Sources
+        With ``surveys``; the rest is optional.
+    settings : JoinSettings
+        Windows, rating, as_of and what else the study sets.
+
+    Returns
+    -------
+    Observations
+        Empty where surveys have no ``customer_id`` or no ``responded_at``: then all rows are
+        counted under that reason.
+
+    Raises
+    ------
+    JoinError, SchemaError, ConfigError
+        As `join_observations`.
+    """
+    surveys = sources.by_kind["surveys"]
+    rating = _chosen_rating(surveys, settings.rating)
+    check_names(surveys, sources.get("customers"))
+    tables = {kind: source.table for kind, source in sources.by_kind.items()}
+    horizon = find_horizon(
+        surveys=surveys.table,
+        revenue=tables.get("revenue"),
+        subscriptions=tables.get("subscriptions"),
+        as_of=settings.as_of,
+        time_zone=settings.time_zone,
+        today=settings.today,
+    )
+    with _scratch(sources.session) as scratch:
+        labelled = scratch.keep(
+            label_responses(
+                surveys.table, rating=rating, ends_at=horizon.ends_at, known=_known_people(tables)
+            ),
+            "responses",
+        )
+        check_keys_meet(labelled, {k: s for k, s in sources.by_kind.items() if k != "surveys"})
+        counts = count_reasons(labelled)
+        join = ObservationJoin(
+            sources=sources,
+            windows=settings.windows,
+            horizon=horizon,
+            responses=scratch.keep(labelled.filter(labelled.reason.isnull()), "observed"),
+            wanted_plan=settings.plan,
+        )
+        table = scratch.keep(join.table(), "observations")
+        rows = sources.session.arrow(table.order_by(["customer_id", "responded_at", "row_number"]))
+        _check_no_fan_out(rows.num_rows, counts.n_observations)
+        per_money = _units_per_money(sources)
+        audit = counts.to_section() | audit_ledger(join, per_money)
+        audit["n_customers_active"] = count_active(
+            tables,
+            _known_people(tables),
+            join.departures,
+            ends_at=horizon.ends_at,
+            windows=settings.windows,
+        )
+        return _described(join, rows, audit, settings, rating, per_money)
+
+
+def _described(
+    join: ObservationJoin,
+    rows: pa.Table,
+    audit: dict[str, Any],
+    settings: JoinSettings,
+    rating: str | None,
+    units_per_money: int,
+) -> Observations:
+    surveys, customers = join.sources.by_kind["surveys"], join.sources.get("customers")
+    of_customers: tuple[str, ...] = ()
+    has_versions = False
+    if customers is not None:
+        of_customers, has_versions = customers.attributes, "valid_from" in customers.columns
+    scale = surveys.ratings[rating] if rating is not None else None
+    attributes = (*of_customers, *surveys.attributes)
+    frame = observation_frame(
+        rows,
+        join,
+        rating=rating,
+        scale=scale,
+        attributes=attributes,
+        units_per_money=units_per_money,
+    )
+    dates = [
+        name
+        for source in (customers, surveys)
+        if source is not None
+        for name in source.facts.get("dated", ())
+        if name in attributes
+    ]
+    audit["dated_after_response"] = dated_after_response(frame, dates)
+    return Observations(
+        frame=frame,
+        windows=settings.windows,
+        rating=rating,
+        scale=scale,
+        window_words=days_in_words(settings.windows.outcome_days),
+        currency=join.sources.currency,
+        as_of=join.horizon.as_of,
+        churn_rule=join.departures.rule,
+        attributes=attributes,
+        customer_attributes=of_customers,
+        other_ratings=tuple(f"rating_{key}" for key in surveys.ratings if key != rating),
+        attributes_as_of_extract=bool(of_customers) and not has_versions,
+        plan=join.plan,
+        conf_level=settings.conf_level,
+        min_group_size=settings.min_group_size,
+        audit=audit,
+    )
+
+
+def _units_per_money(sources: Sources) -> int:
+    """Say how many whole units one unit of currency has, as the amounts were read."""
+    ledger = [sources.by_kind[k] for k in ("revenue", "subscriptions") if k in sources.by_kind]
+    digits = {unit_digits(source.currency) for source in ledger}
+    if len(digits) > 1:
+        raise ConfigError(
+            "revenue and subscriptions were read with different currencies. Give both the same "
+            "currency=."
+        )
+    return int(10 ** (digits.pop() if digits else unit_digits(sources.currency)))
+
+
+def _chosen_rating(surveys: Source, wanted: str | None) -> str | None:
+    keys = list(surveys.ratings)
+    if wanted is None:
+        return keys[0] if keys else None
+    if wanted not in keys:
+        raise ConfigError(
+            f"study.rating {wanted!r} is no rating of {surveys.label}. {nearest(wanted, keys)}"
+        )
+    return wanted
+
+
+def _known_people(tables: Mapping[str, ir.Table]) -> ir.Table | None:
+    """List everyone a response can be matched to: customers, else whoever is in the ledger."""
+    import ibis
+
+    if "customers" in tables:
+        return tables["customers"].select("customer_id").distinct()
+    ledger = [tables[kind] for kind in ("revenue", "subscriptions") if kind in tables]
+    if not ledger:
+        return None
+    ids = [table.select("customer_id").distinct() for table in ledger]
+    return ids[0] if len(ids) == 1 else ibis.union(*ids, distinct=True)
+
+
+def _check_no_fan_out(n_rows: int, n_observations: int) -> None:
+    if n_rows != n_observations:
+        raise JoinError(
+            f"{n_observations:,} responses became {n_rows:,} rows: a join multiplied them. "
+            "A customer stands more than once in sources.customers; give valid_from, or one row "
+            "per customer."
+        )

@@ -1,0 +1,286 @@
+"""Customer lifetime value: discounted margin per customer over a horizon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cxmodel.errors import ConfigError, InsufficientDataError
+from cxmodel.models.durations import expected_events, read_durations
+from cxmodel.models.retention import RetentionModel
+from cxmodel.models.retention_curve import RetentionCurve
+from cxmodel.models.retention_fit import RetentionFit
+from cxmodel.results import Estimate, NotRun
+from cxmodel.scales import Scale
+from cxmodel.tables.observation_table import Observations
+from cxmodel.value.cltv_result import CltvResult
+from cxmodel.value.cltv_rows import SpendRows, read_spend
+from cxmodel.value.lifetime import Horizon
+from cxmodel.value.settings import check_value_settings
+
+FloatArray = npt.NDArray[np.float64]
+MIN_SPENDERS = 10
+_TOO_FAR = 2.0  # standard errors between a group's leavers and those expected
+_CHANGE = ("total", "staying", "spending", "total_window_only", "total_no_fade")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CltvModel:
+    """Discounted margin per customer: what the ledger shows, then margin per survivor x retention.
+
+    In the observed window margin per starting customer is what the ledger shows (those who left
+    stay in, with what they still paid); beyond it, margin per customer still there times the
+    retention curve. Every month is discounted from its end.
+
+    Parameters
+    ----------
+    gross_margin : float
+        Share of revenue that is margin, in [0, 1). Not used with ``benefit="revenue"``.
+    annual_discount_rate : float
+        In [0, 1).
+    horizon_months : int
+        How far to look, 36 by default.
+    benefit : {"margin", "revenue"}
+        What counts; it is in the unit.
+    by : str or tuple of str
+        Columns of the observations for `CltvResult.by_group`.
+    n_draws, seed : int
+        Redrawn weightings of the customers, the same for spending and retention.
+
+    Raises
+    ------
+    ValueError
+        If a setting is impossible.
+
+    Examples
+    --------
+    >>> CltvModel(gross_margin=0.6, annual_discount_rate=0.10).horizon_months
+    36
+    """
+
+    gross_margin: float
+    annual_discount_rate: float
+    horizon_months: int = 36
+    benefit: str = "margin"
+    by: str | tuple[str, ...] = ()
+    n_draws: int = 200
+    seed: int = 20261121
+
+    def __post_init__(self) -> None:
+        check_value_settings(
+            self.gross_margin, self.annual_discount_rate, self.horizon_months, self.benefit
+        )
+
+    def fit(
+        self,
+        obs: Observations,
+        curve: RetentionCurve | RetentionFit | None = None,
+        *,
+        n_customers: float | None = None,
+    ) -> CltvResult:
+        """Value the customers of the observations.
+
+        Parameters
+        ----------
+        obs : Observations
+            With ``revenue_after``, or ``_monthly_revenue`` in a table already joined.
+        curve : RetentionCurve or RetentionFit, optional
+            Retention from the response on; fitted to `obs` when left out.
+        n_customers : float, optional
+            Customers active today, for customer equity.
+
+        Returns
+        -------
+        CltvResult
+
+        Raises
+        ------
+        ConfigError
+            If the observations have no currency, or `by` names no column.
+        InsufficientDataError
+            If there is no money, or too little of it, or retention cannot be fitted.
+        """
+        Observations.check(obs)
+        if obs.currency is None:
+            raise ConfigError("study.currency is missing: lifetime value needs to know the money.")
+        rows = read_spend(obs)
+        if int((rows.amount != 0).sum()) < MIN_SPENDERS:
+            raise InsufficientDataError(
+                f"Lifetime value: {int((rows.amount != 0).sum())} of {len(rows.amount):,} usable "
+                f"observations have any revenue; at least {MIN_SPENDERS} are needed."
+            )
+        whole = curve if curve is not None else self._retention().fit(obs)
+        per_customer = self._value(rows, self._curve_of(whole, rows, obs), obs)
+        caveats = _caveats(whole, rows, obs)
+        return CltvResult(
+            per_customer=per_customer,
+            by_band=self._by(rows, obs, "band", whole, _bands(obs.scale)),
+            by_group=[
+                row
+                for column in _columns(self.by, obs)
+                for row in self._by(rows, obs, column, whole)
+            ],
+            customer_equity=_equity(per_customer, n_customers, obs.currency),
+            change_per_rating_point=dict.fromkeys(
+                _CHANGE,
+                NotRun(
+                    "the change in lifetime value per rating point comes with a later version of "
+                    "cxmodel"
+                ),
+            ),
+            horizon_months=self.horizon_months,
+            benefit=self.benefit,
+            not_used=rows.not_used,
+            caveats=caveats,
+        )
+
+    def _retention(self) -> RetentionModel:
+        return RetentionModel(
+            horizon_months=self.horizon_months, n_draws=self.n_draws, seed=self.seed
+        )
+
+    def _curve_of(
+        self, curve: RetentionCurve | RetentionFit, rows: SpendRows, obs: Observations
+    ) -> RetentionCurve:
+        """Give retention from the response on, as far as the horizon and the gap need it."""
+        reach = self.horizon_months + int(np.ceil(rows.gap_months)) + 1
+        if isinstance(curve, RetentionCurve):
+            return curve
+        if rows.tenure_months is not None:
+            return curve.residual_curve(rows.tenure_months, reach)
+        return curve.curve(reach)
+
+    def _value(
+        self,
+        rows: SpendRows,
+        curve: RetentionCurve,
+        obs: Observations,
+    ) -> Estimate:
+        """Give value per customer: the point, and its error from redrawn customers."""
+        horizon = Horizon(
+            n_months=self.horizon_months,
+            annual_discount_rate=self.annual_discount_rate,
+            window_months=rows.window_months,
+            gap_months=rows.gap_months,
+        )
+        share = self.gross_margin if self.benefit == "margin" else 1.0
+        point = share * rows.mean() * float(horizon.lifetimes(curve.retention[None, :])[0])
+        spend = rows.redrawn_means(self.n_draws, self.seed)
+        lives = horizon.lifetimes(curve.draws)[np.arange(self.n_draws) % len(curve.draws)]
+        return Estimate.from_std_error(
+            point,
+            float(np.nanstd(share * spend * lives)),
+            unit=self._unit(obs),
+            n_obs=len(rows.amount),
+            conf_level=obs.conf_level,
+        )
+
+    def _by(
+        self,
+        rows: SpendRows,
+        obs: Observations,
+        column: str,
+        whole: RetentionCurve | RetentionFit,
+        order: tuple[str, ...] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Value the customers of each level of a column; small groups are suppressed."""
+        if not obs.has(column):
+            return []
+        values = obs.frame[column].astype("string")
+        levels = order or tuple(sorted(values.dropna().unique()))
+        found = []
+        for level in levels:
+            mine = (values == level).fillna(False).to_numpy(dtype=bool)
+            label = {"band": level} if column == "band" else {"group": {column: level}}
+            found.append({**label, **self._group_value(rows, obs, mine, whole)})
+        return found
+
+    def _group_value(
+        self,
+        rows: SpendRows,
+        obs: Observations,
+        mine: npt.NDArray[np.bool_],
+        whole: RetentionCurve | RetentionFit,
+    ) -> dict[str, Any]:
+        part = rows.only(mine)
+        empty = {**_no_estimate(self._unit(obs), obs.conf_level), "retention_of": None}
+        if len(part.amount) < obs.min_group_size:
+            return {**empty, "suppressed": True}
+        curve = self._group_curve(obs, mine, whole)
+        if isinstance(curve, NotRun):
+            return {**empty, "suppressed": False, "reason": curve.reason}
+        value = self._value(part, self._curve_of(curve, part, obs), obs)
+        return {
+            **value.to_dict(),
+            "retention_of": "all customers" if curve is whole else "this group",
+            "suppressed": False,
+        }
+
+    def _group_curve(
+        self,
+        obs: Observations,
+        mine: npt.NDArray[np.bool_],
+        whole: RetentionCurve | RetentionFit,
+    ) -> RetentionCurve | RetentionFit | NotRun:
+        """Fit a group's own retention, or take that of all where the group does not differ."""
+        try:
+            every = read_durations(obs, stage="cltv")
+        except InsufficientDataError:
+            return whole
+        own = every.only(mine[every.chosen])
+        try:
+            return self._retention().fit_durations(
+                own, min_at_risk=obs.min_group_size, conf_level=obs.conf_level
+            )
+        except InsufficientDataError:
+            n_left, n_expected = int(own.events.sum()), expected_events(every, own)
+            if abs(n_left - n_expected) <= _TOO_FAR * np.sqrt(n_expected):
+                return whole
+            return NotRun(
+                f"{n_left} of {len(own.events):,} left, where {n_expected:.0f} would have at the "
+                "rate of all customers: too few to fit its own retention, too unlike to borrow"
+            )
+
+    def _unit(self, obs: Observations) -> str:
+        return f"{obs.currency} {self.benefit} per customer over {self.horizon_months} months"
+
+
+def _no_estimate(unit: str, conf_level: float) -> dict[str, Any]:
+    return Estimate(estimate=float("nan"), unit=unit, conf_level=conf_level).to_dict()
+
+
+def _caveats(
+    whole: RetentionCurve | RetentionFit, rows: SpendRows, obs: Observations
+) -> tuple[str, ...]:
+    said = list(whole.caveats) if isinstance(whole, RetentionFit) else []
+    if rows.is_monthly:
+        said.append("Monthly revenue is taken to stay as it is for as long as a customer stays.")
+    else:
+        said.append(
+            f"Beyond {obs.window_words} customers who stay are taken to go on spending as they did."
+        )
+    return tuple(said)
+
+
+def _equity(per_customer: Estimate, n_customers: float | None, currency: str) -> Estimate | NotRun:
+    if n_customers is None:
+        return NotRun("the number of active customers is not known")
+    return per_customer.scaled(n_customers, unit=currency)
+
+
+def _bands(scale: Scale | None) -> tuple[str, ...] | None:
+    return None if scale is None else tuple(scale.bands)
+
+
+def _columns(by: str | tuple[str, ...], obs: Observations) -> tuple[str, ...]:
+    names = (by,) if isinstance(by, str) else tuple(by)
+    missing = [name for name in names if not obs.has(name)]
+    if missing:
+        raise ConfigError(
+            f"by names {missing[0]!r}, which the observations do not have. Attributes: "
+            f"{', '.join(obs.attributes) or 'none'}."
+        )
+    return names

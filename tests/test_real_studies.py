@@ -1,0 +1,91 @@
+"""Three real or public studies: what is known of the data stands in the results, and no more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from test_study import SCHEMA
+
+import cxmodel as cx
+
+STUDIES = Path(__file__).parent / "studies"
+
+
+def run(name: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.setenv("CXMODEL_DATA", str(data_dir))
+    results = cx.Study.from_toml(STUDIES / f"{name}.toml").run().to_dict()
+    jsonschema.validate(results, SCHEMA)
+    return results
+
+
+def overall(results: dict[str, Any], kpi: str) -> dict[str, Any]:
+    rows = results["kpis"]["rows"]
+    return next(r for r in rows if r["kpi"] == kpi and not r["group"] and r["period"] is None)
+
+
+def check(results: dict[str, Any], name: str, outcome: str) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = results["checks"]["rows"]
+    return next(row for row in rows if row["name"] == name and row["outcome"] == outcome)
+
+
+def test_olist(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # 4,988 reviews, payments of R$789,498.77 over 5,160 rows, 9 repeat orders (the data's facts)
+    results = run("olist", data_dir, monkeypatch)
+    audit = results["audit"]
+    assert audit["n_responses"] == 4988
+    assert audit["revenue_total"] == pytest.approx(789_498.77, abs=1e-9)
+    assert audit["revenue_reconciled"]["difference"] == 0
+    for stage in ("lift", "churn", "cltv"):
+        assert results[stage]["status"] == "not_run"
+        assert results[stage]["reason"]
+    assert overall(results, "review")["n_obs"] == audit["n_observations"]
+    assert 0 < overall(results, "late_rate")["estimate"] < 20
+    # mean review on time 4.32, late 2.61 (the data's facts)
+    means = {
+        row["group"]["delivery"]: round(row["mean"], 2)
+        for row in results["kpis"]["rows"]
+        if row["kpi"] == "review" and row["group"] and row["period"] is None
+    }
+    assert means["on time"] == 4.32
+    assert means["late"] == 2.61
+
+
+def test_ravenstack_claims_no_lift(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # 1,175 of 2,000 closed tickets have a score; the data were made without an effect
+    results = run("ravenstack", data_dir, monkeypatch)
+    assert overall(results, "response_rate")["estimate"] == pytest.approx(100 * 1175 / 2000)
+    assert results["study"]["churn_rule"] == "churn_events"
+    assert results["audit"]["revenue_reconciled"]["difference"] == 0
+    for outcome in ("revenue", "retention"):
+        lift = results["lift"][outcome]["per_rating_point"]
+        assert lift["conf_low"] < 0 < lift["conf_high"]
+        assert results["evidence"]["by_outcome"][outcome]["grade"] == "association"
+
+
+def test_telco_names_its_leaks_and_claims_no_forecast(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # churn score, category, reason and status leak; the score separates churn except at 3
+    results = run("ibm_telco", data_dir, monkeypatch)
+    leaks = {"Churn Score", "Churn Category", "Churn Reason", "Customer Status"}
+    leakage = check(results, "leakage", "retention")
+    assert leakage["verdict"] == "fail"
+    assert all(name in leakage["text"] for name in leaks)
+    assert {row["column"] for row in results["churn"]["leaks"]["rows"]} == leaks
+    separation = check(results, "separation", "retention")
+    assert separation["verdict"] == "fail"
+    assert "csat" in separation["text"]
+    retention = results["lift"]["retention"]
+    assert retention["per_rating_point"]["status"] == "not_run"
+    assert {row["rating"]: row["estimate"] for row in retention["by_rating"]["rows"]} == {
+        1: 0.0,
+        2: 0.0,
+        3: pytest.approx(2236 / 2665),
+        4: 1.0,
+        5: 1.0,
+    }
+    assert results["lift"]["revenue"]["status"] == "not_run"
+    assert results["churn"]["base_rate"] == pytest.approx(1869 / 7043)
