@@ -7,6 +7,7 @@ read (`MIME`), HTML for Jupyter, and text.
 from __future__ import annotations
 
 import base64
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -56,7 +57,7 @@ def text_of(words: Words) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Block:
+class Block(ABC):
     """Anything that stands in a report; a subclass names its kind and its text."""
 
     kind: ClassVar[str] = "block"
@@ -65,9 +66,9 @@ class Block:
         """Give the form that the renderers read."""
         return {"kind": self.kind, **asdict(self)}
 
+    @abstractmethod
     def plain_text(self) -> str:
         """Give the block as text."""
-        raise NotImplementedError
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         from cxmodel.report.html import render_block

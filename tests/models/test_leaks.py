@@ -106,7 +106,7 @@ def test_auc_of_a_rating_is_that_of_scikit_learn():
     assert pure == 0.0
 
 
-@pytest.mark.skipif(not TELCO.exists(), reason="the IBM Telco sample is not on this machine")
+@pytest.mark.skipif(not TELCO.exists(), reason="there is no IBM Telco sample")
 def test_ibm_telco_has_four_leaks_and_a_rating_that_separates():
     """reference/published.md: score, category, reason and status leak; satisfaction separates."""
     data = pd.read_csv(TELCO)
