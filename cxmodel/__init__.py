@@ -14,7 +14,7 @@ _WHERE = {
     "ChurnClassifier": "models.churn_classifier",
     "ChurnModel": "models.churn",
     "CltvModel": "value.cltv",
-    "Engine": "tables.engine",
+    "Engine": "tables.engines.engine",
     "Estimate": "results",
     "LiftModel": "models.lift",
     "NPS": "scales",
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from cxmodel.study import Study as Study
     from cxmodel.study_results import StudyResults as StudyResults
     from cxmodel.study_results import read_results as read_results
-    from cxmodel.tables.engine import Engine as Engine
+    from cxmodel.tables.engines.engine import Engine as Engine
     from cxmodel.tables.observation_table import Observations as Observations
     from cxmodel.tables.observation_table import Windows as Windows
     from cxmodel.tables.observations import join_observations as join_observations

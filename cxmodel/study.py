@@ -15,7 +15,7 @@ from cxmodel.study_results import LEFT_OUT, SCHEMA_VERSION, StudyResults
 if TYPE_CHECKING:
     from cxmodel.config import StudyConfig
     from cxmodel.progress import Progress
-    from cxmodel.tables.engine import Session
+    from cxmodel.tables.engines.engine import Session
     from cxmodel.tables.observation_table import Observations
     from cxmodel.tables.sources import Source, Sources
 
@@ -154,7 +154,7 @@ def _check_stages(only: Collection[str] | None) -> tuple[str, ...]:
 
 def _connect(config: StudyConfig) -> Session:
     from cxmodel.study_sources import engine_of
-    from cxmodel.tables.engine import connect
+    from cxmodel.tables.engines.engine import connect
 
     return connect(engine_of(config))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cxmodel.kpis.agreement import direction_notes
 from cxmodel.results import NotRun
-from cxmodel.tables.plausibility import worth_a_look
+from cxmodel.tables.opening.plausibility import worth_a_look
 
 if TYPE_CHECKING:
     from cxmodel.config import StudyConfig

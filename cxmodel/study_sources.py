@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxmodel.config import ObservationsConfig, SourceConfig, StudyConfig, SurveysConfig
 from cxmodel.errors import ConfigError, nearest
-from cxmodel.tables.engine import Engine
+from cxmodel.tables.engines.engine import Engine
 from cxmodel.tables.observation_table import Windows
 from cxmodel.tables.specs import KINDS, Query, RatingSpec, SourceSpec, TableFile, TableName
 

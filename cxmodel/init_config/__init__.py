@@ -16,7 +16,7 @@ from cxmodel.init_config.keys import find_keys
 from cxmodel.init_config.kinds import choose, guess_kinds
 from cxmodel.init_config.profile import Look, look_at
 from cxmodel.progress import NoProgress
-from cxmodel.tables.engine import Session, connect
+from cxmodel.tables.engines.engine import Session, connect
 
 __all__ = ["Draft", "draft_config", "init_config"]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cxmodel.errors import CxModelError, EngineError, SourceError
 from cxmodel.init_config.words import words
-from cxmodel.tables.engine import Engine, Session, connect
+from cxmodel.tables.engines.engine import Engine, Session, connect
 
 if TYPE_CHECKING:
     import ibis
@@ -157,7 +157,7 @@ def _files(sources: Sequence[str]) -> list[Path]:
 
 
 def _look_at_file(file: Path, session: Session, base: Path, taken: set[str]) -> list[Table]:
-    from cxmodel.tables.files import EXCEL, open_file, run_reading
+    from cxmodel.tables.opening.files import EXCEL, open_file, run_reading
 
     shown = _relative(file, base)
     sheets = _sheets(file) if file.suffix.lower() in EXCEL else [None]

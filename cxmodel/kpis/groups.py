@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from cxmodel.errors import SchemaError, nearest
 from cxmodel.kpis.periods import local_time, period_starts
 from cxmodel.stats.intervals import design_effect_from_sums
-from cxmodel.tables.attributes import customer_facts
+from cxmodel.tables.joining.attributes import customer_facts
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from cxmodel.tables.engine import Session
+    from cxmodel.tables.engines.engine import Session
     from cxmodel.tables.sources import Source
 
 Period = Literal["year", "quarter", "month", "week"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Literal
 
-from cxmodel.tables.times import is_utc, to_local
+from cxmodel.tables.times.zones import is_utc, to_local
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

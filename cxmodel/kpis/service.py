@@ -24,7 +24,7 @@ from cxmodel.kpis.result import KpiResult
 from cxmodel.kpis.survey import MIN_GROUP_SIZE, check_settings, to_date
 from cxmodel.results import CONF_LEVEL, Estimate, NotRun
 from cxmodel.stats.intervals import wilson
-from cxmodel.tables.times import as_of_end
+from cxmodel.tables.times.zones import as_of_end
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

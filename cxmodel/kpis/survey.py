@@ -25,7 +25,7 @@ from cxmodel.kpis.result import Figure, KpiResult, build_rows
 from cxmodel.results import CONF_LEVEL
 from cxmodel.scales import PROMOTER, Scale
 from cxmodel.stats.intervals import Interval, adjusted_wald_nps, wilson
-from cxmodel.tables.times import as_of_end
+from cxmodel.tables.times.zones import as_of_end
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from cxmodel.tables.money import DEFAULT_MINOR_DIGITS, MINOR_DIGITS
+from cxmodel.tables.opening.money import DEFAULT_MINOR_DIGITS, MINOR_DIGITS
 
 # Beyond so many decimals a number is as good as nothing.
 MOST_PLACES = 6

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 
 from cxmodel.errors import ConfigError, SchemaError, nearest
-from cxmodel.tables.arrow_columns import ArrowColumns, as_text, month_names
-from cxmodel.tables.audit import ResponseCounts, count_reasons, label_responses
-from cxmodel.tables.calendar_days import Calendar
-from cxmodel.tables.money import unit_digits
-from cxmodel.tables.observation_frame import bands_of, dated_after_response
+from cxmodel.tables.auditing.audit import ResponseCounts, count_reasons, label_responses
+from cxmodel.tables.joining.arrow_columns import ArrowColumns, as_text, month_names
+from cxmodel.tables.joining.observation_frame import bands_of, dated_after_response
 from cxmodel.tables.observation_table import Observations, Windows, days_in_words
-from cxmodel.tables.times import EARLIEST, LATEST, as_of_end
+from cxmodel.tables.opening.money import unit_digits
+from cxmodel.tables.times.calendar_days import Calendar
+from cxmodel.tables.times.zones import EARLIEST, LATEST, as_of_end
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from cxmodel.tables.engine import Engine
+from cxmodel.tables.engines.engine import Engine
 from cxmodel.tables.reading import Names, Ratings, given_columns, make_spec, open_spec
 from cxmodel.tables.sources import Source
 

@@ -31,17 +31,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cxmodel.errors import ConfigError, JoinError, SchemaError, nearest
-from cxmodel.tables.active_customers import count_active
-from cxmodel.tables.attributes import check_names
-from cxmodel.tables.audit import check_keys_meet, count_reasons, label_responses
-from cxmodel.tables.engine import Session
-from cxmodel.tables.history import find_horizon
-from cxmodel.tables.ledger_audit import audit_ledger
-from cxmodel.tables.money import unit_digits
-from cxmodel.tables.observation_frame import dated_after_response, observation_frame
-from cxmodel.tables.observation_join import ObservationJoin
+from cxmodel.tables.auditing.audit import check_keys_meet, count_reasons, label_responses
+from cxmodel.tables.auditing.ledger_audit import audit_ledger
+from cxmodel.tables.engines.engine import Session
+from cxmodel.tables.joining.active_customers import count_active
+from cxmodel.tables.joining.attributes import check_names
+from cxmodel.tables.joining.history import find_horizon
+from cxmodel.tables.joining.observation_frame import dated_after_response, observation_frame
+from cxmodel.tables.joining.observation_join import ObservationJoin
 from cxmodel.tables.observation_table import Observations, Windows, days_in_words
 from cxmodel.tables.one_engine import check_kinds, one_engine
+from cxmodel.tables.opening.money import unit_digits
 from cxmodel.tables.sources import Source, Sources
 from cxmodel.tables.windows import Plan
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cxmodel.errors import ConfigError, EngineError
-from cxmodel.tables.engine import default_session
+from cxmodel.tables.engines.engine import default_session
 from cxmodel.tables.sources import Source, Sources
 
 

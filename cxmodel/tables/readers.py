@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cxmodel.tables.engine import Engine
+from cxmodel.tables.engines.engine import Engine
 from cxmodel.tables.observation_readers import open_observations, read_observations
 from cxmodel.tables.reading import Names, Ratings, given_columns, make_spec, open_spec
 from cxmodel.tables.sources import Source

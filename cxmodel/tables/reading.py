@@ -8,8 +8,14 @@ from typing import Any
 
 from cxmodel.errors import nearest
 from cxmodel.scales import NAMED_SCALES, Scale
-from cxmodel.tables.engine import Engine, Session, default_session, session_of, shared_session
-from cxmodel.tables.frames import is_frame
+from cxmodel.tables.engines.engine import (
+    Engine,
+    Session,
+    default_session,
+    session_of,
+    shared_session,
+)
+from cxmodel.tables.opening.frames import is_frame
 from cxmodel.tables.sources import Source
 from cxmodel.tables.specs import Kind, RatingSpec, SourceSpec
 
@@ -86,8 +92,8 @@ def _session(data: Any, engine: Engine | None) -> Session:
 
 def open_spec(spec: SourceSpec, engine: Engine | None, currency: str | None = None) -> Source:
     """Open a source on the engine that its data bring, on the one given, or on the shared one."""
-    from cxmodel.tables.catalog import Catalog
-    from cxmodel.tables.opening import open_source
+    from cxmodel.tables.opening.catalog import Catalog
+    from cxmodel.tables.opening.opening import open_source
 
     session = _session(spec.data, engine)
     return open_source(spec, Catalog(session, {}, Path()), currency)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxmodel.errors import CxModelError, ValidationError
 from cxmodel.scales import Scale
-from cxmodel.tables.engine import Session
+from cxmodel.tables.engines.engine import Session
 from cxmodel.tables.specs import SourceSpec, TableFile
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Source:
 
     def fingerprint(self) -> str:
         """Give a number for the rows: equal for equal rows in any order, on every run."""
-        from cxmodel.tables.fingerprints import fingerprint
+        from cxmodel.tables.opening.fingerprints import fingerprint
 
         return fingerprint(self.session, self.table)
 
@@ -136,7 +136,7 @@ def open_sources(
     Examples
     --------
     >>> import pandas as pd
-    >>> from cxmodel.tables.engine import connect
+    >>> from cxmodel.tables.engines.engine import connect
     >>> booked = pd.DataFrame(
     ...     {"customer_id": ["a", "b"], "booked_at": ["2026-01-31", "2026-02-01T08:00Z"],
     ...      "amount": [10.25, -3]}
@@ -161,8 +161,8 @@ def _open_all(
     currency: str | None,
     progress: Progress | None,
 ) -> tuple[dict[str, Source], list[CxModelError]]:
-    from cxmodel.tables.catalog import Catalog
-    from cxmodel.tables.opening import open_source
+    from cxmodel.tables.opening.catalog import Catalog
+    from cxmodel.tables.opening.opening import open_source
 
     files = {n: TableFile(t) if isinstance(t, str) else t for n, t in tables.items()}
     catalog = Catalog(session, files, base)
@@ -240,7 +240,7 @@ def open_what_can_be(
     specs, session, tables, base_dir, currency, as_of
         As for `check_sources`.
     """
-    from cxmodel.tables.plausibility import between_sources, worth_a_look
+    from cxmodel.tables.opening.plausibility import between_sources, worth_a_look
 
     found, breaches = _open_all(specs, session, tables or {}, Path(base_dir), currency, None)
     sources = Sources(session=session, by_kind=found, currency=currency)

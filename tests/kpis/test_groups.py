@@ -23,7 +23,7 @@ from cxmodel.kpis.groups import (
 )
 from cxmodel.kpis.periods import check_period, period_label
 from cxmodel.stats.intervals import effective_n
-from cxmodel.tables.engine import default_session
+from cxmodel.tables.engines.engine import default_session
 
 
 @pytest.fixture(scope="module")

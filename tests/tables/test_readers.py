@@ -10,7 +10,7 @@ import pytest
 
 from cxmodel.errors import ScaleError, SchemaError, SourceError
 from cxmodel.scales import CSAT5, NPS, Scale
-from cxmodel.tables.engine import Engine
+from cxmodel.tables.engines.engine import Engine
 from cxmodel.tables.readers import (
     open_observations,
     read_churn,

@@ -20,7 +20,7 @@ from cxmodel.errors import (
     ValidationError,
 )
 from cxmodel.scales import CSAT5, NPS
-from cxmodel.tables.engine import Engine, Session, connect
+from cxmodel.tables.engines.engine import Engine, Session, connect
 from cxmodel.tables.sources import check_sources, open_sources
 from cxmodel.tables.specs import Query, RatingSpec, SourceSpec, TableFile, TableName
 

@@ -8,8 +8,8 @@ import pytest
 
 from cxmodel.config import load_config
 from cxmodel.study_sources import source_specs, table_files
-from cxmodel.tables.engine import connect
-from cxmodel.tables.money import money
+from cxmodel.tables.engines.engine import connect
+from cxmodel.tables.opening.money import money
 from cxmodel.tables.sources import check_sources, open_sources
 
 STUDIES = Path(__file__).parents[1] / "studies"

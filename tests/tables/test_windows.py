@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxmodel.tables.engine import default_session
+from cxmodel.tables.engines.engine import default_session
 from cxmodel.tables.observation_table import Windows
 from cxmodel.tables.windows import (
     Total,

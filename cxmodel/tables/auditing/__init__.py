@@ -1,0 +1,1 @@
+"""Every response and all the money accounted for."""

@@ -1,0 +1,1 @@
+"""Where tables live: the embedded engine, a server, a cluster."""

@@ -1,0 +1,1 @@
+"""What each response is joined to: the parts of the observation table."""

@@ -1,0 +1,167 @@
+"""What can be read but is worth a look, and what is wrong between tables."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cxmodel.errors import ConfigError, CxModelError, JoinError, SchemaError
+from cxmodel.tables.engines.engine import Session
+from cxmodel.tables.opening.convert import count_if
+from cxmodel.tables.specs import SourceSpec
+from cxmodel.tables.times.zones import as_of_end
+
+if TYPE_CHECKING:
+    import ibis
+
+    from cxmodel.tables.sources import Source, Sources
+
+_RECENT = dt.timedelta(days=30)
+_FEW = 0.2
+_AT = {"revenue": "booked_at", "subscriptions": "started_at", "surveys": "responded_at"}
+
+
+# -- Within one source ---------------------------------------------------------------------------
+
+
+def warnings_of(
+    session: Session, spec: SourceSpec, table: ibis.Table, facts: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """List what a reader of the source should know.
+
+    Returns
+    -------
+    tuple of str
+        Sentences.
+    """
+    return (
+        *_low_ratings(spec, facts),
+        *_missing(spec, facts),
+        *_order_of_times(session, spec, table),
+        *(
+            f'{spec.label}.{name} was read as "{one}", the one way to read it. State date_format.'
+            for name, one in facts["date_formats"].items()
+        ),
+    )
+
+
+def _low_ratings(spec: SourceSpec, facts: Mapping[str, Any]) -> list[str]:
+    """Warn where no NPS answer is 0: the question may have been asked from 1."""
+    return [
+        f"No answer to {key!r} ({spec.label}) is 0 among {facts[f'rating_{key}']['n']:,}: if it "
+        "was asked from 1 to 10, say so: { low = 1, high = 10 }. It then compares with no "
+        "published NPS."
+        for key, rating in spec.ratings.items()
+        if rating.scale.statistic == "nps" and rating.scale.low == 0
+        if facts[f"rating_{key}"]["n"] >= 100 and facts[f"rating_{key}"]["low"] >= 1
+    ]
+
+
+def _missing(spec: SourceSpec, facts: Mapping[str, Any]) -> list[str]:
+    """Warn of rows of a ledger that count for nobody, for no day, or for nothing."""
+    wanted = {
+        "revenue": ("customer_id", "booked_at", "amount_units"),
+        "subscriptions": ("customer_id", "started_at", "monthly_units"),
+        "churn": ("customer_id", "churned_at"),
+        "customers": ("customer_id",),
+    }
+    return [
+        f"{spec.label}: {facts[name]['n_missing']:,} row(s) have no "
+        f"{name.replace('_units', '').replace('monthly', 'monthly_amount')}."
+        for name in wanted.get(spec.kind, ())
+        if facts[name]["n_missing"]
+    ]
+
+
+def _order_of_times(session: Session, spec: SourceSpec, table: ibis.Table) -> list[str]:
+    later = {"customers": "churned_at", "subscriptions": "ended_at"}.get(spec.kind)
+    if later is None or later not in table.columns or "started_at" not in table.columns:
+        return []
+    count = table.aggregate(n=count_if(table[later] < table.started_at))
+    n = session.one_row(count)["n"]
+    return [f"{spec.label}: {n:,} row(s) have {later} before started_at."] if n else []
+
+
+# -- Between sources -----------------------------------------------------------------------------
+
+
+def between_sources(sources: Sources, as_of: dt.date | None) -> list[CxModelError]:
+    """List what a study cannot use: no outcome, no key in common, an as-of date before all data."""
+    from cxmodel.tables.auditing.audit import check_keys_meet
+    from cxmodel.tables.flat import check_outcomes
+    from cxmodel.tables.joining.attributes import check_names
+
+    breaches: list[CxModelError] = []
+    surveys, joined = sources.get("surveys"), sources.get("observations")
+    try:
+        if joined is not None:
+            check_outcomes(joined)
+        if surveys is not None:
+            check_names(surveys, sources.get("customers"))
+    except SchemaError as error:
+        breaches.append(error)
+    if surveys is not None and "customer_id" in surveys.columns:
+        others = {kind: s for kind, s in sources.by_kind.items() if kind != "surveys"}
+        try:
+            check_keys_meet(surveys.table, others)
+        except JoinError as error:
+            breaches.append(error)
+    first = _first_time(sources)
+    if as_of is not None and first is not None and as_of_end(as_of) <= first:
+        breaches.append(
+            ConfigError(
+                f"study.as_of {as_of} lies before all data, which begin on {first.date()}. "
+                "Correct it, or leave it out."
+            )
+        )
+    return breaches
+
+
+def _first_time(sources: Sources) -> dt.datetime | None:
+    lows = [
+        source.facts[_AT[kind]]["low"]
+        for kind, source in sources.by_kind.items()
+        if kind in _AT and _AT[kind] in source.columns
+    ]
+    return min((low for low in lows if low is not None), default=None)
+
+
+def worth_a_look(sources: Sources, as_of: dt.date | None) -> list[str]:
+    """List the warnings of every source, and a ledger that fades out before `as_of`."""
+    found = [line for source in sources.by_kind.values() for line in source.facts["warnings"]]
+    ledger = sources.get("revenue")
+    if ledger is not None:
+        found.extend(fading(ledger, as_of))
+    return found
+
+
+def fading(ledger: Source, as_of: dt.date | None = None) -> list[str]:
+    """Warn where the last 30 days hold under a fifth of the usual bookings.
+
+    The usual number is that of the 180 days before, per 30 days; a ledger of under 90 days says
+    nothing.
+    """
+    low, high = ledger.facts["booked_at"]["low"], ledger.facts["booked_at"]["high"]
+    if high is None:
+        return []
+    end = as_of_end(as_of, ledger.time_zone) if as_of is not None else high
+    recent = end - _RECENT
+    start = max(low, recent - 6 * _RECENT)
+    if recent - start < 2 * _RECENT:
+        return []
+    at = ledger.table.booked_at
+    counts = ledger.session.one_row(
+        ledger.table.aggregate(
+            recent=count_if((at > recent) & (at <= end)),
+            before=count_if((at > start) & (at <= recent)),
+        )
+    )
+    usual = counts["before"] * (_RECENT / (recent - start))
+    if counts["recent"] >= _FEW * usual:
+        return []
+    return [
+        f"{ledger.label}: the 30 days to {end.date() - dt.timedelta(days=bool(as_of))} hold "
+        f"{counts['recent']:,} bookings where {usual:,.0f} are usual. The extract may end earlier: "
+        "set study.as_of to its last full day."
+    ]

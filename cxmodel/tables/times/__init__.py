@@ -1,0 +1,1 @@
+"""Times as text, in zones, and as days of a calendar."""
