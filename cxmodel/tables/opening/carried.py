@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cxmodel.tables.opening.convert import Column, count_if, read_number, read_text
+from cxmodel.tables.engines.functions import is_finite, number_of
+from cxmodel.tables.opening.convert import Column, count_if, read_text
 from cxmodel.tables.times.text_times import ISO_8601
 
 if TYPE_CHECKING:
@@ -20,10 +21,10 @@ def sniffed(value: ir.Value) -> Column:
         text = value.strip().nullif("")
         facts["n"] = text.count()
         facts["n_levels"] = text.nunique()
-        facts["n_numbers"] = read_number(text).count()
+        facts["n_numbers"] = number_of(text).count()
         facts["n_dates"] = count_if(text.re_search(ISO_8601))
     elif kind.is_floating():
-        facts["n_infinite"] = count_if(value.isinf())
+        facts["n_infinite"] = count_if(~is_finite(value) & ~value.isnan())
     return Column(value, facts=facts)
 
 
@@ -38,13 +39,13 @@ def settled(value: ir.Value, facts: Mapping[str, Any]) -> ir.Value:
     kind = value.type()
     if kind.is_string():
         if facts["n"] and facts["n_numbers"] == facts["n"]:
-            return read_number(value.strip().nullif(""))
+            return number_of(value.strip().nullif(""))
         return read_text(value).value
     if kind.is_boolean():
         return ibis.cases((value, "true"), (~value, "false"), else_=None)
     if kind.is_numeric():
         number = value.cast("float64")
-        return (number.isnan() | number.isinf()).ifelse(ibis.null("float64"), number)
+        return is_finite(number).ifelse(number, ibis.null("float64"))
     return value.cast("string")
 
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from cxmodel.errors import SourceError, nearest
 from cxmodel.tables.engines.engine import Session, name_of
-from cxmodel.tables.opening.convert import count_if, read_number
-from cxmodel.tables.opening.files import OpenTable, engine_words, open_file, run_reading
+from cxmodel.tables.engines.functions import number_of
+from cxmodel.tables.engines.trouble import engine_errors, engine_words
+from cxmodel.tables.opening.convert import count_if
+from cxmodel.tables.opening.files import OpenTable, open_file, run_reading
 from cxmodel.tables.opening.frames import is_frame, to_arrow
 from cxmodel.tables.opening.sql_guard import rewrite_select
 from cxmodel.tables.specs import Query, SourceSpec, TableFile, TableName
@@ -71,8 +73,10 @@ class Catalog:
         # The owner's names stay here: engines do not tell capitals from small letters.
         rows = to_arrow(data, spec.label)
         names = {name: f"c{i}" for i, name in enumerate(rows.column_names)}
-        table = self.session.register(rows.rename_columns(list(names.values())), spec.kind)
-        return OpenTable(table, names, spec.label, is_kept=True)
+        rows = rows.rename_columns(list(names.values()))
+        table = self.session.register_in_order(rows, spec.kind)
+        order = self.session.order_of_frames
+        return OpenTable(table, names, spec.label, is_kept=True, order=order)
 
     @property
     def known(self) -> list[str]:
@@ -92,27 +96,31 @@ class Catalog:
         """Find a table of the engine, as ``table`` or ``schema.table``; nothing of the system's."""
         *path, last = name.split(".")
         if not path:
-            return self.session.backend.table(last) if last in self._listed() else None
+            return self._table(last) if last in self._listed() else None
         if path[-1].lower() in _OF_THE_SYSTEM:
             return None
         database = path[0] if len(path) == 1 else tuple(path)
         try:
-            listed = self.session.backend.list_tables(database=database)
-        except _engine_errors():
+            listed = self.session.tables(database)
+        except engine_errors():
             return None
-        return self.session.backend.table(last, database=database) if last in listed else None
+        return self._table(last, database) if last in listed else None
+
+    def _table(self, name: str, database: str | tuple[str, ...] | None = None) -> ibis.Table:
+        session = self.session
+        return session.run(lambda: session.backend.table(name, database=database))
 
     def _listed(self) -> list[str]:
         if not self._engine_tables:
-            listed = [n for n in self.session.backend.list_tables() if not n.startswith("cx_")]
-            self._engine_tables.extend(listed)
+            self._engine_tables.extend(self.session.tables())
         return self._engine_tables
 
     def _open_query(self, sql: str, label: str) -> OpenTable:
-        query = rewrite_select(sql, label, self.known, self._resolve)
+        dialect = str(self.session.backend.dialect.__name__).lower()
+        query = rewrite_select(sql, label, self.known, self._resolve, dialect=dialect)
         try:
-            table = self.session.backend.sql(query)
-        except _engine_errors() as error:
+            table = self.session.query(query)
+        except engine_errors() as error:
             raise SourceError(f"{label}.sql: {engine_words(error)}") from error
         return _as_it_is(table, f"{label}.sql", is_query=True)
 
@@ -148,7 +156,7 @@ class Catalog:
         tests: dict[str, Any] = {}
         for column in opened.names.values():
             text = table[column].strip().nullif("")
-            number = read_number(text)
+            number = number_of(text)
             is_code = text.re_search(r"^[+-]?0[0-9]") | text.re_search("[eE]")
             is_long = ~text.contains(".") & (text.length() > _MOST_DIGITS)
             tests[f"{column}_n"] = text.count()
@@ -178,7 +186,7 @@ def _as_kind(text: Any, kind: str) -> Any:
 def _as_it_is(table: ibis.Table, shown: str, *, is_query: bool) -> OpenTable:
     """Take a table of an engine, whose rows come in no order of their own."""
     names = {name: name for name in table.columns}
-    return OpenTable(table, names, shown, is_ordered=False, is_query=is_query)
+    return OpenTable(table, names, shown, order=None, is_query=is_query)
 
 
 def _refuse_names_alike(opened: OpenTable) -> None:
@@ -191,10 +199,3 @@ def _refuse_names_alike(opened: OpenTable) -> None:
                 f"{opened.shown} has columns {other!r} and {name!r}, which sql cannot tell apart. "
                 "Rename one."
             )
-
-
-def _engine_errors() -> tuple[type[Exception], ...]:
-    import duckdb
-    import ibis
-
-    return (duckdb.Error, ibis.common.exceptions.IbisError)

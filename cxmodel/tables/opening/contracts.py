@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cxmodel.errors import CxModelError, SchemaError, SourceError
 from cxmodel.tables.engines.engine import Session
 from cxmodel.tables.opening.convert import Column, Problem, count_if
-from cxmodel.tables.opening.files import engine_words, run_reading
+from cxmodel.tables.opening.files import run_reading
 
 if TYPE_CHECKING:
     import ibis
@@ -85,18 +85,8 @@ def check_columns(
 def ask(session: Session, raw: ibis.Table, wanted: Mapping[str, Any], shown: str) -> dict[str, Any]:
     """Compute aggregates over a source, with the number of its rows as ``n_rows``."""
     query = raw.aggregate(**{_N_ROWS: raw.count(), **wanted})
-    seen: dict[str, Any] = read_or_explain(lambda: session.one_row(query), shown)
+    seen: dict[str, Any] = run_reading(lambda: session.one_row(query), shown)
     return seen
-
-
-def read_or_explain(step: Any, shown: str) -> Any:
-    """Run a step that reads a source; what the engine raises becomes an error of ours."""
-    import ibis
-
-    try:
-        return run_reading(step, shown)
-    except ibis.common.exceptions.IbisError as error:
-        raise SourceError(f"{shown}: {engine_words(error)}") from error
 
 
 def _explain(
@@ -112,7 +102,7 @@ def _explain(
         bad=problem.bad.fill_null(False), shown=problem.shown, **{ROW: row_numbers(raw)}
     )
     first = marked.filter(marked.bad).order_by(ROW).limit(1)
-    row = read_or_explain(lambda: session.one_row(first), shown)
+    row = run_reading(lambda: session.one_row(first), shown)
     explain = problem.explain_with(facts) if problem.explain_with else problem.explain
     return explain(n, row["shown"], int(row[ROW]))
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxmodel.errors import CxModelError, ScaleError, SchemaError
 from cxmodel.scales import Scale
+from cxmodel.tables.engines.functions import fraction, is_finite, number_of
 from cxmodel.tables.opening.money import MAX_UNITS, to_units
 
 if TYPE_CHECKING:
@@ -94,19 +95,11 @@ def clean_text(value: ir.Value) -> ir.StringValue:
         return value.strip().nullif("")
     if kind.is_floating() or kind.is_decimal():
         number = value.cast("float64")
-        is_whole = (number % 1 == 0) & (number.abs() < 1e15)
+        is_whole = (number.abs() < 1e15).ifelse(fraction(number) == 0, False)
         # Only whole numbers reach the cast to integer: the others would stop an engine.
         whole = is_whole.ifelse(number, 0.0).cast("int64").cast("string")
         return is_whole.ifelse(whole, value.cast("string"))
     return value.cast("string")
-
-
-def read_number(text: ir.StringValue) -> ir.FloatingValue:
-    """Read text as a finite number; null where it is none."""
-    import ibis
-
-    number = text.try_cast("float64")
-    return (number.isnan() | number.isinf()).ifelse(ibis.null("float64"), number)
 
 
 def is_unread(value: ir.Value, text: ir.StringValue) -> ir.BooleanValue:
@@ -144,12 +137,12 @@ def read_plain_number(value: ir.Value, where: Where) -> Column:
     """Read a number that is no money."""
     kind = value.type()
     if kind.is_string():
-        number = read_number(value)
+        number = number_of(value)
         return Column(number, (Problem(is_unread(number, value), value, _text_for_number(where)),))
     if not (kind.is_numeric() or kind.is_boolean()):
         raise SchemaError(f"{where} must hold numbers, but is of type {kind}.")
     number = _no_nan(value.ifelse(1, 0) if kind.is_boolean() else value)
-    return Column(number, (Problem(number.isinf(), number, _text_for_number(where)),))
+    return Column(number, (Problem(~is_finite(number), number, _text_for_number(where)),))
 
 
 def _text_for_number(where: Where) -> Explain:
@@ -192,7 +185,7 @@ def read_rating(value: ir.Value, where: Where, scale: Scale) -> Column:
     kind = value.type()
     problems: list[Problem] = []
     if kind.is_string():
-        number = read_number(value)
+        number = number_of(value)
         problems.append(Problem(is_unread(number, value), value, _text_rating(where)))
     elif kind.is_numeric() or kind.is_boolean():
         number = _no_nan(value.ifelse(1, 0) if kind.is_boolean() else value)
@@ -201,7 +194,7 @@ def read_rating(value: ir.Value, where: Where, scale: Scale) -> Column:
     for code in scale.not_applicable:
         number = (number == float(code)).ifelse(ibis.null("float64"), number)
     is_outside = (number < scale.low) | (number > scale.high)
-    is_between = is_outside.ifelse(False, number % 1 != 0)
+    is_between = is_outside.ifelse(False, fraction(number) != 0)
     outside = partial(_outside, where, scale)
     problems.append(Problem(is_outside, number, outside({}), outside))
     problems.append(Problem(is_between, number, _not_whole(where, scale)))

@@ -1,7 +1,6 @@
 """Open files on the engine: CSV as text, Parquet, Excel; every trouble named with the file's name.
 
-This is the one place that is written for DuckDB alone: it reads the files. On another engine the
-rows of a file are copied there.
+DuckDB and Spark read files themselves. To another engine the rows of a file are copied, by DuckDB.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxmodel.errors import EngineError, SourceError, nearest
 from cxmodel.tables.engines.engine import Session, default_session
+from cxmodel.tables.engines.trouble import engine_errors, engine_words
 
 if TYPE_CHECKING:
     import ibis
@@ -43,8 +43,9 @@ class OpenTable:
         Whether every column came as text, to be converted by us.
     is_kept : bool
         Whether it is a temporary table already, cheap to read again.
-    is_ordered : bool
-        Whether its rows come in the same order every time.
+    order : tuple of str, optional
+        The columns of `table`, beside the owner's, by which its rows come in the order of the file;
+        empty where they do so by themselves, None where they have no order of their own.
     is_query : bool
         Whether every reading of it would run a query again.
     hint : str
@@ -56,7 +57,7 @@ class OpenTable:
     shown: str
     is_text: bool = False
     is_kept: bool = False
-    is_ordered: bool = True
+    order: tuple[str, ...] | None = ()
     is_query: bool = False
     hint: str = ""
 
@@ -86,13 +87,10 @@ def open_file(session: Session, path: str, base: Path, *, sheet: str | None = No
         raise SourceError(
             f"{path} is no Excel file, so it has no sheet {sheet!r}. Leave sheet out."
         )
-    reader = session if session.is_duckdb else default_session()
+    reader = session if session.reads_files else default_session()
     if suffix in EXCEL:
-        opened = _open_excel(reader, files, path, sheet)
-    elif suffix in PARQUET:
-        opened = _open_parquet(reader, files, path)
-    else:
-        opened = _open_csv(reader, files, path)
+        return _open_excel(session, files, path, sheet)
+    opened = (_open_parquet if suffix in PARQUET else _open_csv)(reader, files, path)
     return opened if reader is session else _moved(opened, reader, session, files)
 
 
@@ -101,11 +99,17 @@ def _moved(opened: OpenTable, reader: Session, session: Session, files: list[Pat
     if size > COPY_LIMIT:
         raise EngineError(
             f"{opened.shown} has {size / 2**20:,.0f} MB; local files up to "
-            f"{COPY_LIMIT / 2**20:,.0f} MB are copied to {session.name}. Load it "
+            f"{COPY_LIMIT / 2**20:,.0f} MB are copied to {session.shown}. Load it "
             "there and name it as table."
         )
-    table = session.register(reader.arrow(opened.table), "file")
-    return OpenTable(table, opened.names, opened.shown, opened.is_text, is_kept=True)
+    rows = run_reading(lambda: reader.arrow(opened.table), opened.shown)
+    # The owner's names stay here: engines do not tell capitals from small letters.
+    names = {name: f"c{i}" for i, name in enumerate(opened.names)}
+    rows = rows.select(list(opened.names.values())).rename_columns(list(names.values()))
+    table = session.register_in_order(rows, "file")
+    return OpenTable(
+        table, names, opened.shown, opened.is_text, is_kept=True, order=session.order_of_frames
+    )
 
 
 def _expand(path: str, base: Path) -> list[Path]:
@@ -159,15 +163,10 @@ def _open_csv(session: Session, files: list[Path], path: str) -> OpenTable:
     for file, (other, _) in zip(files, heads, strict=True):
         if other != names:
             raise SourceError(_unlike(_name(file, files, path), other, names, files[0].name))
-    columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(len(names)))
-    listed = ", ".join(_literal(str(file)) for file in files)
-    query = (
-        f"SELECT * FROM read_csv([{listed}], auto_detect=false, header=true, "
-        f"columns={{{columns}}}, delim={_literal(delimiter)}, quote='\"', escape='\"', "
-        f"null_padding=false, strict_mode=true)"
-    )
-    table = run_reading(lambda: session.backend.sql(query), path)
-    return OpenTable(table, {n: f"c{i}" for i, n in enumerate(names)}, path, is_text=True)
+    listed = [str(file) for file in files]
+    table = run_reading(lambda: session.csv(listed, len(names), delimiter), path)
+    columns = {n: f"c{i}" for i, n in enumerate(names)}
+    return OpenTable(table, columns, path, is_text=True, order=session.order_of_files)
 
 
 def _read_head(file: Path, shown: str) -> tuple[list[str], str]:
@@ -237,20 +236,16 @@ def _unlike(shown: str, found: list[str], wanted: list[str], first: str) -> str:
     return f"{shown} does not have the columns of {first}: it {what}. Make them alike."
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 # -- Parquet -----------------------------------------------------------------------------------
 
 
 def _open_parquet(session: Session, files: list[Path], path: str) -> OpenTable:
     if len(files) > 1:
         _refuse_unlike_parquet(files, path)
-    listed = ", ".join(_literal(glob.escape(str(file))) for file in files)
-    query = f"SELECT * FROM read_parquet([{listed}], union_by_name=true)"
-    table = run_reading(lambda: session.backend.sql(query), path)
-    return OpenTable(table, {name: name for name in table.columns}, path)
+    table = run_reading(lambda: session.parquet([str(file) for file in files]), path)
+    order = session.order_of_files
+    names = {name: name for name in table.columns if name not in order}
+    return OpenTable(table, names, path, order=order)
 
 
 def _refuse_unlike_parquet(files: list[Path], path: str) -> None:
@@ -279,9 +274,9 @@ def _open_excel(session: Session, files: list[Path], path: str, sheet: str | Non
         raise SourceError(f"{path} matches {len(files)} Excel files. Name one of them.")
     frame, others = read_sheet(files[0], path, sheet)
     names = {name: f"c{i}" for i, name in enumerate(frame.column_names)}
-    table = session.register(frame.rename_columns(list(names.values())), "excel")
+    table = session.register_in_order(frame.rename_columns(list(names.values())), "excel")
     hint = f" Other sheets: {', '.join(map(repr, others))}." if others else ""
-    return OpenTable(table, names, path, is_kept=True, hint=hint)
+    return OpenTable(table, names, path, is_kept=True, order=session.order_of_frames, hint=hint)
 
 
 # -- Trouble -----------------------------------------------------------------------------------
@@ -299,22 +294,10 @@ def run_reading(step: Any, shown: str) -> Any:
 
     try:
         return step()
-    except duckdb.OutOfMemoryException as error:
-        raise EngineError(
-            f"{shown} does not fit into the engine's memory. Raise engine.memory_limit."
-        ) from error
     except (duckdb.InvalidInputException, duckdb.IOException) as error:
         raise SourceError(_explain(str(error), shown)) from error
-    except duckdb.Error as error:
+    except engine_errors() as error:
         raise SourceError(f"{shown}: {engine_words(error)}") from error
-
-
-def engine_words(error: Exception) -> str:
-    """Repeat what an engine said: its first line, and what it suggests."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = lines[0] if lines else type(error).__name__
-    hints = [line for line in lines[1:] if line.startswith(("Candidate", "Did you mean"))]
-    return f"the engine says: {' '.join([said, *hints])[:400]}"
 
 
 def _explain(message: str, shown: str) -> str:

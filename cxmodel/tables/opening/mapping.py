@@ -173,6 +173,7 @@ def _suggest(column: str, free: list[str], role: str) -> str | None:
 
 
 def select_mapped(opened: OpenTable, mapped: Mapped, renamed: dict[str, str]) -> Any:
-    """Take the mapped columns only, as they came, under names of cxmodel's."""
+    """Take the mapped columns as they came, under names of cxmodel's, and what orders the rows."""
     table = opened.table
-    return table.select(**{ours: table[opened.names[column]] for ours, column in renamed.items()})
+    mapped_columns = {ours: table[opened.names[column]] for ours, column in renamed.items()}
+    return table.select(*(opened.order or ()), **mapped_columns)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxmodel.errors import ConfigError, nearest
+from cxmodel.tables.engines.functions import decimal_of, fraction, is_finite, number_of
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -126,11 +127,10 @@ def to_units(amount: ir.Value, digits: int) -> Units:
     if kind.is_integer():
         return _from_integers(amount, digits)
     if kind.is_string():
-        number = amount.try_cast("float64")
+        number = number_of(amount)
         # A CASE, as engines compute both sides of an "and" but only the branch that is taken.
         is_text = ibis.cases(
-            (amount.isnull() | _is_finite(number).fill_null(False), False),
-            else_=amount.strip() != "",
+            (amount.isnull() | number.notnull(), False), else_=amount.strip() != ""
         )
         units = _from_numbers(number, amount, digits)
         return units._replace(is_text=is_text, is_not_finite=None)
@@ -157,7 +157,7 @@ def _from_numbers(number: Any, text: Any, digits: int) -> Units:
     scaled = number * float(10**digits)
     size = scaled.abs()
     is_small = size < _SURE_IN_DOUBLE  # NaN is not
-    is_tie = is_small.ifelse((size % 1.0 - 0.5).abs() < _TIE, False)
+    is_tie = is_small.ifelse((fraction(size) - 0.5).abs() < _TIE, False)
     is_sure = is_small & ~is_tie
     exact = _half_even(text, digits)
     units = ibis.cases((is_sure, scaled.round().cast("int64")), (number.notnull(), exact))
@@ -169,24 +169,18 @@ def _from_numbers(number: Any, text: Any, digits: int) -> Units:
     return Units(
         units,
         None,
-        number.isnan() | number.isinf(),
-        (size > float(MAX_UNITS)) & _is_finite(number),
+        ~is_finite(number),
+        (size > float(MAX_UNITS)) & is_finite(number),
         number < 0,
         (rest * _PARTS).round().cast("int64"),
     )
-
-
-def _is_finite(number: Any) -> Any:
-    return ~(number.isnan() | number.isinf())
 
 
 def _half_even(text: Any, digits: int) -> Any:
     """Round a decimal text to whole units; null where it is none, or too large."""
     import ibis
 
-    exact = text.try_cast(f"decimal(38, {digits + 12})")
-    limit = MAX_UNITS // 10**digits
-    exact = ((exact <= limit) & (exact >= -limit)).ifelse(exact, None)
+    exact = decimal_of(text, digits + 12, MAX_UNITS // 10**digits)
     scaled = exact * ibis.literal(10**digits, "int64").cast(f"decimal({digits + 1}, 0)")
     floor = scaled.floor()
     whole = floor.cast("int64")

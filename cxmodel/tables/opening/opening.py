@@ -14,7 +14,6 @@ from cxmodel.tables.opening.contracts import (
     Checked,
     ask,
     check_columns,
-    read_or_explain,
     repeated_customers,
 )
 from cxmodel.tables.opening.convert import (
@@ -29,7 +28,7 @@ from cxmodel.tables.opening.convert import (
 )
 from cxmodel.tables.opening.convert_times import TimeColumn, read_time
 from cxmodel.tables.opening.date_formats import settle_formats
-from cxmodel.tables.opening.files import OpenTable
+from cxmodel.tables.opening.files import OpenTable, run_reading
 from cxmodel.tables.opening.mapping import Mapped, map_columns, select_mapped
 from cxmodel.tables.opening.money import unit_digits
 from cxmodel.tables.opening.plausibility import warnings_of
@@ -95,7 +94,7 @@ class _Reading:
         raise_all(breaches)
         table = self._canonical(raw, columns, checked)
         if self._is_costly(columns):
-            table = read_or_explain(lambda: session.keep(table, self.spec.kind), self.shown)
+            table = run_reading(lambda: session.keep(table, self.spec.kind), self.shown)
             session.drop(raw)
             session.drop(self.opened.table)
         return self._finished(table, raw, checked, formats, currency)
@@ -119,17 +118,19 @@ class _Reading:
         raw = select_mapped(self.opened, mapped, renamed)
         if self.spec.kind in _NUMBERED:
             # Rows of a query come in no order of their own: they are numbered by their values.
-            order = None if self.opened.is_ordered else list(raw.columns)
-            raw = raw.mutate(row_number=ibis.row_number().over(ibis.window(order_by=order)) + 1)
+            order = list(raw.columns) if self.opened.order is None else self.opened.order
+            numbers = ibis.row_number().over(ibis.window(order_by=list(order) or None))
+            raw = raw.mutate(row_number=numbers + 1)
+        raw = raw.drop(*(self.opened.order or ()))
         if self._is_read_once:
-            return read_or_explain(lambda: session.keep(raw, f"{self.spec.kind}_raw"), self.shown)
+            return run_reading(lambda: session.keep(raw, f"{self.spec.kind}_raw"), self.shown)
         return raw
 
     @property
     def _is_read_once(self) -> bool:
         """Whether reading it again would parse a text file, run a query or sort anew."""
         opened = self.opened
-        is_sorted = self.spec.kind in _NUMBERED and not opened.is_ordered
+        is_sorted = self.spec.kind in _NUMBERED and opened.order != ()
         return opened.is_text or opened.is_query or is_sorted
 
     # -- Conversion ------------------------------------------------------------------------------
@@ -273,7 +274,8 @@ def _derived(table: ibis.Table) -> ibis.Table:
 
     if "first_response_at" in table.columns:
         waited = table.first_response_at.epoch_seconds() - table.started_at.epoch_seconds()
-        minutes = waited / 60.0
+        # As a float first: Spark and PostgreSQL divide whole numbers by 60.0 as decimals.
+        minutes = waited.cast("float64") / 60.0
         if "first_response_minutes" in table.columns:
             minutes = ibis.coalesce(table.first_response_minutes, minutes)
         table = table.mutate(first_response_minutes=minutes)

@@ -9,14 +9,27 @@ from cxmodel.errors import SourceError, nearest
 
 # Functions that make a table out of their arguments alone.
 _HARMLESS = frozenset({"unnest", "generate_series", "range", "values", "explode"})
-# Scalar functions of DuckDB that look outside the tables, or run text as a query.
-_REFUSED_CALLS = frozenset({"getenv", "query", "query_table", "sniff_csv", "glob", "getvariable"})
+# Scalar functions that look outside the tables, or run text as a query or as code.
+_REFUSED_CALLS = frozenset(
+    # DuckDB
+    {"getenv", "query", "query_table", "sniff_csv", "glob", "getvariable"}
+    # PostgreSQL
+    | {"query_to_xml", "table_to_xml", "cursor_to_xml", "set_config", "current_setting", "nextval"}
+    # Spark
+    | {"reflect", "try_reflect", "java_method", "input_file_name"}
+)
+_REFUSED_BEGINNINGS = ("read_", "scan_", "parquet_", "pg_", "lo_", "dblink")
 _BEGINNINGS = ("SELECT", "WITH", "FROM")
 _ADVICE = "Write one SELECT over the names in [tables] and the tables of the engine."
 
 
 def rewrite_select(
-    sql: str, label: str, known: Iterable[str], resolve: Callable[[str], str | None]
+    sql: str,
+    label: str,
+    known: Iterable[str],
+    resolve: Callable[[str], str | None],
+    *,
+    dialect: str = "duckdb",
 ) -> str:
     """Check that `sql` is one SELECT over known tables, and put the engine's names in their place.
 
@@ -30,6 +43,8 @@ def rewrite_select(
         Every name that may be used, for messages.
     resolve : callable
         Gives the engine's name of a table, or None where there is no such table.
+    dialect : str
+        The dialect of the engine, as sqlglot calls it; the query is translated to it.
 
     Returns
     -------
@@ -61,7 +76,7 @@ def rewrite_select(
             raise SourceError(_unknown(name, label, list(known)))
         if found != name:
             _point_at(table, found)
-    return str(tree.sql(dialect="duckdb"))
+    return str(tree.sql(dialect=dialect))
 
 
 def _parse(sql: str, label: str) -> Any:
@@ -103,7 +118,7 @@ def _refuse_statement(node: Any, label: str) -> None:
     ):
         raise SourceError(f"{label}.sql would change something ({node.key.upper()}). {_ADVICE}")
     name = _called(node)
-    if name.startswith(("read_", "scan_", "parquet_")) or name.endswith("_scan"):
+    if name.startswith(_REFUSED_BEGINNINGS) or name.endswith("_scan"):
         raise SourceError(_reads(name, label))
     if name in _REFUSED_CALLS:
         raise SourceError(_reads(name, label))

@@ -1,0 +1,189 @@
+"""PostgreSQL: tables stay on the server, temporary ones go with the connection.
+
+Rows travel by COPY, as CSV: the server's fast way in and out, and one that keeps a missing text
+apart from an empty one. Text is compared by code point (collation "C"), so that rows have one order
+whatever the language of the server.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from cxmodel.errors import EngineError
+from cxmodel.tables.engines.session import Session
+from cxmodel.tables.engines.settings import Engine
+
+if TYPE_CHECKING:
+    import ibis
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, eq=False)
+class PostgresSession(Session):
+    """A connection to a PostgreSQL server."""
+
+    shown: ClassVar[str] = "PostgreSQL"
+
+    def _compute(self, name: str, expr: ibis.Table) -> None:
+        query = self.backend.compile(expr)
+        columns = ", ".join(self.quoted(column) for column in expr.columns)
+        quoted = self.quoted(name)
+        self._execute(f"CREATE TEMPORARY TABLE {quoted} ({columns}) AS {query}")
+        # Nobody else gathers statistics of temporary tables, and without them plans are guesses.
+        self._execute(f"ANALYZE {quoted}")
+
+    def _bring(self, name: str, rows: pa.Table) -> None:
+        from pyarrow import csv
+
+        rows = _plain_types(rows)
+        quoted = self.quoted(name)
+        self._execute(f"CREATE TEMPORARY TABLE {quoted} ({self._columns_of(rows.schema)})")
+        cursor = self.backend.con.cursor()
+        with cursor, cursor.copy(f"COPY {quoted} FROM STDIN (FORMAT csv)") as copy:
+            options = csv.WriteOptions(include_header=False)
+            for batch in rows.to_batches(max_chunksize=50_000):
+                text = io.BytesIO()
+                csv.write_csv(batch, text, options)
+                copy.write(text.getvalue())
+        self._execute(f"ANALYZE {quoted}")
+
+    def _take(self, expr: ibis.Table) -> pa.Table:
+        query = self.backend.compile(expr)
+        text = io.BytesIO()
+        cursor = self.backend.con.cursor()
+        with cursor, cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as copy:
+            for block in copy:
+                text.write(block)
+        return _read_rows(text, expr.schema().to_pyarrow())
+
+    def _columns_of(self, schema: pa.Schema) -> str:
+        import ibis
+
+        kinds = self.backend.compiler.type_mapper
+        return ", ".join(
+            f"{self.quoted(name)} {kinds.to_string(kind)}" + (' COLLATE "C"' * kind.is_string())
+            for name, kind in ibis.schema(schema).items()
+        )
+
+    def _execute(self, statement: str) -> None:
+        with self.backend.con.cursor() as cursor:
+            cursor.execute(statement)
+
+    def _cancel(self) -> None:
+        self.backend.con.cancel_safe(timeout=1)
+
+    def _trouble(self, error: Exception) -> str | None:
+        import psycopg
+        from psycopg import errors
+
+        if isinstance(error, errors.InsufficientPrivilege):
+            return (
+                f"PostgreSQL does not allow it: {_first_line(error)}. cxmodel reads your "
+                "tables and makes temporary ones: grant SELECT on the tables and TEMPORARY on the "
+                "database."
+            )
+        if isinstance(error, errors.ReadOnlySqlTransaction):
+            return (
+                "The PostgreSQL database is read-only, and cxmodel needs temporary tables. Use a "
+                "server that takes writes, or a user for whom default_transaction_read_only is off."
+            )
+        if isinstance(error, (errors.DiskFull, errors.OutOfMemory)):
+            return f"PostgreSQL is full: {_first_line(error)}. Ask for more space, or ask for less."
+        if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
+            # The words of a driver may repeat the address and the password.
+            return (
+                "PostgreSQL went away in the middle of the study. Nothing was written. See "
+                "that the server runs and accepts connections, then run the study again."
+            )
+        return None
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def _plain_types(rows: pa.Table) -> pa.Table:
+    """Bring types that CSV or PostgreSQL lack to one that they have."""
+    import pyarrow as pa
+    import pyarrow.types as kinds
+
+    columns = []
+    for column in rows.columns:
+        kind = column.type
+        if kinds.is_unsigned_integer(kind):
+            column = column.cast(pa.decimal128(20) if kind.bit_width == 64 else pa.int64())
+        elif kinds.is_nested(kind) or kinds.is_binary(kind) or kinds.is_duration(kind):
+            column = pa.array([None if v is None else str(v) for v in column.to_pylist()])
+        elif kinds.is_timestamp(kind) and kind.unit != "us":
+            column = column.cast(pa.timestamp("us", kind.tz), safe=False)
+        columns.append(column)
+    return pa.table(columns, names=rows.column_names)
+
+
+def _read_rows(text: io.BytesIO, schema: pa.Schema) -> pa.Table:
+    """Read what COPY wrote, under stated types: quoted is text, bare and empty is missing."""
+    from pyarrow import csv
+
+    if not text.tell():
+        return schema.empty_table()
+    text.seek(0)
+    return csv.read_csv(
+        text,
+        read_options=csv.ReadOptions(column_names=schema.names),
+        parse_options=csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+        convert_options=csv.ConvertOptions(
+            column_types=schema,
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+            true_values=["t"],
+            false_values=["f"],
+        ),
+    )
+
+
+def open_postgres(engine: Engine) -> PostgresSession:
+    """Connect to a PostgreSQL server.
+
+    Raises
+    ------
+    EngineError
+        If the driver is not installed, a setting is not for PostgreSQL, or nobody answers.
+    """
+    import ibis
+
+    for name in engine.given():
+        raise EngineError(
+            f"engine.{name} does not hold for PostgreSQL, whose limits are set on the server "
+            "(work_mem, max_parallel_workers, temp_tablespaces). Leave it out."
+        )
+    try:
+        backend = ibis.connect(engine.url.replace("postgresql://", "postgres://", 1))
+        with backend.con.cursor() as cursor:
+            # Compiling to machine code costs more than it saves on expressions as long as ours.
+            cursor.execute("SET jit = off")
+    except ImportError as error:
+        raise EngineError(
+            "PostgreSQL needs its driver: pip install 'cxmodel[postgres]'."
+        ) from error
+    except Exception as error:
+        raise EngineError(_cannot_connect(error)) from error
+    return PostgresSession(backend)
+
+
+def _cannot_connect(error: Exception) -> str:
+    # Drivers repeat the address, which may hold a password: only what is known to be safe is shown.
+    words = str(error).lower()
+    reasons = {
+        "password authentication failed": "the user or the password is wrong",
+        "does not exist": "there is no such database or user",
+        "connection refused": "nobody listens at that address",
+        "could not translate host name": "the host is not known",
+        "timeout": "the server does not answer",
+    }
+    found = next((reason for mark, reason in reasons.items() if mark in words), None)
+    reason = found or type(error).__name__
+    return f"PostgreSQL cannot be reached: {reason}. Check engine.url and that the server runs."

@@ -1,0 +1,228 @@
+"""An open engine, and the temporary tables made on it: what is the same on every engine."""
+
+from __future__ import annotations
+
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from cxmodel.errors import EngineError
+from cxmodel.tables.engines.worker import Worker
+
+if TYPE_CHECKING:
+    import ibis
+    import pyarrow as pa
+
+_Answer = TypeVar("_Answer")
+_NUMBERS = itertools.count(1)
+PREFIX = "cx_"
+"""How the names of our own temporary tables and columns begin."""
+PLACE = "cx_place"
+"""The place of a row in its file or frame."""
+
+
+@dataclass(frozen=True, eq=False)
+class Session(ABC):
+    """An open engine, and the temporary tables made on it.
+
+    What an engine does in its own way is in the subclasses, one for each engine; the rest of the
+    package knows this face alone.
+
+    Parameters
+    ----------
+    backend : ibis backend
+        The connection.
+    owned : bool
+        Whether closing the session closes the connection too.
+    """
+
+    shown: ClassVar[str]
+    """How messages call the engine."""
+    reads_files: ClassVar[bool] = False
+    """Whether it reads files itself; to the others rows of files are copied."""
+    order_of_frames: ClassVar[tuple[str, ...]] = (PLACE,)
+    """The columns, beside a frame's own, by which its rows come in order; none where they do."""
+    order_of_files: ClassVar[tuple[str, ...]] = ()
+    """The same for files."""
+
+    backend: Any
+    owned: bool = True
+    _made: list[tuple[str, str]] = field(default_factory=list, repr=False)
+    _worker: Worker = field(default_factory=Worker, repr=False)
+
+    # -- What every engine does in its own way ---------------------------------------------------
+
+    @abstractmethod
+    def _compute(self, name: str, expr: ibis.Table) -> None:
+        """Compute a table once and keep it under a name that goes with the session."""
+
+    @abstractmethod
+    def _bring(self, name: str, rows: pa.Table) -> None:
+        """Copy rows onto the engine under a name that goes with the session."""
+
+    @abstractmethod
+    def _take(self, expr: ibis.Table) -> pa.Table:
+        """Take rows out of the engine."""
+
+    @abstractmethod
+    def _cancel(self) -> None:
+        """Ask the engine to give up what it is doing; called from another thread."""
+
+    @abstractmethod
+    def _trouble(self, error: Exception) -> str | None:
+        """Say what is wrong where it is the engine's trouble and not the table's."""
+
+    def csv(self, files: list[str], n_columns: int, delimiter: str) -> ibis.Table:
+        """Read CSV files with a header as text columns ``c0``, ``c1``, ..., without a guess."""
+        raise NotImplementedError(f"{self.shown} reads no files.")
+
+    def parquet(self, files: list[str]) -> ibis.Table:
+        """Read Parquet files of the same columns as one table."""
+        raise NotImplementedError(f"{self.shown} reads no files.")
+
+    def tables(self, database: str | tuple[str, ...] | None = None) -> list[str]:
+        """List the tables that are there, but for our own."""
+        found = self.run(lambda: self.backend.list_tables(database=database))
+        return [name for name in found if not name.startswith(PREFIX)]
+
+    def _remove(self, kind: str, name: str) -> None:
+        """Drop a table or view of ours."""
+        # Written out: sqlglot 30.30 leaves the name out of the DROP that ibis 12 has it write.
+        self.backend.raw_sql(f"DROP {kind.upper()} IF EXISTS {name}")
+
+    def _disconnect(self) -> None:
+        """Close the connection."""
+        self.backend.disconnect()
+
+    # -- The face --------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """The engine's name, as results give it."""
+        return str(self.backend.name)
+
+    def register(self, data: Any, hint: str = "frame") -> ibis.Table:
+        """Bring an Arrow table, or a pandas or polars frame, onto the engine.
+
+        The data are copied (or read in place where the engine can); the frame is never changed.
+        """
+        from cxmodel.tables.opening.frames import to_arrow
+
+        rows, name = to_arrow(data, hint), self.fresh_name(hint)
+        self._made.append(("table", name))
+        self.run(lambda: self._bring(name, rows))
+        return self.backend.table(name)
+
+    def register_in_order(self, rows: pa.Table, hint: str) -> ibis.Table:
+        """Bring rows onto the engine with what tells their order: see `order_of_frames`."""
+        if not self.order_of_frames:
+            return self.register(rows, hint)
+        import pyarrow as pa
+
+        places = pa.array(range(1, rows.num_rows + 1), pa.int64())
+        return self.register(rows.append_column(PLACE, places), hint)
+
+    def keep(self, expr: ibis.Table, hint: str = "step") -> ibis.Table:
+        """Compute a table once and keep it on the engine under a fresh name."""
+        name = self.fresh_name(hint)
+        # Noted first: an engine may leave the table behind when filling it fails.
+        self._made.append(("table", name))
+        self.run(lambda: self._compute(name, expr))
+        return self.backend.table(name)
+
+    def view(self, expr: ibis.Table, hint: str = "view") -> ibis.Table:
+        """Give an expression a name on the engine without computing it."""
+        name = self.fresh_name(hint)
+        query = self.backend.compile(expr)
+        quoted = self.quoted(name)
+        self.run(lambda: self.backend.raw_sql(f"CREATE TEMPORARY VIEW {quoted} AS {query}"))
+        self._made.append(("view", name))
+        return self.backend.table(name)
+
+    def query(self, sql: str) -> ibis.Table:
+        """Give a SELECT in the engine's own words as a table, without computing it."""
+        return self.run(lambda: self.backend.sql(sql))
+
+    def arrow(self, expr: ibis.Table) -> pa.Table:
+        """Take the rows of an expression out of the engine, under the types that Ibis states."""
+        return self.run(lambda: self._take(expr))
+
+    def rows(self, expr: ibis.Table) -> list[dict[str, Any]]:
+        """Take the rows of an expression out of the engine, as plain Python values."""
+        found: list[dict[str, Any]] = self.arrow(expr).to_pylist()
+        return found
+
+    def one_row(self, expr: ibis.Table) -> dict[str, Any]:
+        """Take the only row of an aggregate out of the engine, as plain Python values."""
+        return self.rows(expr)[0]
+
+    def fresh_name(self, hint: str) -> str:
+        """Make a name that no other table of this process has."""
+        word = "".join(c if c.isalnum() and c.isascii() else "_" for c in hint)[:40].lower()
+        return f"{PREFIX}{word}_{next(_NUMBERS)}"
+
+    def quoted(self, name: str) -> str:
+        """Write a name as an identifier of the engine."""
+        import sqlglot
+
+        identifier = sqlglot.to_identifier(name, quoted=True)
+        return str(identifier.sql(dialect=self.backend.dialect))
+
+    def drop(self, table: ibis.Table) -> None:
+        """Drop a table that `keep` or `register` made, before the session ends."""
+        made = ("table", name_of(table))
+        if made in self._made:
+            self._made.remove(made)
+            self.run(lambda: self._remove(*made))
+
+    def run(self, step: Callable[[], _Answer]) -> _Answer:
+        """Run a step on the engine: Ctrl-C reaches it, and its trouble becomes an error of ours.
+
+        Raises
+        ------
+        EngineError
+            If the engine went away, is full, or does not allow it.
+        """
+        try:
+            return self._worker.run(step, self._cancel)
+        except EngineError:
+            raise
+        except Exception as error:
+            trouble = self._trouble(error)
+            if trouble is None:
+                raise
+            raise EngineError(trouble) from error
+
+    def close(self) -> None:
+        """Drop what was made here; close the connection if it is ours."""
+        if self._worker.is_busy:
+            # It did not obey an interrupt: whatever was made goes with the connection.
+            self._made.clear()
+        while self._made:
+            self._drop_quietly(*self._made.pop())
+        self._worker.stop()
+        if self.owned:
+            self._disconnect()
+
+    def _drop_quietly(self, kind: str, name: str) -> None:
+        """Drop a table at the end; an engine that has gone took it along."""
+        try:
+            self.run(lambda: self._remove(kind, name))
+        except EngineError:
+            self._made.clear()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def name_of(table: ibis.Table) -> str:
+    """Give the engine's own name of a table; nothing for an expression that has none.
+
+    Ibis's ``get_name`` puts catalog and database before it.
+    """
+    return str(getattr(table.op(), "name", ""))
