@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cxmodel.scales import Scale
+from cxmodel.tables.engines.engine import rows_of
 
 if TYPE_CHECKING:
     from cxmodel.tables.sources import Source
@@ -63,7 +64,7 @@ def _pairs(surveys: Source, first: str, second: str) -> list[tuple[float, float,
     table = surveys.table
     both = table.select(a=table[f"rating_{first}"], b=table[f"rating_{second}"])
     both = both.filter(both.a.notnull() & both.b.notnull())
-    rows = both.group_by(["a", "b"]).agg(n=both.count()).to_pyarrow().to_pylist()
+    rows = rows_of(both.group_by(["a", "b"]).agg(n=both.count()))
     return sorted((row["a"], row["b"], row["n"]) for row in rows)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from cxmodel.errors import SchemaError, nearest
 from cxmodel.kpis.periods import local_time, period_starts
 from cxmodel.stats.intervals import design_effect_from_sums
+from cxmodel.tables.engines.engine import rows_of
 from cxmodel.tables.joining.attributes import customer_facts
 
 if TYPE_CHECKING:
@@ -219,11 +220,11 @@ def distributions(
     found = {}
     for column, over_time in cuts(table, by):
         keys = _keys(column, over_time)
-        held = _grouped(table, [*keys, *values], _n=table.count()).to_pyarrow().to_pydict()
-        places = zip(*(held[key] for key in keys), strict=True) if keys else [()] * len(held["_n"])
+        held = rows_of(_grouped(table, [*keys, *values], _n=table.count()))
         counts: dict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
-        for place, *row in zip(places, *(held[v] for v in values), held["_n"], strict=True):
-            counts[place].append(tuple(row))
+        for row in held:
+            place = tuple(row[key] for key in keys)
+            counts[place].append(tuple(row[name] for name in (*values, "_n")))
         for place, rows in counts.items():
             found[_slot(dict(zip(keys, place, strict=True)), column)] = sorted(rows)
     return found
@@ -277,7 +278,7 @@ def _moment_rows(
         _totals_by_size=(total * size).sum(),
         _squared_sizes=(size * size).sum(),
     )
-    rows = sums.to_pyarrow().to_pylist()
+    rows = rows_of(sums)
     return [(_slot(row, column), row) for row in rows if row["_n"]]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Literal
 
+from cxmodel.tables.engines.engine import rows_of
 from cxmodel.tables.times.zones import is_utc, to_local
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def local_time(table: ir.Table, column: str, time_zone: str) -> ir.TimestampColu
     times = table[column]
     if is_utc(time_zone):
         return times
-    span = table.aggregate(first=times.min(), last=times.max()).to_pyarrow().to_pylist()[0]
+    span = rows_of(table.aggregate(first=times.min(), last=times.max()))[0]
     if span["first"] is None:
         return times
     return to_local(times, time_zone, span["first"], span["last"])

@@ -24,6 +24,7 @@ from cxmodel.kpis.result import KpiResult
 from cxmodel.kpis.survey import MIN_GROUP_SIZE, check_settings, to_date
 from cxmodel.results import CONF_LEVEL, Estimate, NotRun
 from cxmodel.stats.intervals import wilson
+from cxmodel.tables.engines.engine import rows_of
 from cxmodel.tables.times.zones import as_of_end
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def _last_time(contacts: ir.Table) -> dt.datetime | None:
     """Give the last time at which anything is known to have happened."""
     columns = [name for name in ("started_at", "resolved_at") if name in contacts.columns]
     spans = contacts.agg(**{name: contacts[name].max() for name in columns})
-    times = [time for time in spans.to_pyarrow().to_pylist()[0].values() if time is not None]
+    times = [time for time in rows_of(spans)[0].values() if time is not None]
     return max(times, default=None)
 
 

@@ -25,6 +25,7 @@ from cxmodel.kpis.result import Figure, KpiResult, build_rows
 from cxmodel.results import CONF_LEVEL
 from cxmodel.scales import PROMOTER, Scale
 from cxmodel.stats.intervals import Interval, adjusted_wald_nps, wilson
+from cxmodel.tables.engines.engine import rows_of
 from cxmodel.tables.times.zones import as_of_end
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def _population(
         is_copy = (labelled["_copies_before"] > 0) & labelled.customer_id.notnull()
         tests.append((is_copy, "duplicate_response"))
     labelled = labelled.mutate(_reason=ibis.cases(*tests, else_=ibis.null("string")))
-    counts = labelled.group_by("_reason").agg(n=labelled.count()).to_pyarrow().to_pylist()
+    counts = rows_of(labelled.group_by("_reason").agg(n=labelled.count()))
     found = {row["_reason"]: int(row["n"]) for row in counts}
     kept = labelled.filter(labelled["_reason"].isnull())
     kept = kept.select(*table.columns, **{RATING: kept[f"rating_{rating}"]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from cxmodel.tables.engines.session import Session, name_of
 from cxmodel.tables.engines.settings import Engine
@@ -17,9 +18,12 @@ __all__ = [
     "connect",
     "default_session",
     "name_of",
+    "rows_of",
     "session_of",
     "shared_session",
 ]
+# By identity: ibis holds two databases in memory to be equal.
+_OPENED: WeakValueDictionary[int, Session] = WeakValueDictionary()
 _BROUGHT: dict[int, Session] = {}
 
 
@@ -47,7 +51,12 @@ def connect(engine: Engine | None = None) -> Session:
     ...     session.name
     'duckdb'
     """
-    engine = engine or Engine()
+    session = _open(engine or Engine())
+    _OPENED[id(session.backend)] = session
+    return session
+
+
+def _open(engine: Engine) -> Session:
     if engine.name == "duckdb":
         from cxmodel.tables.engines.on_duckdb import open_duckdb
 
@@ -84,14 +93,24 @@ def shared_session(engine: Engine) -> Session:
 
 
 def session_of(table: ibis.Table) -> Session:
-    """Give a session on the engine that an Ibis table brings; a memtable brings none of its own."""
+    """Give the session on the engine that a table is on; a memtable is on the shared DuckDB.
+
+    A table of a connection that somebody else has opened gets a session that leaves it open.
+    """
     backend = backend_of(table)
     if backend is None:
         return default_session()
-    # By identity: ibis holds two databases in memory to be equal.
+    opened = _OPENED.get(id(backend))
+    if opened is not None and opened.backend is backend:
+        return opened
     if id(backend) not in _BROUGHT:
         _BROUGHT[id(backend)] = _session_on(backend)
     return _BROUGHT[id(backend)]
+
+
+def rows_of(expr: ibis.Table) -> list[dict[str, Any]]:
+    """Take the rows of an expression out of the engine that its tables are on."""
+    return session_of(expr).rows(expr)
 
 
 def backend_of(expr: ibis.Expr) -> Any:

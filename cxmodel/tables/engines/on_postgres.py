@@ -49,6 +49,17 @@ class PostgresSession(Session):
                 copy.write(text.getvalue())
         self._execute(f"ANALYZE {quoted}")
 
+    def query(self, sql: str) -> ibis.Table:
+        """Give a SELECT as a table, without computing it.
+
+        As a view of ours: ibis 12 makes one to learn the types, and cannot drop it (`_remove`).
+        """
+        name = self.fresh_name("query")
+        self._made.append(("view", name))
+        statement = f"CREATE TEMPORARY VIEW {self.quoted(name)} AS {sql}"
+        self.run(lambda: self._execute(statement))
+        return self.backend.table(name)
+
     def _take(self, expr: ibis.Table) -> pa.Table:
         query = self.backend.compile(expr)
         text = io.BytesIO()

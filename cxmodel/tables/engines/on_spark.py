@@ -185,7 +185,10 @@ def open_spark(engine: Engine) -> SparkSession:
         raise EngineError("Spark needs its library: pip install 'cxmodel[spark]'.") from error
     # It would print what failed, with every table of the query; our own words say it.
     logging.getLogger("SQLQueryContextLogger").disabled = True
-    is_new = Builder.getActiveSession() is None
+    running = Builder.getActiveSession()
+    is_new = running is None
+    if running is not None:
+        _refuse_another_master(engine, running.sparkContext.master)
     folder = tempfile.mkdtemp(prefix="cxmodel-", dir=engine.temp_directory) if is_new else None
     settings: dict[str, Any] = {**_OURS, **_ALWAYS, **_limits(engine, folder), **engine.parameters}
     builder = Builder.builder.config(map=settings)
@@ -197,6 +200,16 @@ def open_spark(engine: Engine) -> SparkSession:
             shutil.rmtree(folder, ignore_errors=True)
         raise EngineError(_cannot_start(error)) from error
     return SparkSession(backend, owned=is_new, folder=folder)
+
+
+def _refuse_another_master(engine: Engine, master: str) -> None:
+    """Refuse an address that is not where Spark runs in this process: it can run in one place."""
+    wanted = engine.parameters.get("spark.master") or _master(engine.address, engine.threads)
+    if engine.address and wanted != master:
+        raise EngineError(
+            f"Spark runs in this process already, on {master}, and not on {wanted}. Stop that "
+            "session first, or leave the address out to use it: pyspark://."
+        )
 
 
 def _limits(engine: Engine, folder: str | None) -> dict[str, str]:
