@@ -34,9 +34,11 @@ def test_another_master_in_the_same_process_is_refused(session):
 
 
 def test_views_go_with_the_session(session):
+    before = session.backend.list_tables()
     with connect(Engine("pyspark://")) as second:
         second.keep(second.register(pa.table({"a": [1]})))
-    assert session.backend.list_tables() == []
+        assert len(session.backend.list_tables()) == len(before) + 2
+    assert session.backend.list_tables() == before
 
 
 # Last in this file: it ends the cluster.
