@@ -302,6 +302,7 @@ def test_columns_stand_in_the_order_of_the_contract():
     assert list(obs.to_frame()) == [
         *("customer_id", "responded_at", "rating", "band", "response_weight"),
         *("revenue_before", "revenue_before_2", "revenue_before_3", "contacts_before"),
+        "days_since_contact",
         *("tenure_days", "days_observed_before", "revenue_after", "churned", "duration_days"),
         *("outcome_complete", "touchpoint", "plan", "device", "rating_ease"),
     ]

@@ -84,7 +84,7 @@ def test_each_response_has_the_first_reason_that_applies():
         known=table(("customer_id",), ("a",), (None,)),
     )
     rows = labelled.order_by("row_number").to_pyarrow().to_pylist()
-    assert [row["reason"] for row in rows] == [
+    assert [row["_reason"] for row in rows] == [
         "missing_customer_id",
         "missing_responded_at",
         "missing_rating",
@@ -96,7 +96,7 @@ def test_each_response_has_the_first_reason_that_applies():
         "unmatched_customer",
         "duplicate_response",
     ]
-    section = count_reasons(labelled).to_section()
+    section = count_reasons(default_session(), labelled).to_section()
     assert section["n_responses"] == 10
     assert section["n_observations"] == 2
     assert [row["reason"] for row in section["dropped"]["rows"]] == list(REASONS)
