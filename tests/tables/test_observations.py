@@ -422,14 +422,8 @@ def slow_observations(tables, windows, as_of, zone):
         out = {"customer_id": c, "responded_at": t, "rating": row["rating_nps"]}
         out["_month"] = f"{local_date(t):%Y-%m}"
         out["_share"] = 1 / sum(k["customer_id"] == c for k in kept)
-        start = min(
-            (
-                k["started_at"]
-                for k in tables["customers"]
-                if k["customer_id"] == c and k["started_at"]
-            ),
-            default=None,
-        )
+        known = [k["started_at"] for k in tables["customers"] if k["customer_id"] == c]
+        start = min((k for k in known if k is not None), default=None)
         out["tenure_days"] = (t - start) / DAY if start else np.nan
         if ledger_times:
             since = max([min(ledger_times)] + ([start] if start else []))
