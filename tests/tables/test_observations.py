@@ -320,14 +320,6 @@ def test_rows_leave_in_order_of_customer_and_response():
     assert obs.frame.rating.tolist() == [3, 2, 1]
 
 
-def test_nothing_is_left_behind_on_the_engine():
-    answers, ledger = surveys(("a", "2025-06-15", 9)), revenue(("a", "2025-06-01", 2))
-    catalog = "SELECT table_name FROM duckdb_tables()"
-    before = default_session().backend.raw_sql(catalog).fetchall()
-    join_observations(answers, revenue=ledger)
-    assert default_session().backend.raw_sql(catalog).fetchall() == before
-
-
 def test_without_a_customer_a_study_still_has_its_counts():
     answers = make(
         "surveys",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cxmodel.errors import EngineError
@@ -60,7 +61,7 @@ class StoredObservations:
         self._order = order
         self._dress = dress
         self._frame: pd.DataFrame | None = None
-        self._drop = weakref.finalize(self, session.drop, table)
+        self._drop = weakref.finalize(self, _drop_quietly, session, table)
         # At the end of the process the engine drops its temporary tables itself.
         self._drop.atexit = False
 
@@ -100,18 +101,24 @@ class StoredObservations:
             )
         try:
             rows = self.session.arrow(self._table.order_by(self._order))
-        except EngineError:
-            raise
         except Exception as error:  # each engine has its own for a connection that is gone
+            seen = str(error) if isinstance(error, EngineError) else type(error).__name__
             raise EngineError(
                 f"The observations cannot be taken out of {self.session.name}: its session has "
-                f"ended, or the engine went away ({type(error).__name__}). {_ADVICE}"
+                f"ended, or the engine went away ({seen}). {_ADVICE}"
             ) from error
         return _in_order(rows, self._order)
 
     def close(self) -> None:
         """Drop the table from the engine; rows that were taken out stay."""
-        self._drop()
+        if self._drop.detach() is not None:
+            self.session.drop(self._table)
+
+
+def _drop_quietly(session: Session, table: ir.Table) -> None:
+    # Nobody is there to hear of trouble; an engine that has gone took its tables along.
+    with suppress(Exception):
+        session.drop(table)
 
 
 def _in_order(rows: pa.Table, order: tuple[str, ...]) -> pa.Table:
