@@ -142,7 +142,7 @@ class Study:
             observations = _observe(self.config, sources, progress)
             results = _results(self.config, sources, observations, wanted, progress)
             if not isinstance(observations, NotRun):
-                observations.fetch()  # the engine's table ends with the session
+                observations.fetch().close()  # the engine's table would end with the session
             return results
 
 

@@ -258,6 +258,72 @@ def test_attributes_are_those_in_force_at_the_response():
     assert obs.frame["_share"].tolist() == [0.5, 0.5, 1.0, 1.0]
 
 
+def test_attributes_may_have_the_names_of_our_steps():
+    # each of these is a word that a step of the join could use for itself
+    of_responses = ("reason", "copies_before", "month_number", "booked_before", "line_order")
+    of_customers = ("valid_until", "has_left", "n_open", "agent", "comment", "units")
+    answer = {"row_number": 1, "customer_id": "a", "responded_at": at("2025-06-15")}
+    answer |= {"rating_nps": 9, "agent": "Ann", "comment": "fine"}
+    person = {"customer_id": "a", "valid_from": at("2025-01-01")}
+    obs = join_observations(
+        make(
+            "surveys",
+            [answer | {n: f"my {n}" for n in of_responses}],
+            ratings={"nps": NPS},
+            attributes=of_responses,
+        ),
+        customers=customers(
+            person | {n: f"their {n}" for n in of_customers}, attributes=of_customers
+        ),
+        revenue=revenue(("a", "2025-06-01", 2)),
+        churn=churn(("a", "2025-07-01")),
+        interactions=make("interactions", [{"customer_id": "a", "started_at": at("2025-06-14")}]),
+        as_of="2025-12-31",
+    )
+    (row,) = obs.frame.to_dict("records")
+    assert {n: row[n] for n in of_responses} == {n: f"my {n}" for n in of_responses}
+    assert {n: row[n] for n in of_customers} == {n: f"their {n}" for n in of_customers}
+    assert (row["_agent"], row["_month"], row["revenue_before"]) == ("Ann", "2025-06", 2.0)
+
+
+def test_an_answer_knows_how_long_ago_it_was_asked_for():
+    asked = make(
+        "invitations",
+        [
+            {"customer_id": "a", "invited_at": at("2025-06-10")},
+            {"customer_id": "a", "invited_at": at("2025-06-14T12:00:00")},
+            {"customer_id": "b", "invited_at": at("2025-06-16")},
+        ],
+    )
+    answers = surveys(("a", "2025-06-15", 9), ("b", "2025-06-15", 9), ("c", "2025-06-15", 9))
+    frame = join_observations(answers, invitations=asked).frame
+    assert frame.days_since_invited.tolist()[:1] == [0.5]
+    assert frame.days_since_invited.isna().tolist() == [False, True, True]
+
+
+def test_an_answer_dated_before_its_own_invitation_does_not_know():
+    row = {"row_number": 1, "customer_id": "a", "responded_at": at("2025-06-15"), "rating_nps": 9}
+    asked = {"customer_id": "a", "invited_at": at("2025-06-16"), "invitation_id": "i"}
+    answers = make("surveys", [row | {"invitation_id": "i"}], ratings={"nps": NPS})
+    frame = join_observations(answers, invitations=make("invitations", [asked])).frame
+    assert frame.days_since_invited.isna().tolist() == [True]
+
+
+def test_dated_attributes_are_held_against_the_response():
+    facts = {"dated": ("left_on",)}
+    people = [
+        {"customer_id": "a", "left_on": "2025-06-15T00:00:01"},
+        {"customer_id": "b", "left_on": "2025-06-15T02:00:00+02:00"},  # midnight in UTC
+        {"customer_id": "c", "left_on": "2025-06-14"},
+        {"customer_id": "d", "left_on": None},
+    ]
+    obs = join_observations(
+        surveys(*((c, "2025-06-15", 9) for c in "abcd")),
+        customers=customers(*people, attributes=("left_on",), facts=facts),
+    )
+    assert obs.audit["dated_after_response"] == {"left_on": 1}
+
+
 def test_what_is_not_known_has_no_column():
     obs = join_observations(surveys(("a", "2025-06-15", 9)))
     assert list(obs.to_frame()) == [
@@ -804,7 +870,7 @@ def test_an_unknown_rating_names_the_nearest():
 
 
 def test_attributes_with_taken_names_are_refused():
-    for name in ("churned", "_share", "rating_x"):
+    for name in ("churned", "_share", "rating_x", "contacts_unresolved", "Revenue_after_units"):
         with pytest.raises(SchemaError, match="Rename it by sql"):
             join_observations(
                 surveys(("a", "2025-06-15", 9)),

@@ -192,6 +192,23 @@ def test_customers_without_bookings_and_bookings_without_customers_are_counted()
     assert obs.audit["match_rate"] == 1.0
 
 
+def test_rows_without_a_customer_or_a_time_are_counted():
+    times = ("customer_id", "started_at")
+    obs = join_observations(
+        surveys((1, "a", "2025-06-15", 9.0, "")),
+        revenue=ledger(("a", "2025-06-14", 1_0000), (None, "2025-06-14", 2_0000)),
+        interactions=source(
+            "interactions", times, ("a", "2025-06-14"), (None, "2025-06-14"), ("a", None)
+        ),
+        invitations=source(
+            "invitations", ("customer_id", "invited_at"), (None, None), ("a", "2025-06-14")
+        ),
+        as_of="2025-12-31",
+    )
+    assert obs.audit["rows_without_key"] == {"revenue": 1, "interactions": 2, "invitations": 1}
+    assert obs.frame.contacts_before.tolist() == [1.0]
+
+
 def test_without_customers_whoever_is_not_in_the_ledger_is_unmatched():
     obs = join_observations(
         surveys((1, "a", "2025-06-15", 9.0, ""), (2, "b", "2025-06-15", 9.0, "")),
