@@ -140,7 +140,10 @@ class Study:
         with threadpool_limits(1), _connect(self.config) as session:
             sources = _open(self.config, session, progress)
             observations = _observe(self.config, sources, progress)
-            return _results(self.config, sources, observations, wanted, progress)
+            results = _results(self.config, sources, observations, wanted, progress)
+            if not isinstance(observations, NotRun):
+                observations.fetch().close()  # the engine's table would end with the session
+            return results
 
 
 def _check_stages(only: Collection[str] | None) -> tuple[str, ...]:

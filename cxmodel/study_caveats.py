@@ -39,6 +39,8 @@ def caveats_of_data(
     answered = sources.get("surveys") or sources.get("observations")
     if answered is not None:
         found += direction_notes(answered)
+    if joined is not None:
+        found += _rows_without_key(sources, joined)
     if joined is not None and not joined.is_joined and joined.as_of is None:
         found.append(
             "Nothing says how far the data reach: there is no study.as_of, no revenue and no "
@@ -46,6 +48,18 @@ def caveats_of_data(
             "lately count as staying. State study.as_of."
         )
     return found
+
+
+def _rows_without_key(sources: Sources, observations: Observations) -> list[str]:
+    """Say how many contacts and invitations count for nobody: of a ledger, reading it warns."""
+    counts = observations.audit.get("rows_without_key", {})
+    times = {"interactions": "started_at", "invitations": "invited_at"}
+    return [
+        f"{sources.by_kind[kind].label}: {counts[kind]:,} row(s) have no customer_id or no "
+        f"{time}, so they count for nobody."
+        for kind, time in times.items()
+        if counts.get(kind)
+    ]
 
 
 def caveats_of_settings(config: StudyConfig) -> list[str]:

@@ -16,7 +16,7 @@ from company import Company, make_company
 
 import cxmodel as cx
 from cxmodel.cli import main
-from cxmodel.errors import InsufficientDataError, SourceError
+from cxmodel.errors import EngineError, InsufficientDataError, SourceError
 
 SCHEMA = json.loads(files("cxmodel").joinpath("schema/results.schema.json").read_text())
 CHECKS = {
@@ -244,6 +244,31 @@ def test_what_validate_warns_of_is_a_caveat(company: Company) -> None:
     company.tables["transactions"] = ledger
     said = cx.Study.from_toml(company.write()).run(only=["kpis"]).caveats.rows
     assert "sources.revenue: 5 row(s) have no amount." in said
+
+
+def test_contacts_that_count_for_nobody_are_a_caveat(company: Company) -> None:
+    company.tables["calls"] = pd.DataFrame(
+        {"cust": ["C0001", None, "C0002"], "at": ["2025-06-01", "2025-06-01", None]}
+    )
+    company.toml += """
+[sources.interactions]
+path = "calls.csv"
+customer_id = "cust"
+started_at = "at"
+"""
+    found = cx.Study.from_toml(company.write()).run(only=["kpis"])
+    assert found.audit.rows_without_key.interactions == 2
+    assert (
+        "sources.interactions: 2 row(s) have no customer_id or no started_at, so they count for "
+        "nobody."
+    ) in found.caveats.rows
+
+
+def test_observations_outlast_the_engine_of_the_run(company: Company) -> None:
+    found = cx.Study.from_toml(company.write()).run(only=["kpis"])
+    assert len(found.observations.frame) == found.audit.n_observations
+    with pytest.raises(EngineError, match="no longer on the engine"):
+        _ = found.observations.table
 
 
 def test_windows_that_nothing_shows_to_be_over_are_a_caveat(company: Company) -> None:

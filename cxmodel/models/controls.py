@@ -36,7 +36,13 @@ SPOKEN = {
     "tenure_days": "tenure",
     "days_observed_before": "days observed before",
     "contacts_before": "contacts before",
+    "days_since_contact": "days since the last contact",
+    "contacts_unresolved": "unresolved contacts",
+    "days_since_invited": "days since the invitation",
 }
+# Known before the response, but held equal only where they are named: the default list of methods
+# 2.2 does without them.
+OFFERED = ("days_since_contact", "contacts_unresolved", "days_since_invited")
 NEVER_CONTROLS = (
     "_duration_months",
     "_monthly_revenue",

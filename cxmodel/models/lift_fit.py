@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cxmodel.errors import ConfigError, SeparationError, nearest
 from cxmodel.models.controls import (
+    OFFERED,
     ControlPlan,
     candidate_controls,
     learn_controls,
@@ -51,6 +52,7 @@ BUILT_BEFORE = (
     "revenue_before_2",
     "revenue_before_3",
     "contacts_before",
+    *OFFERED,
     "tenure_days",
     "days_observed_before",
 )

@@ -7,15 +7,22 @@ told so by ``is_joined``.
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-
 from cxmodel.errors import ConfigError, SchemaError, nearest
-from cxmodel.tables.auditing.audit import ResponseCounts, count_reasons, label_responses
-from cxmodel.tables.joining.arrow_columns import ArrowColumns, as_text, month_names
-from cxmodel.tables.joining.observation_frame import bands_of, dated_after_response
+from cxmodel.tables.auditing.audit import (
+    REASON,
+    ResponseCounts,
+    count_reasons,
+    label_responses,
+)
+from cxmodel.tables.auditing.questions import whole_numbers
+from cxmodel.tables.joining.attributes import dated_after_response
+from cxmodel.tables.joining.columns import Kind, Written, stored_table, written
+from cxmodel.tables.joining.observation_frame import observation_frame
+from cxmodel.tables.joining.scratch import scratch_tables
+from cxmodel.tables.joining.stored import StoredObservations
 from cxmodel.tables.observation_table import Observations, Windows, days_in_words
 from cxmodel.tables.opening.money import unit_digits
 from cxmodel.tables.times.calendar_days import Calendar
@@ -24,9 +31,11 @@ from cxmodel.tables.times.zones import EARLIEST, LATEST, as_of_end
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+    from cxmodel.tables.engines.engine import Session
     from cxmodel.tables.sources import Source
 
 MAX_LEVELS = 50
+_ORDER = ("customer_id", "responded_at", "row_number")
 OUTCOMES = ("churned", "revenue_after_units", "monthly_revenue_units", "duration_months")
 
 
@@ -85,6 +94,7 @@ def flat_observations(
     check_outcomes(source)
     key = _chosen_rating(source, rating)
     controls, left_out = _usable_controls(source)
+    session = source.session
     labelled = label_responses(
         source.table,
         rating=key,
@@ -92,27 +102,39 @@ def flat_observations(
         known=None,
         needs=[n for n in ("customer_id", "responded_at") if n in source.columns],
     )
-    counts = count_reasons(labelled)
-    kept = labelled.filter(labelled.reason.isnull())
-    if "responded_at" in source.columns:
-        calendar = Calendar(time_zone=time_zone, low=EARLIEST, high=LATEST)
-        kept = kept.mutate(month_number=calendar.month_number(kept.responded_at))
-    order = [name for name in ("customer_id", "responded_at") if name in source.columns]
-    rows = ArrowColumns(source.session.arrow(kept.order_by([*order, "row_number"])))
-    code = currency or source.currency
     per_money = 10 ** unit_digits(source.currency)
-    audit = _audit(labelled, counts, per_money)
-    frame = _flat_frame(rows, source, key, controls, per_money)
-    dated = [name for name in source.facts.get("dated", ()) if name in controls]
-    if "responded_at" in frame:
-        audit["dated_after_response"] = dated_after_response(frame, dated)
+    with scratch_tables(session) as scratch:
+        # kept: what was read from a file is read once
+        labelled = scratch.keep(labelled, "labelled")
+        counts = count_reasons(session, labelled)
+        audit = _audit(session, labelled, counts, per_money)
+        rows = _numbered(labelled.filter(labelled[REASON].isnull()), source, time_zone)
+        columns = _columns(rows, source, key, controls)
+        table = scratch.keep(stored_table(rows, columns), "observations")
+        dated = [name for name in source.facts.get("dated", ()) if name in controls]
+        if "responded_at" in source.columns:
+            audit["dated_after_response"] = dated_after_response(session, table, dated)
+        layout = tuple(each.column for each in columns)
+        scale = None if key is None else source.ratings[key]
+        stored = StoredObservations(
+            session,
+            table,
+            n_rows=counts.n_observations,
+            columns=layout,
+            order=tuple(n for n in _ORDER if n == "row_number" or n in source.columns),
+            dress=partial(
+                observation_frame, columns=layout, scale=scale, units_per_money=per_money
+            ),
+        )
+        # From here on the table goes with the observations, also where something breaks.
+        scratch.release(table)
     return Observations(
-        frame=frame,
+        frame=stored,
         windows=windows or Windows(),
         rating=key,
-        scale=None if key is None else source.ratings[key],
+        scale=scale,
         window_words="observation window" if outcome_days is None else days_in_words(outcome_days),
-        currency=code,
+        currency=currency or source.currency,
         as_of=as_of,
         churn_rule="observed" if "churned" in source.columns else None,
         controls=controls,
@@ -166,70 +188,79 @@ def _usable_controls(source: Source) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(n for n in source.controls if n not in left_out), left_out
 
 
-def _flat_frame(
-    rows: ArrowColumns,
-    source: Source,
-    rating: str | None,
-    controls: tuple[str, ...],
-    per_money: int,
-) -> pd.DataFrame:
-    customers = _customers(rows)
-    public: dict[str, Any] = {"customer_id": customers}
-    if rows.has("responded_at"):
-        public["responded_at"] = rows.time("responded_at")
+def _numbered(rows: ir.Table, source: Source, time_zone: str) -> ir.Table:
+    """Say whose each row is, how many rows they have, and in which month they answered."""
+    import ibis
+
+    customer = rows.customer_id if "customer_id" in source.columns else rows.row_number
+    rows = rows.mutate(_customer=customer.cast("string"))
+    rows = rows.mutate(
+        _n_of_customer=rows.count().over(ibis.window(group_by="_customer")).cast("int64")
+    )
+    if "responded_at" not in source.columns:
+        return rows
+    calendar = Calendar(time_zone=time_zone, low=EARLIEST, high=LATEST)
+    return rows.mutate(_month_number=calendar.month_number(rows.responded_at))
+
+
+def _columns(
+    rows: ir.Table, source: Source, rating: str | None, controls: tuple[str, ...]
+) -> list[Written]:
+    """Write the columns of the observation table, in order."""
+    import ibis
+
+    def there(name: str, kind: Kind, column: str) -> list[Written]:
+        """Take a column along, if the source has it."""
+        return [written(name, kind, rows[column])] if column in source.columns else []
+
+    yes = ibis.literal(True)
+    columns = [written("customer_id", "text", rows["_customer"])]
+    columns += there("responded_at", "time", "responded_at")
     if rating is not None:
-        public["rating"] = rows.number(f"rating_{rating}")
-        public["band"] = bands_of(public["rating"], source.ratings[rating])
-    public["response_weight"] = np.ones(rows.n_rows)
-    for name in ("revenue_before", "revenue_after"):
-        if rows.has(f"{name}_units"):
-            public[name] = rows.number(f"{name}_units") / per_money
-    if rows.has("churned"):
-        public["churned"] = rows.number("churned")
-    everyone = np.ones(rows.n_rows, dtype=bool)
-    public["outcome_complete"] = everyone
-    public |= {name: rows.attribute(name) for name in controls}
-    public |= {
-        f"rating_{key}": rows.number(f"rating_{key}") for key in source.ratings if key != rating
-    }
-    return pd.DataFrame(public | _hidden(rows, customers, per_money))
+        columns += [
+            written("rating", "number", rows[f"rating_{rating}"]),
+            written("band", "band"),
+        ]
+    columns.append(written("response_weight", "number", ibis.literal(1.0, "float64")))
+    columns += there("revenue_before", "money", "revenue_before_units")
+    columns += there("revenue_after", "money", "revenue_after_units")
+    columns += there("churned", "number", "churned")
+    columns.append(written("outcome_complete", "flag", yes))
+    columns += [written(name, "attribute", rows[name]) for name in controls]
+    columns += [
+        written(f"rating_{key}", "number", rows[f"rating_{key}"])
+        for key in source.ratings
+        if key != rating
+    ]
+    columns += [
+        written("_share", "one_of", rows["_n_of_customer"]),
+        written("_status", "text", ibis.literal("ok")),
+        written("_at_risk", "flag", yes),
+        written("_left_in_gap", "flag", ~yes),
+    ]
+    if "responded_at" in source.columns:
+        columns.append(written("_month", "month", rows["_month_number"]))
+    columns += there("_monthly_revenue", "money", "monthly_revenue_units")
+    columns += there("_duration_months", "number", "duration_months")
+    if "churned" in source.columns:
+        has_left = (rows.churned.cast("int64") == 1).fill_null(False)
+        columns.append(written("_event", "flag", has_left))
+    return columns
 
 
-def _customers(rows: ArrowColumns) -> pd.Series[Any]:
-    if rows.has("customer_id"):
-        return rows.text("customer_id")
-    return as_text(pd.Series(rows.whole("row_number")))
-
-
-def _hidden(rows: ArrowColumns, customers: pd.Series[Any], per_money: int) -> dict[str, Any]:
-    everyone = np.ones(rows.n_rows, dtype=bool)
-    hidden: dict[str, Any] = {
-        "_share": 1.0 / customers.map(customers.value_counts()).to_numpy(dtype=float),
-        "_status": as_text(pd.Series(["ok"] * rows.n_rows, dtype=object)),
-        "_at_risk": everyone,
-        "_left_in_gap": ~everyone,
-    }
-    if rows.has("month_number"):
-        hidden["_month"] = month_names(rows.whole("month_number"))
-    if rows.has("monthly_revenue_units"):
-        hidden["_monthly_revenue"] = rows.number("monthly_revenue_units") / per_money
-    if rows.has("duration_months"):
-        hidden["_duration_months"] = rows.number("duration_months")
-    if rows.has("churned"):
-        hidden["_event"] = rows.number("churned") == 1.0
-    return hidden
-
-
-def _audit(labelled: ir.Table, counts: ResponseCounts, per_money: int) -> dict[str, Any]:
+def _audit(
+    session: Session, labelled: ir.Table, counts: ResponseCounts, per_money: int
+) -> dict[str, Any]:
     """Count the rows, and the money after the rating where the table has it."""
     audit = counts.to_section()
     # Nothing was matched: the table says itself who is who.
     audit |= {"match_rate": None, "revenue_total": None, "revenue_reconciled": None}
     if "revenue_after_units" not in labelled.columns:
         return audit
-    total = int(labelled.revenue_after_units.sum().to_pyarrow().as_py() or 0)
-    by_reason = labelled.group_by("reason").aggregate(units=labelled.revenue_after_units.sum())
-    units = {row["reason"]: int(row["units"] or 0) for row in by_reason.to_pyarrow().to_pylist()}
+    after = labelled.revenue_after_units
+    total = whole_numbers(session, {"total": after.sum()})["total"]
+    by_reason = session.arrow(labelled.group_by(REASON).aggregate(units=after.sum()))
+    units = {row[REASON]: int(row["units"] or 0) for row in by_reason.to_pylist()}
     inside, late = units.pop(None, 0), units.pop("after_as_of", 0)
     unmatched = sum(units.values())
     audit["revenue_total"] = total / per_money

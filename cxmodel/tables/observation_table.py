@@ -5,12 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from cxmodel.scales import Scale
+from cxmodel.tables.joining.stored import StoredObservations
 
 if TYPE_CHECKING:
+    import ibis.expr.types as ir
     import pandas as pd
+
+    from cxmodel.tables.engines.engine import Session
 
 TIMING_GAPS = (0, 30, 60, 90)
 MAX_DAYS = 36_525
@@ -80,9 +84,44 @@ def days_in_words(days: int) -> str:
     return "1 day" if days == 1 else f"{days} days"
 
 
+class _Frame:
+    """The field `frame` of `Observations`: a frame, or rows on an engine until they are asked for.
+
+    A descriptor, as ``dataclasses`` describes them ("descriptor-typed fields").
+    """
+
+    _HELD = "_held"
+
+    @overload
+    def __get__(self, obs: None, owner: type) -> _Frame: ...
+
+    @overload
+    def __get__(self, obs: object, owner: type) -> pd.DataFrame: ...
+
+    def __get__(self, obs: object | None, owner: type) -> _Frame | pd.DataFrame:
+        if obs is None:
+            # So that the field has no default: observations without rows are refused.
+            raise AttributeError("frame")
+        held = self.held(obs)
+        return held.frame if isinstance(held, StoredObservations) else held
+
+    def __set__(self, obs: object, rows: pd.DataFrame | StoredObservations) -> None:
+        obs.__dict__[self._HELD] = rows
+
+    @classmethod
+    def held(cls, obs: object) -> pd.DataFrame | StoredObservations:
+        """Give what is held, without taking rows out of an engine."""
+        rows: pd.DataFrame | StoredObservations = obs.__dict__[cls._HELD]
+        return rows
+
+
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Observations:
     """Responses joined to controls that lie strictly before them and outcomes strictly after.
+
+    What `join_observations` returns lies on the engine: the rows are taken out when `frame` is
+    first asked for, and the table there is dropped by `close`, with the session, or when the
+    observations are no longer used.
 
     Parameters
     ----------
@@ -130,7 +169,7 @@ class Observations:
     (2, True, 2)
     """
 
-    frame: pd.DataFrame
+    frame: _Frame = _Frame()
     windows: Windows
     rating: str | None = None
     scale: Scale | None = None
@@ -177,8 +216,60 @@ class Observations:
     @property
     def n_obs(self) -> int:
         """How many observations there are."""
-        return len(self.frame)
+        stored = self._stored
+        return len(self.frame) if stored is None else stored.n_rows
 
     def has(self, *columns: str) -> bool:
         """Say whether every one of these columns is in the table."""
-        return all(name in self.frame.columns for name in columns)
+        stored = self._stored
+        known = self.frame.columns if stored is None else stored.columns
+        return all(name in known for name in columns)
+
+    # -- where the rows lie ----------------------------------------------------------------------
+
+    @property
+    def _stored(self) -> StoredObservations | None:
+        held = _Frame.held(self)
+        return held if isinstance(held, StoredObservations) else None
+
+    @property
+    def session(self) -> Session | None:
+        """The engine on which the table lies; None where the rows were given as a frame."""
+        return None if self._stored is None else self._stored.session
+
+    @property
+    def table(self) -> ir.Table | None:
+        """The table on the engine; None where the rows were given as a frame.
+
+        One row per observation, in no order, numbered by ``row_number``. Money is whole units
+        (``revenue_after_units``, ``_revenue_after_g0_units``), the month is ``_month_number`` (year
+        x 12 + month - 1), the share of a customer's responses is 1 / ``_n_of_customer``, what is
+        not known is null, and there is no band; all else is as in `frame`.
+
+        Raises
+        ------
+        EngineError
+            If it was closed.
+        """
+        return None if self._stored is None else self._stored.table
+
+    def fetch(self) -> Observations:
+        """Take the rows out of the engine, so that they outlast its session.
+
+        Returns
+        -------
+        Observations
+            These.
+
+        Raises
+        ------
+        EngineError
+            If the session has ended already.
+        """
+        _ = self.frame
+        return self
+
+    def close(self) -> None:
+        """Drop the table from the engine; a frame that was taken out stays."""
+        if self._stored is not None:
+            self._stored.close()

@@ -1,7 +1,19 @@
 """Join responses to what was known before them and what happened after: the observation table.
 
-One row per response that counts (see ``audit.py``). The columns that begin with an underscore are
-for the models:
+One row per response that counts (see ``audit.py``). What contacts and invitations add:
+
+``contacts_before``
+    Contacts that began in the lookback window.
+``days_since_contact``
+    Days since the last contact ever before the response began; missing where there was none.
+``contacts_unresolved``
+    Contacts that ever began before the response and were not resolved by then, where
+    ``resolved_at`` is mapped. (A contact at the very moment of the response is not before it.)
+``days_since_invited``
+    Days since the invitation that the response answers; missing where it answers none (see
+    ``joining/invitations.py``), or is dated before it.
+
+The columns that begin with an underscore are for the models:
 
 ``_share``
     1/n over the customer's observations, so that each customer counts once.
@@ -25,20 +37,28 @@ for the models:
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cxmodel.errors import ConfigError, JoinError, SchemaError, nearest
-from cxmodel.tables.auditing.audit import check_keys_meet, count_reasons, label_responses
+from cxmodel.tables.auditing.audit import (
+    REASON,
+    check_keys_meet,
+    count_reasons,
+    label_responses,
+)
 from cxmodel.tables.auditing.ledger_audit import audit_ledger
-from cxmodel.tables.engines.engine import Session
 from cxmodel.tables.joining.active_customers import count_active
-from cxmodel.tables.joining.attributes import check_names
+from cxmodel.tables.joining.attributes import check_names, dated_after_response
+from cxmodel.tables.joining.columns import stored_table
 from cxmodel.tables.joining.history import find_horizon
-from cxmodel.tables.joining.observation_frame import dated_after_response, observation_frame
+from cxmodel.tables.joining.observation_columns import observation_columns
+from cxmodel.tables.joining.observation_frame import observation_frame
 from cxmodel.tables.joining.observation_join import ObservationJoin
+from cxmodel.tables.joining.scratch import scratch_tables
+from cxmodel.tables.joining.stored import StoredObservations
 from cxmodel.tables.observation_table import Observations, Windows, days_in_words
 from cxmodel.tables.one_engine import check_kinds, one_engine
 from cxmodel.tables.opening.money import unit_digits
@@ -47,7 +67,6 @@ from cxmodel.tables.windows import Plan
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-    import pyarrow as pa
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +152,8 @@ def join_observations(
     Returns
     -------
     Observations
-        With ``.to_frame()`` and ``.audit``.
+        With ``.to_frame()`` and ``.audit``. The table stays on the engine, as ``.table``, until the
+        observations are closed or no longer used.
 
     Raises
     ------
@@ -198,34 +218,6 @@ def _as_date(day: dt.date | str | None) -> dt.date | None:
     return day.date() if isinstance(day, dt.datetime) else day
 
 
-@dataclass(frozen=True, eq=False)
-class _Scratch:
-    """The temporary tables of one join."""
-
-    session: Session
-    _made: list[Any] = field(default_factory=list)
-
-    def keep(self, expr: Any, hint: str) -> Any:
-        """Compute a table once."""
-        table = self.session.keep(expr, hint)
-        self._made.append(table)
-        return table
-
-    def clear(self) -> None:
-        """Drop them all."""
-        for table in self._made:
-            self.session.drop(table)
-
-
-@contextmanager
-def _scratch(session: Session) -> Iterator[_Scratch]:
-    scratch = _Scratch(session)
-    try:
-        yield scratch
-    finally:
-        scratch.clear()
-
-
 def observe(sources: Sources, settings: JoinSettings) -> Observations:
     """Make the observation table of a study from its sources.
 
@@ -252,6 +244,7 @@ def observe(sources: Sources, settings: JoinSettings) -> Observations:
     check_names(surveys, sources.get("customers"))
     tables = {kind: source.table for kind, source in sources.by_kind.items()}
     horizon = find_horizon(
+        sources.session,
         surveys=surveys.table,
         revenue=tables.get("revenue"),
         subscriptions=tables.get("subscriptions"),
@@ -259,7 +252,8 @@ def observe(sources: Sources, settings: JoinSettings) -> Observations:
         time_zone=settings.time_zone,
         today=settings.today,
     )
-    with _scratch(sources.session) as scratch:
+    session = sources.session
+    with scratch_tables(session) as scratch:
         labelled = scratch.keep(
             label_responses(
                 surveys.table, rating=rating, ends_at=horizon.ends_at, known=_known_people(tables)
@@ -267,70 +261,67 @@ def observe(sources: Sources, settings: JoinSettings) -> Observations:
             "responses",
         )
         check_keys_meet(labelled, {k: s for k, s in sources.by_kind.items() if k != "surveys"})
-        counts = count_reasons(labelled)
+        counts = count_reasons(session, labelled)
         join = ObservationJoin(
             sources=sources,
             windows=settings.windows,
             horizon=horizon,
-            responses=scratch.keep(labelled.filter(labelled.reason.isnull()), "observed"),
+            responses=scratch.keep(labelled.filter(labelled[REASON].isnull()), "observed"),
             wanted_plan=settings.plan,
         )
-        table = scratch.keep(join.table(), "observations")
-        rows = sources.session.arrow(table.order_by(["customer_id", "responded_at", "row_number"]))
-        _check_no_fan_out(rows.num_rows, counts.n_observations)
+        rows = join.joined()
+        columns = observation_columns(join, rows, rating=rating, attributes=_attributes(sources))
+        table = scratch.keep(stored_table(rows, columns), "observations")
+        n_rows = int(session.one_row(table.aggregate(n=table.count()))["n"])
+        _check_no_fan_out(n_rows, counts.n_observations)
         per_money = _units_per_money(sources)
         audit = counts.to_section() | audit_ledger(join, per_money)
         audit["n_customers_active"] = count_active(
+            session,
             tables,
             _known_people(tables),
             join.departures,
             ends_at=horizon.ends_at,
             windows=settings.windows,
         )
-        return _described(join, rows, audit, settings, rating, per_money)
+        audit["dated_after_response"] = dated_after_response(session, table, _dated(sources))
+        scale = surveys.ratings[rating] if rating is not None else None
+        layout = tuple(each.column for each in columns)
+        stored = StoredObservations(
+            session,
+            table,
+            n_rows=n_rows,
+            columns=layout,
+            order=("customer_id", "responded_at", "row_number"),
+            dress=partial(
+                observation_frame, columns=layout, scale=scale, units_per_money=per_money
+            ),
+        )
+        # From here on the table goes with the observations, also where something breaks.
+        scratch.release(table)
+        return _described(join, stored, audit, settings, rating)
 
 
 def _described(
     join: ObservationJoin,
-    rows: pa.Table,
+    stored: StoredObservations,
     audit: dict[str, Any],
     settings: JoinSettings,
     rating: str | None,
-    units_per_money: int,
 ) -> Observations:
     surveys, customers = join.sources.by_kind["surveys"], join.sources.get("customers")
-    of_customers: tuple[str, ...] = ()
-    has_versions = False
-    if customers is not None:
-        of_customers, has_versions = customers.attributes, "valid_from" in customers.columns
-    scale = surveys.ratings[rating] if rating is not None else None
-    attributes = (*of_customers, *surveys.attributes)
-    frame = observation_frame(
-        rows,
-        join,
-        rating=rating,
-        scale=scale,
-        attributes=attributes,
-        units_per_money=units_per_money,
-    )
-    dates = [
-        name
-        for source in (customers, surveys)
-        if source is not None
-        for name in source.facts.get("dated", ())
-        if name in attributes
-    ]
-    audit["dated_after_response"] = dated_after_response(frame, dates)
+    of_customers = () if customers is None else customers.attributes
+    has_versions = customers is not None and "valid_from" in customers.columns
     return Observations(
-        frame=frame,
+        frame=stored,
         windows=settings.windows,
         rating=rating,
-        scale=scale,
+        scale=surveys.ratings[rating] if rating is not None else None,
         window_words=days_in_words(settings.windows.outcome_days),
         currency=join.sources.currency,
         as_of=join.horizon.as_of,
         churn_rule=join.departures.rule,
-        attributes=attributes,
+        attributes=_attributes(join.sources),
         customer_attributes=of_customers,
         other_ratings=tuple(f"rating_{key}" for key in surveys.ratings if key != rating),
         attributes_as_of_extract=bool(of_customers) and not has_versions,
@@ -339,6 +330,24 @@ def _described(
         min_group_size=settings.min_group_size,
         audit=audit,
     )
+
+
+def _attributes(sources: Sources) -> tuple[str, ...]:
+    """List what goes along under its own name: first what is the customers'."""
+    named = [sources.get("customers"), sources.get("surveys")]
+    return tuple(name for source in named if source is not None for name in source.attributes)
+
+
+def _dated(sources: Sources) -> list[str]:
+    """List the attributes that hold dates, which may lie after the response."""
+    named = [sources.get("customers"), sources.get("surveys")]
+    return [
+        name
+        for source in named
+        if source is not None
+        for name in source.facts.get("dated", ())
+        if name in source.attributes
+    ]
 
 
 def _units_per_money(sources: Sources) -> int:

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cxmodel.errors import JoinError
+from cxmodel.tables.auditing.questions import whole_numbers
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+    from cxmodel.tables.engines.engine import Session
     from cxmodel.tables.sources import Source
 
+REASON = "_reason"  # no attribute may begin with an underscore
 REASONS = (
     "missing_customer_id",
     "missing_responded_at",
@@ -55,7 +58,7 @@ def label_responses(
     Returns
     -------
     ibis table
-        `surveys` with ``reason``.
+        `surveys` with ``_reason``.
     """
     import ibis
 
@@ -68,14 +71,14 @@ def label_responses(
         late = surveys.responded_at >= ibis.literal(ends_at, "timestamp(6)")
         tests.append((late, "after_as_of"))
     if "customer_id" in surveys.columns:
-        surveys = surveys.mutate(copies_before=_copies_before(surveys))
-        tests.append((surveys.copies_before > 0, "duplicate_response"))
+        surveys = surveys.mutate(_copies_before=_copies_before(surveys))
+        tests.append((surveys["_copies_before"] > 0, "duplicate_response"))
     if known is not None:
         ids = known.filter(known.customer_id.notnull()).customer_id
         tests.append((~surveys.customer_id.isin(ids), "unmatched_customer"))
     # Without a test a table may hold no reason at all: the last one never applies.
     reason = ibis.cases(*tests, (ibis.literal(False), "none"), else_=ibis.null("string"))
-    return surveys.mutate(reason=reason).select(*columns, "reason")
+    return surveys.select(*columns, **{REASON: reason})
 
 
 def _copies_before(surveys: ir.Table) -> ir.IntegerColumn:
@@ -123,10 +126,10 @@ class ResponseCounts:
         }
 
 
-def count_reasons(labelled: ir.Table) -> ResponseCounts:
+def count_reasons(session: Session, labelled: ir.Table) -> ResponseCounts:
     """Count the responses by the reason that `label_responses` gave them."""
-    counts = labelled.group_by("reason").aggregate(n=labelled.count()).to_pyarrow().to_pylist()
-    by_reason = {row["reason"]: int(row["n"]) for row in counts}
+    counts = session.arrow(labelled.group_by(REASON).aggregate(n=labelled.count())).to_pylist()
+    by_reason = {row[REASON]: int(row["n"]) for row in counts}
     n_observations = by_reason.pop(None, 0)
     return ResponseCounts(
         n_observations=n_observations, dropped={r: by_reason.get(r, 0) for r in REASONS}
@@ -152,67 +155,74 @@ def check_keys_meet(surveys: ir.Table, others: Mapping[str, Source]) -> None:
     JoinError
         With the counts of ids, an example of each, and the difference where one is found.
     """
+    if not others:
+        return
+    keys = _Keys(next(iter(others.values())).session)
     people = _ids(surveys)
-    if not _count(people):
+    if not keys.n(people):
         return
     if "customers" in others:
-        _refuse_strangers(people, others["customers"])
+        keys.refuse_strangers(people, others["customers"])
         people = people.union(_ids(others["customers"].table), distinct=True)
     ledger = [others[kind] for kind in ("revenue", "subscriptions") if kind in others]
-    strangers = [source for source in ledger if not _n_common(people, _ids(source.table))]
+    strangers = [source for source in ledger if not keys.n_common(people, _ids(source.table))]
     if len(strangers) == len(ledger) or "customers" in others:
         for source in strangers:
-            _refuse_strangers(people, source)
+            keys.refuse_strangers(people, source)
     for kind in ("churn", "interactions", "invitations"):
         if kind in others:
-            _refuse_strangers(people, others[kind], only_explained=True)
+            keys.refuse_strangers(people, others[kind], only_explained=True)
 
 
 def _ids(table: ir.Table) -> ir.Table:
     return table.filter(table.customer_id.notnull()).select("customer_id").distinct()
 
 
-def _count(ids: ir.Table) -> int:
-    return int(ids.count().to_pyarrow().as_py())
+@dataclass(frozen=True, eq=False)
+class _Keys:
+    """Compares the keys of tables on one engine."""
 
+    session: Session
 
-def _n_common(left: ir.Table, right: ir.Table) -> int:
-    return _count(left.semi_join(right, "customer_id"))
+    def n(self, ids: ir.Table) -> int:
+        """Count ids."""
+        return whole_numbers(self.session, {"n": ids.count()})["n"]
 
+    def n_common(self, left: ir.Table, right: ir.Table) -> int:
+        """Count the ids that both have."""
+        return self.n(left.semi_join(right, "customer_id"))
 
-def _refuse_strangers(people: ir.Table, source: Source, *, only_explained: bool = False) -> None:
-    ids = _ids(source.table)
-    if not _count(ids) or _n_common(people, ids):
-        return
-    difference = _what_keeps_apart(people, ids)
-    if only_explained and difference is None:
-        return
-    ours, theirs = (table.customer_id.min().to_pyarrow().as_py() for table in (people, ids))
-    hint = f": the two differ by {difference}" if difference else ""
-    raise JoinError(
-        f"no survey customer_id occurs in {source.kind} ({_count(people):,} against "
-        f"{_count(ids):,} ids; {ours!r} against {theirs!r}). Check the key{hint}. Map the column "
-        f"of {source.label} that holds the key of the surveys, or make the two alike with sql."
-    )
+    def refuse_strangers(
+        self, people: ir.Table, source: Source, *, only_explained: bool = False
+    ) -> None:
+        """Refuse a table that holds no id of these people."""
+        ids = _ids(source.table)
+        if not self.n(ids) or self.n_common(people, ids):
+            return
+        difference = self._what_keeps_apart(people, ids)
+        if only_explained and difference is None:
+            return
+        ours, theirs = (self._of(table) for table in (people, ids))
+        hint = f": the two differ by {difference}" if difference else ""
+        raise JoinError(
+            f"no survey customer_id occurs in {source.kind} ({ours['n']:,} against "
+            f"{theirs['n']:,} ids; {ours['first']!r} against {theirs['first']!r}). Check the "
+            f"key{hint}. Map the column of {source.label} that holds the key of the surveys, or "
+            "make the two alike with sql."
+        )
 
+    def _of(self, ids: ir.Table) -> dict[str, Any]:
+        return self.session.one_row(ids.aggregate(n=ids.count(), first=ids.customer_id.min()))
 
-def _what_keeps_apart(people: ir.Table, ids: ir.Table) -> str | None:
-    """Name the smallest change of spelling after which some keys are equal."""
-    changes: dict[str, Callable[[Any], Any]] = {
-        "letter case": lambda key: key.lower(),
-        "blanks around the key": lambda key: key.strip(),
-        "a trailing .0 (a number in one table, text in the other)": _without_decimals,
-        "leading zeros": _without_zeros,
-        "letter case, blanks and leading zeros": lambda key: _without_zeros(
-            _without_decimals(key.strip().lower())
-        ),
-    }
-    for name, change in changes.items():
-        ours = people.select(customer_id=change(people.customer_id)).distinct()
-        theirs = ids.select(customer_id=change(ids.customer_id)).distinct()
-        if _n_common(ours, theirs):
-            return name
-    return None
+    def _what_keeps_apart(self, people: ir.Table, ids: ir.Table) -> str | None:
+        """Name the smallest change of spelling after which some keys are equal."""
+        common = {}
+        for name, change in _CHANGES.items():
+            ours = people.select(customer_id=change(people.customer_id)).distinct()
+            theirs = ids.select(customer_id=change(ids.customer_id)).distinct()
+            common[name] = ours.semi_join(theirs, "customer_id").count()
+        found = whole_numbers(self.session, common)
+        return next((name for name, n in found.items() if n), None)
 
 
 def _without_decimals(key: ir.StringValue) -> ir.StringValue:
@@ -221,3 +231,14 @@ def _without_decimals(key: ir.StringValue) -> ir.StringValue:
 
 def _without_zeros(key: ir.StringValue) -> ir.StringValue:
     return key.re_replace(r"(^|[^0-9.])0+([0-9])", r"\1\2")
+
+
+_CHANGES: dict[str, Callable[[Any], Any]] = {
+    "letter case": lambda key: key.lower(),
+    "blanks around the key": lambda key: key.strip(),
+    "a trailing .0 (a number in one table, text in the other)": _without_decimals,
+    "leading zeros": _without_zeros,
+    "letter case, blanks and leading zeros": lambda key: _without_zeros(
+        _without_decimals(key.strip().lower())
+    ),
+}

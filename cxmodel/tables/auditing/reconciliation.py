@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cxmodel.tables.auditing.questions import whole_numbers
 from cxmodel.tables.joining.history import Horizon
 from cxmodel.tables.joining.subscriptions import days_in_window, overlap
 from cxmodel.tables.observation_table import Windows
@@ -18,6 +19,8 @@ from cxmodel.tables.windows import Window, after, before, shifted
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
+    from cxmodel.tables.engines.engine import Session
 
 PARTS = ("in_windows", "outside_windows", "unmatched", "after_as_of")
 
@@ -51,12 +54,14 @@ def windows_in_use(windows: Windows) -> list[Window]:
 
 
 def reconcile_bookings(
-    revenue: ir.Table, responses: ir.Table, windows: Windows, horizon: Horizon
+    session: Session, revenue: ir.Table, responses: ir.Table, windows: Windows, horizon: Horizon
 ) -> Reconciliation:
     """Place each booking once.
 
     Parameters
     ----------
+    session : Session
+        The engine.
     revenue : ibis table
         The whole ledger: ``customer_id``, ``booked_at``, ``amount_units``.
     responses : ibis table
@@ -68,7 +73,6 @@ def reconcile_bookings(
     """
     import ibis
 
-    total = _sum(revenue)
     # A booking without a date is in no window, and not late.
     is_late = (
         (revenue.booked_at >= ibis.literal(horizon.ends_at, "timestamp(6)")).fill_null(False)
@@ -85,16 +89,25 @@ def reconcile_bookings(
         observed.booked_at >= spans.begin,
         observed.booked_at < spans.past,
     ]
-    parts = {
-        "in_windows": _sum(observed.inner_join(spans, inside)),
-        "outside_windows": _sum(observed.anti_join(spans, inside)),
-        "unmatched": _sum(unmatched),
-        "after_as_of": _sum(late),
-    }
-    return Reconciliation(total=total, parts=parts)
+    return _reconciled(
+        session,
+        total=revenue.amount_units.sum(),
+        in_windows=observed.inner_join(spans, inside).amount_units.sum(),
+        outside_windows=observed.anti_join(spans, inside).amount_units.sum(),
+        unmatched=unmatched.amount_units.sum(),
+        after_as_of=late.amount_units.sum(),
+    )
+
+
+def _reconciled(
+    session: Session, *, total: ir.IntegerScalar, **parts: ir.IntegerScalar
+) -> Reconciliation:
+    found = whole_numbers(session, {"total": total, **parts})
+    return Reconciliation(total=found["total"], parts={name: found[name] for name in PARTS})
 
 
 def reconcile_subscriptions(
+    session: Session,
     subscriptions: ir.Table,
     responses: ir.Table,
     windows: Windows,
@@ -105,6 +118,8 @@ def reconcile_subscriptions(
 
     Parameters
     ----------
+    session : Session
+        The engine.
     subscriptions : ibis table
         The whole ledger, as `covered_days` gives it.
     responses : ibis table
@@ -118,8 +133,6 @@ def reconcile_subscriptions(
     """
     import ibis
 
-    days = subscriptions.end_day - subscriptions.start_day
-    total = _whole((subscriptions.monthly_units * days).sum())
     cut = ibis.least(ibis.greatest(subscriptions.start_day, ends_before), subscriptions.end_day)
     parts = subscriptions.select(
         "customer_id",
@@ -138,26 +151,16 @@ def reconcile_subscriptions(
     )
     gaps = _between_spans(observed, spans)
     outside = gaps.monthly_units * overlap(gaps.start_day, gaps.end_day, gaps.begin, gaps.past)
-    return Reconciliation(
-        total=total,
-        parts={
-            "in_windows": _whole(in_windows.sum()),
-            "outside_windows": _whole(outside.sum()),
-            "unmatched": _whole(
-                (unmatched.monthly_units * (unmatched.end_day - unmatched.start_day)).sum()
-            ),
-            "after_as_of": _whole(parts.late_units.sum()),
-        },
+    of_others = unmatched.end_day - unmatched.start_day
+    days = subscriptions.end_day - subscriptions.start_day
+    return _reconciled(
+        session,
+        total=(subscriptions.monthly_units * days).sum(),
+        in_windows=in_windows.sum(),
+        outside_windows=outside.sum(),
+        unmatched=(unmatched.monthly_units * of_others).sum(),
+        after_as_of=parts.late_units.sum(),
     )
-
-
-def _whole(total: ir.Value) -> int:
-    # A sum over a whole ledger may need more than 64 bits.
-    return int(total.cast("decimal(38, 0)").to_pyarrow().as_py() or 0)
-
-
-def _sum(bookings: ir.Table) -> int:
-    return _whole(bookings.amount_units.sum())
 
 
 def _time_spans(responses: ir.Table, windows: Windows) -> ir.Table:

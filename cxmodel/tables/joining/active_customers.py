@@ -12,8 +12,11 @@ from cxmodel.tables.observation_table import Windows
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+    from cxmodel.tables.engines.engine import Session
+
 
 def count_active(
+    session: Session,
     tables: Mapping[str, ir.Table],
     people: ir.Table | None,
     departures: Departures,
@@ -27,6 +30,8 @@ def count_active(
 
     Parameters
     ----------
+    session : Session
+        The engine.
     tables : mapping of str to ibis table
         The canonical tables of the study.
     people : ibis table, optional
@@ -58,7 +63,8 @@ def count_active(
         people = people.anti_join(not_yet, "customer_id")
     if departures.events is not None:
         people = people.anti_join(_gone(people.view(), departures, end), "customer_id")
-    return int(people.filter(people.customer_id.notnull()).count().to_pyarrow().as_py())
+    people = people.filter(people.customer_id.notnull())
+    return int(session.one_row(people.aggregate(n=people.count()))["n"])
 
 
 def _gone(people: ir.Table, departures: Departures, end: ir.TimestampValue) -> ir.Table:

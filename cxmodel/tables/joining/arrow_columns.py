@@ -15,8 +15,6 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Times = npt.NDArray[np.datetime64]
 
-DAY = np.timedelta64(86_400_000_000, "us")
-
 
 class ArrowColumns:
     """Read the columns of an Arrow table as arrays.
@@ -31,15 +29,6 @@ class ArrowColumns:
         self.rows = rows
         self.n_rows: int = rows.num_rows
 
-    @property
-    def names(self) -> list[str]:
-        """The columns that are there."""
-        return list(self.rows.column_names)
-
-    def has(self, name: str) -> bool:
-        """Say whether a column is there."""
-        return name in self.rows.column_names
-
     def text(self, name: str) -> pd.Series[Any]:
         """Read text; missing stays missing."""
         return as_text(pd.Series(self.rows[name].to_pandas()))
@@ -52,6 +41,13 @@ class ArrowColumns:
     def whole(self, name: str) -> npt.NDArray[np.int64]:
         """Read whole numbers, none of which is missing."""
         return np.asarray(self.rows[name].to_numpy(zero_copy_only=False), dtype=np.int64)
+
+    def units(self, name: str) -> npt.NDArray[Any]:
+        """Read whole units of money: as whole numbers, or as floats where some are missing."""
+        column = self.rows[name]
+        if column.null_count:
+            return np.asarray(column.cast("float64", safe=False).to_numpy(zero_copy_only=False))
+        return self.whole(name)
 
     def flag(self, name: str) -> Flags:
         """Read a yes or no; missing is no."""
@@ -85,11 +81,6 @@ def as_text(values: pd.Series[Any]) -> pd.Series[Any]:
     [False, True]
     """
     return values.astype("str").where(values.notna())
-
-
-def days_between(start: Any, end: Any) -> Floats:
-    """Give the days of 86,400 seconds between times; missing where either is."""
-    return np.asarray((end - start) / DAY, dtype=float)
 
 
 def month_names(numbers: npt.NDArray[np.int64]) -> pd.Series[Any]:

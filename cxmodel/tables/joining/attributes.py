@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from cxmodel.errors import SchemaError
+from cxmodel.tables.opening.convert import count_if
 from cxmodel.tables.opening.mapping import name_is_taken
+from cxmodel.tables.times.text_times import parse_iso
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+    from cxmodel.tables.engines.engine import Session
     from cxmodel.tables.sources import Source
 
 # A version without a start has always been in force.
@@ -27,10 +30,17 @@ RESERVED = frozenset(
         "revenue_before",
         "revenue_before_2",
         "revenue_before_3",
+        "revenue_before_units",
+        "revenue_before_2_units",
+        "revenue_before_3_units",
         "contacts_before",
+        "days_since_contact",
+        "contacts_unresolved",
+        "days_since_invited",
         "tenure_days",
         "days_observed_before",
         "revenue_after",
+        "revenue_after_units",
         "churned",
         "duration_days",
         "outcome_complete",
@@ -101,13 +111,45 @@ def _versions_in_force(probes: ir.Table, versions: ir.Table, attributes: Sequenc
         "customer_id", *attributes, valid_from=ibis.coalesce(versions.valid_from, always)
     )
     order = ibis.window(group_by="customer_id", order_by=["valid_from", *attributes])
-    versions = versions.mutate(valid_until=versions.valid_from.lead().over(order))
+    versions = versions.mutate(_valid_until=versions.valid_from.lead().over(order))
     pairs = probes.join(
         versions,
         [
             probes.customer_id == versions.customer_id,
             versions.valid_from <= probes.responded_at,
-            versions.valid_until.isnull() | (probes.responded_at < versions.valid_until),
+            versions["_valid_until"].isnull() | (probes.responded_at < versions["_valid_until"]),
         ],
     )
     return pairs.select("row_number", *attributes)
+
+
+def dated_after_response(session: Session, table: ir.Table, names: Iterable[str]) -> dict[str, int]:
+    """Count, for attributes that hold dates, the responses that came before that date.
+
+    Parameters
+    ----------
+    session : Session
+        The engine.
+    table : ibis table
+        ``responded_at`` and the attributes: times, or ISO 8601 text.
+    names : iterable of str
+        The attributes that hold dates.
+
+    Examples
+    --------
+    >>> import ibis, pyarrow as pa
+    >>> from cxmodel.tables.engines.engine import default_session
+    >>> rows = pa.table({"responded_at": [dt.datetime(2025, 6, 15)], "left": ["2025-07-01"]})
+    >>> dated_after_response(default_session(), ibis.memtable(rows), ["left"])
+    {'left': 1}
+    """
+    names = list(names)
+    if not names:
+        return {}
+    counts = {}
+    for i, name in enumerate(names):
+        value = table[name]
+        time = parse_iso(value).time if value.type().is_string() else value.cast("timestamp(6)")
+        counts[f"n_{i}"] = count_if(time > table.responded_at)
+    found = session.one_row(table.aggregate(**counts))
+    return {name: int(found[f"n_{i}"]) for i, name in enumerate(names)}

@@ -18,6 +18,8 @@ from cxmodel.tables.windows import Total, Window
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+    from cxmodel.tables.engines.engine import Session
+
 ChurnRule = Literal["churn_events", "churned_at", "subscription_end", "inactivity"]
 
 
@@ -169,8 +171,8 @@ def standings(responses: ir.Table, departures: Departures) -> ir.Table:
 def activity_totals(windows: Windows) -> list[Total]:
     """Name the counts of bookings from which inactivity is read.
 
-    ``n_active_g{g}``: in the `inactive_days` before response + g (at risk, still there);
-    ``n_stayed_g{g}``: in the last `inactive_days` of the outcome window at gap g.
+    ``_n_active_g{g}``: in the `inactive_days` before response + g (at risk, still there);
+    ``_n_stayed_g{g}``: in the last `inactive_days` of the outcome window at gap g.
     """
     days = windows.inactive_days or 0
     totals = []
@@ -179,13 +181,15 @@ def activity_totals(windows: Windows) -> list[Total]:
         end = gap + windows.outcome_days
         stayed = Window(start=end - days, end=end, is_after=True)
         totals += [
-            Total(name=f"n_active_g{gap}", window=active),
-            Total(name=f"n_stayed_g{gap}", window=stayed),
+            Total(name=f"_n_active_g{gap}", window=active),
+            Total(name=f"_n_stayed_g{gap}", window=stayed),
         ]
     return totals
 
 
-def long_gaps(revenue: ir.Table, inactive_days: int) -> dict[str, float | int | None]:
+def long_gaps(
+    session: Session, revenue: ir.Table, inactive_days: int
+) -> dict[str, float | int | None]:
     """Count the gaps between bookings of customers who came back, and those longer than allowed.
 
     Returns
@@ -202,6 +206,6 @@ def long_gaps(revenue: ir.Table, inactive_days: int) -> dict[str, float | int | 
     gaps = dated.select(at=dated.booked_at, previous=previous)
     gaps = gaps.filter(gaps.previous.notnull())
     is_long = gaps.at > gaps.previous + ibis.interval(days=inactive_days)
-    found = gaps.aggregate(n=gaps.count(), n_long=is_long.sum()).to_pyarrow().to_pylist()[0]
+    found = session.one_row(gaps.aggregate(n=gaps.count(), n_long=is_long.sum()))
     n, n_long = int(found["n"]), int(found["n_long"] or 0)
     return {"n": n, "n_long": n_long, "share": n_long / n if n else None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cxmodel.errors import ConfigError
 from cxmodel.tables.times.calendar_days import Calendar
@@ -12,6 +12,8 @@ from cxmodel.tables.times.zones import as_of_end, zone
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
+    from cxmodel.tables.engines.engine import Session
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,7 @@ class Horizon:
 
 
 def find_horizon(
+    session: Session,
     *,
     surveys: ir.Table,
     revenue: ir.Table | None,
@@ -53,6 +56,8 @@ def find_horizon(
 
     Parameters
     ----------
+    session : Session
+        The engine.
     surveys, revenue, subscriptions : ibis tables
         In canonical form.
     as_of : date, optional
@@ -69,9 +74,9 @@ def find_horizon(
     """
     local = zone(time_zone)
     limit = as_of_end(today or dt.datetime.now(local).date(), time_zone)
-    responded = _span(surveys, ["responded_at"], limit)
-    booked = _span(revenue, ["booked_at"], limit)
-    subscribed = _span(subscriptions, ["started_at", "ended_at"], limit)
+    responded = _span(session, surveys, ["responded_at"], limit)
+    booked = _span(session, revenue, ["booked_at"], limit)
+    subscribed = _span(session, subscriptions, ["started_at", "ended_at"], limit)
     starts = [span.first for span in (booked, subscribed) if span.first is not None]
     ledger_starts_at = min(starts) if starts else None
     latest = booked.last_known or subscribed.last_known
@@ -107,7 +112,9 @@ class _Span(NamedTuple):
     last_known: dt.datetime | None = None
 
 
-def _span(table: ir.Table | None, columns: list[str], limit: dt.datetime) -> _Span:
+def _span(
+    session: Session, table: ir.Table | None, columns: list[str], limit: dt.datetime
+) -> _Span:
     import ibis
 
     columns = [name for name in columns if table is not None and name in table.columns]
@@ -118,7 +125,7 @@ def _span(table: ir.Table | None, columns: list[str], limit: dt.datetime) -> _Sp
     for name in columns:
         asked[f"last_{name}"] = table[name].max()
         asked[f"known_{name}"] = table[name].max(where=table[name] < until)
-    found: dict[str, Any] = table.aggregate(**asked).to_pyarrow().to_pylist()[0]
+    found = session.one_row(table.aggregate(**asked))
     return _Span(
         found["first"],
         max((t for k, t in found.items() if k.startswith("last_") and t is not None), default=None),

@@ -1,7 +1,7 @@
-"""The observation table as one expression on the engine, in whole units and UTC times.
+"""Responses joined to everything that the sources say of them, in whole units and UTC times.
 
-Everything that is summed stays a whole number here; ``observation_frame.py`` turns it into money,
-days and flags once the rows are out.
+What is joined here is raw: sums, counts and times under names that begin with an underscore, which
+no attribute may have. ``observation_columns.py`` makes the observation table of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from cxmodel.tables.joining.churn_rule import (
     find_departures,
     standings,
 )
+from cxmodel.tables.joining.contacts import contacts_so_far
 from cxmodel.tables.joining.history import Horizon
+from cxmodel.tables.joining.invitations import Invitations
 from cxmodel.tables.joining.subscriptions import covered_days, unit_days_in_windows
 from cxmodel.tables.observation_table import Windows
 from cxmodel.tables.sources import Source, Sources
@@ -122,7 +124,15 @@ class ObservationJoin:
             return table
         return table.filter(table[at] < ibis.literal(self.horizon.ends_at, "timestamp(6)"))
 
-    def table(self) -> ir.Table:
+    @cached_property
+    def invitations(self) -> Invitations | None:
+        """Who was asked, and which of the responses that count belongs to which invitation."""
+        source = self.sources.get("invitations")
+        if source is None:
+            return None
+        return Invitations(invitations=source, answers=self.responses, ends_at=self.horizon.ends_at)
+
+    def joined(self) -> ir.Table:
         """Write the expression: one row per response, in no order."""
         joined = self._described_responses()
         for part, counts in self._parts():
@@ -130,12 +140,20 @@ class ObservationJoin:
         return joined
 
     def _described_responses(self) -> ir.Table:
+        """Take from responses what the table shows, so that no name meets another later."""
         import ibis
 
-        responses = self.responses
-        return responses.mutate(
-            month_number=self.horizon.calendar.month_number(responses.responded_at),
-            n_of_customer=responses.count().over(ibis.window(group_by="customer_id")),
+        responses, surveys = self.responses, self.sources.by_kind["surveys"]
+        ratings = [f"rating_{key}" for key in surveys.ratings]
+        shown = [n for n in ("touchpoint",) if n in responses.columns]
+        own = {"_agent": responses.agent} if "agent" in surveys.columns else {}
+        month_number = self.horizon.calendar.month_number(responses.responded_at)
+        n_of_customer = responses.count().over(ibis.window(group_by="customer_id"))
+        return responses.select(
+            *("row_number", "customer_id", "responded_at", *ratings, *shown, *surveys.attributes),
+            **own,
+            _month_number=month_number,
+            _n_of_customer=n_of_customer.cast("int64"),
         )
 
     def _parts(self) -> list[tuple[ir.Table, Sequence[str]]]:
@@ -149,17 +167,14 @@ class ObservationJoin:
         if self.subscription_days is not None:
             parts.append(self._subscribed(self.subscription_days))
         if self.contacts is not None:
-            total = Total(name="contacts_before", window=before(self.windows))
-            plan = self._plan_for(self.contacts)
-            counted = totals_in_windows(
-                self.responses, self.contacts, [total], at="started_at", plan=plan
-            )
-            parts.append((counted, [total.name]))
+            parts += self._contacted(self.contacts)
+        if self.invitations is not None:
+            parts.append((self.invitations.matched(), ()))
         parts += self._departed()
         return parts
 
     def _booked(self, bookings: ir.Table) -> tuple[ir.Table, list[str]]:
-        totals = revenue_totals(self.windows, "booked", "amount_units")
+        totals = revenue_totals(self.windows, "_booked", "amount_units")
         if self.departures.rule == "inactivity":
             totals += activity_totals(self.windows)
         summed = totals_in_windows(self.responses, bookings, totals, at="booked_at", plan=self.plan)
@@ -169,21 +184,28 @@ class ObservationJoin:
         import ibis
 
         cut = days.mutate(end_day=ibis.least(days.end_day, self.ends_before))
-        totals = revenue_totals(self.windows, "unit_days")
+        totals = revenue_totals(self.windows, "_unit_days")
         summed = unit_days_in_windows(self.responses, cut, totals, self.calendar)
         return summed, [total.name for total in totals]
+
+    def _contacted(self, contacts: ir.Table) -> list[tuple[ir.Table, Sequence[str]]]:
+        total = Total(name="contacts_before", window=before(self.windows))
+        plan = self._plan_for(contacts)
+        counted = totals_in_windows(self.responses, contacts, [total], at="started_at", plan=plan)
+        return [(counted, [total.name]), (contacts_so_far(self.responses, contacts), ())]
 
     def _departed(self) -> list[tuple[ir.Table, Sequence[str]]]:
         if self.departures.events is not None:
             found = standings(self.responses, self.departures)
-            return [(found.drop("customer_id"), ())]
+            named = {"_has_left": found.has_left, "_next_left_at": found.next_left_at}
+            return [(found.select("row_number", **named), ())]
         if self.departures.rule == "inactivity" and self.bookings is not None:
             last = self.bookings.group_by("customer_id").aggregate(
-                last_booked_at=self.bookings.booked_at.max()
+                _last_booked_at=self.bookings.booked_at.max()
             )
             keyed = self.responses.select("row_number", "customer_id")
             found = keyed.inner_join(last, "customer_id")
-            return [(found.select("row_number", "last_booked_at"), ())]
+            return [(found.select("row_number", "_last_booked_at"), ())]
         return []
 
 
@@ -192,8 +214,8 @@ def revenue_totals(windows: Windows, prefix: str, value: str | None = None) -> l
 
     Examples
     --------
-    >>> [total.name for total in revenue_totals(Windows(gap_days=60), "booked")]
-    ['booked_before', 'booked_before_2', 'booked_before_3', 'booked_after_g60', 'booked_after_g90']
+    >>> [total.name for total in revenue_totals(Windows(gap_days=60), "_booked")][:4]
+    ['_booked_before', '_booked_before_2', '_booked_before_3', '_booked_after_g60']
     """
     names = ("before", "before_2", "before_3")
     totals = [
@@ -208,8 +230,8 @@ def revenue_totals(windows: Windows, prefix: str, value: str | None = None) -> l
 
 def _attach(left: ir.Table, right: ir.Table, fill: Sequence[str] = ()) -> ir.Table:
     """Join by ``row_number`` from the left; counts and sums that are missing are 0."""
-    right = right.rename(attached_row="row_number")
-    joined = left.left_join(right, left.row_number == right.attached_row).drop("attached_row")
+    right = right.rename(_attached_row="row_number")
+    joined = left.left_join(right, left.row_number == right["_attached_row"]).drop("_attached_row")
     if not fill:
         return joined
     return joined.mutate(**{name: joined[name].fill_null(0) for name in fill})

@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
+from cxmodel.tables.joining.exact import floor_divided, remainder
 from cxmodel.tables.times.calendar_days import Calendar
 from cxmodel.tables.windows import Total, Window, shifted
 
@@ -116,24 +114,29 @@ def overlap(
     return ibis.greatest(0, ibis.least(end, past) - ibis.greatest(start, first))
 
 
-def prorated(unit_days: npt.ArrayLike) -> npt.NDArray[np.int64]:
+def prorated(unit_days: ir.IntegerValue) -> ir.IntegerValue:
     """Turn monthly amount x days into money: times 12 / 365.25, rounded once, half to even.
 
     Parameters
     ----------
-    unit_days : array of whole numbers
-        Sums of money units x days.
+    unit_days : int64 expression
+        Sums of money units x days, up to 2^62 on either side of 0.
 
     Returns
     -------
-    array of int64
+    int64 expression
         Money units. (487 is odd, so an exact half never occurs.)
 
     Examples
     --------
-    >>> prorated([487, 30 * 1_000_000]).tolist()
-    [16, 985626]
+    >>> import ibis
+    >>> share = prorated(ibis.literal(30 * 1_000_000, "int64"))
+    >>> ibis.duckdb.connect().to_pyarrow(share).as_py()
+    985626
     """
-    sums = np.asarray(unit_days, dtype=np.int64)
     share, whole = DAILY_SHARE_NUMERATOR, DAILY_SHARE_DENOMINATOR
-    return (2 * share * sums + whole) // (2 * whole)
+    # Sixteen for each whole 487, so that nothing grows, then the share of what is left over.
+    rest = remainder(unit_days, whole)
+    return share * floor_divided(unit_days, whole) + floor_divided(
+        2 * share * rest + whole, 2 * whole
+    )

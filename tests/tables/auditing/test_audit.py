@@ -84,7 +84,7 @@ def test_each_response_has_the_first_reason_that_applies():
         known=table(("customer_id",), ("a",), (None,)),
     )
     rows = labelled.order_by("row_number").to_pyarrow().to_pylist()
-    assert [row["reason"] for row in rows] == [
+    assert [row["_reason"] for row in rows] == [
         "missing_customer_id",
         "missing_responded_at",
         "missing_rating",
@@ -96,7 +96,7 @@ def test_each_response_has_the_first_reason_that_applies():
         "unmatched_customer",
         "duplicate_response",
     ]
-    section = count_reasons(labelled).to_section()
+    section = count_reasons(default_session(), labelled).to_section()
     assert section["n_responses"] == 10
     assert section["n_observations"] == 2
     assert [row["reason"] for row in section["dropped"]["rows"]] == list(REASONS)
@@ -190,6 +190,23 @@ def test_customers_without_bookings_and_bookings_without_customers_are_counted()
     assert obs.audit["n_customers_without_bookings"] == 1
     assert obs.audit["unknown_customers"] == {"n_customers": 1, "n": 1, "total": 5.0}
     assert obs.audit["match_rate"] == 1.0
+
+
+def test_rows_without_a_customer_or_a_time_are_counted():
+    times = ("customer_id", "started_at")
+    obs = join_observations(
+        surveys((1, "a", "2025-06-15", 9.0, "")),
+        revenue=ledger(("a", "2025-06-14", 1_0000), (None, "2025-06-14", 2_0000)),
+        interactions=source(
+            "interactions", times, ("a", "2025-06-14"), (None, "2025-06-14"), ("a", None)
+        ),
+        invitations=source(
+            "invitations", ("customer_id", "invited_at"), (None, None), ("a", "2025-06-14")
+        ),
+        as_of="2025-12-31",
+    )
+    assert obs.audit["rows_without_key"] == {"revenue": 1, "interactions": 2, "invitations": 1}
+    assert obs.frame.contacts_before.tolist() == [1.0]
 
 
 def test_without_customers_whoever_is_not_in_the_ledger_is_unmatched():

@@ -161,7 +161,9 @@ def test_customers_who_never_left_are_not_listed():
 def test_inactivity_counts_bookings_before_and_at_the_end_of_the_window():
     windows = Windows(outcome_days=20, inactive_days=7, gap_days=30)
     names = [total.name for total in activity_totals(windows)]
-    assert names == [f"n_{what}_g{gap}" for gap in (0, 30, 60, 90) for what in ("active", "stayed")]
+    assert names == [
+        f"_n_{what}_g{gap}" for gap in (0, 30, 60, 90) for what in ("active", "stayed")
+    ]
     stayed = activity_totals(windows)[3].window
     assert (stayed.start, stayed.end, stayed.is_after) == (43, 50, True)
 
@@ -170,8 +172,9 @@ def test_gaps_of_customers_who_came_back():
     ledger = booked(
         ("a", "2025-01-01"), ("a", "2025-01-08"), ("a", "2025-01-16"), ("b", "2025-01-01")
     )
-    assert long_gaps(ledger, 7) == {"n": 2, "n_long": 1, "share": 0.5}
-    assert long_gaps(booked(("b", "2025-01-01")), 7) == {"n": 0, "n_long": 0, "share": None}
+    assert long_gaps(default_session(), ledger, 7) == {"n": 2, "n_long": 1, "share": 0.5}
+    once = booked(("b", "2025-01-01"))
+    assert long_gaps(default_session(), once, 7) == {"n": 0, "n_long": 0, "share": None}
 
 
 # -- Errors --------------------------------------------------------------------------------------

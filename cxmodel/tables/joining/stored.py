@@ -1,0 +1,132 @@
+"""An observation table that lies on an engine, until somebody asks for its rows."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from cxmodel.errors import EngineError
+from cxmodel.tables.engines.engine import Session
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+    import pyarrow as pa
+
+    from cxmodel.tables.joining.columns import Column
+
+_ADVICE = (
+    "Ask for obs.frame (or obs.to_frame()) before the session is closed, or join the tables again."
+)
+
+
+class StoredObservations:
+    """The observation table as one temporary table of a session.
+
+    It is dropped when this object is closed or no longer used, or with the session. The rows are
+    taken out once, when they are first asked for.
+
+    Parameters
+    ----------
+    session : Session
+        The engine.
+    table : ibis table
+        What `stored_table` wrote, kept on the session.
+    n_rows : int
+        How many observations.
+    columns : sequence of Column
+        What the rows hold, in order.
+    order : sequence of str
+        The columns that say in which order rows leave the engine.
+    dress : callable
+        Turns the rows, in order, into the frame.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        table: ir.Table,
+        *,
+        n_rows: int,
+        columns: tuple[Column, ...],
+        order: tuple[str, ...],
+        dress: Callable[[pa.Table], pd.DataFrame],
+    ) -> None:
+        self.session = session
+        self.n_rows = n_rows
+        self.columns = tuple(column.name for column in columns)
+        self._table = table
+        self._order = order
+        self._dress = dress
+        self._frame: pd.DataFrame | None = None
+        self._drop = weakref.finalize(self, _drop_quietly, session, table)
+        # At the end of the process the engine drops its temporary tables itself.
+        self._drop.atexit = False
+
+    @property
+    def table(self) -> ir.Table:
+        """The table on the engine.
+
+        Raises
+        ------
+        EngineError
+            If it has been dropped.
+        """
+        if not self._drop.alive:
+            raise EngineError(
+                "The observation table is no longer on the engine: it was closed, and only its "
+                "frame is left. Join the tables again to compute where they lie."
+            )
+        return self._table
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The rows as people read them, taken out of the engine once.
+
+        Raises
+        ------
+        EngineError
+            If the table is gone before anybody asked for its rows.
+        """
+        if self._frame is None:
+            self._frame = self._dress(self._rows())
+        return self._frame
+
+    def _rows(self) -> pa.Table:
+        if not self._drop.alive:
+            raise EngineError(
+                f"The observations were closed before their rows were taken out. {_ADVICE}"
+            )
+        try:
+            rows = self.session.arrow(self._table.order_by(self._order))
+        except Exception as error:  # each engine has its own for a connection that is gone
+            seen = str(error) if isinstance(error, EngineError) else type(error).__name__
+            raise EngineError(
+                f"The observations cannot be taken out of {self.session.name}: its session has "
+                f"ended, or the engine went away ({seen}). {_ADVICE}"
+            ) from error
+        return _in_order(rows, self._order)
+
+    def close(self) -> None:
+        """Drop the table from the engine; rows that were taken out stay."""
+        if self._drop.detach() is not None:
+            self.session.drop(self._table)
+
+
+def _drop_quietly(session: Session, table: ir.Table) -> None:
+    # Nobody is there to hear of trouble; an engine that has gone took its tables along.
+    with suppress(Exception):
+        session.drop(table)
+
+
+def _in_order(rows: pa.Table, order: tuple[str, ...]) -> pa.Table:
+    """Put rows in order of their bytes: engines sort text by the language of their database."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    places = pc.sort_indices(rows, sort_keys=[(name, "ascending") for name in order])
+    if np.array_equal(places.to_numpy(), np.arange(rows.num_rows)):
+        return rows
+    return rows.take(places)
