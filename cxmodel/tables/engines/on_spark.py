@@ -202,7 +202,7 @@ def open_spark(engine: Engine) -> SparkSession:
     return SparkSession(backend, owned=is_new, folder=folder)
 
 
-def _refuse_another_master(engine: Engine, master: str) -> None:
+def _refuse_another_master(engine: Engine, master: str | None) -> None:
     """Refuse an address that is not where Spark runs in this process: it can run in one place."""
     wanted = engine.parameters.get("spark.master") or _master(engine.address, engine.threads)
     if engine.address and wanted != master:

@@ -50,6 +50,7 @@ class Session(ABC):
     backend: Any
     owned: bool = True
     _made: list[tuple[str, str]] = field(default_factory=list, repr=False)
+    _discarded: list[ibis.Table] = field(default_factory=list, repr=False)
     _worker: Worker = field(default_factory=Worker, repr=False)
 
     # -- What every engine does in its own way ---------------------------------------------------
@@ -177,6 +178,10 @@ class Session(ABC):
             self._made.remove(made)
             self.run(lambda: self._remove(*made))
 
+    def discard(self, table: ibis.Table) -> None:
+        """Have a table dropped before the next step: for collectors, which may call at any moment."""
+        self._discarded.append(table)
+
     def run(self, step: Callable[[], _Answer]) -> _Answer:
         """Run a step on the engine: Ctrl-C reaches it, and its trouble becomes an error of ours.
 
@@ -185,6 +190,8 @@ class Session(ABC):
         EngineError
             If the engine went away, is full, or does not allow it.
         """
+        while self._discarded:
+            self.drop(self._discarded.pop())
         try:
             return self._worker.run(step, self._cancel)
         except EngineError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cxmodel.errors import EngineError
@@ -61,7 +60,7 @@ class StoredObservations:
         self._order = order
         self._dress = dress
         self._frame: pd.DataFrame | None = None
-        self._drop = weakref.finalize(self, _drop_quietly, session, table)
+        self._drop = weakref.finalize(self, session.discard, table)
         # At the end of the process the engine drops its temporary tables itself.
         self._drop.atexit = False
 
@@ -113,12 +112,6 @@ class StoredObservations:
         """Drop the table from the engine; rows that were taken out stay."""
         if self._drop.detach() is not None:
             self.session.drop(self._table)
-
-
-def _drop_quietly(session: Session, table: ir.Table) -> None:
-    # Nobody is there to hear of trouble; an engine that has gone took its tables along.
-    with suppress(Exception):
-        session.drop(table)
 
 
 def _in_order(rows: pa.Table, order: tuple[str, ...]) -> pa.Table:
