@@ -207,6 +207,18 @@ def test_text_is_ordered_by_code_point(session):
     assert found == ["1", "A", "B", "_", "a", "b", "ä", None]
 
 
+def test_a_part_that_stands_in_two_places_is_written_twice(session):
+    # sqlglot 30.30 leaves SEMI JOIN, which PostgreSQL lacks, where a semi-join is shared.
+    rows = session.register(pa.table({"k": ["a", "b", "c"], "n": [1, 2, 3]}))
+    some = session.register(pa.table({"k": ["a", "b"]}))
+    few = session.register(pa.table({"k": ["a"]}))
+    shared = rows.semi_join(some, "k")
+    both = [shared.semi_join(few, "k"), shared.anti_join(few, "k")]
+    totals = [part.aggregate(total=part.n.sum().cast("int64")) for part in both]
+    union = totals[0].union(totals[1], distinct=False)
+    assert sorted(row["total"] for row in session.rows(union)) == [1, 2]
+
+
 # -- Errors --------------------------------------------------------------------------------------
 
 

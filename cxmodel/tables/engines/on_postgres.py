@@ -27,7 +27,7 @@ class PostgresSession(Session):
     shown: ClassVar[str] = "PostgreSQL"
 
     def _compute(self, name: str, expr: ibis.Table) -> None:
-        query = self.backend.compile(expr)
+        query = self.sql_of(expr)
         columns = ", ".join(self.quoted(column) for column in expr.columns)
         quoted = self.quoted(name)
         self._execute(f"CREATE TEMPORARY TABLE {quoted} ({columns}) AS {query}")
@@ -61,7 +61,7 @@ class PostgresSession(Session):
         return self.backend.table(name)
 
     def _take(self, expr: ibis.Table) -> pa.Table:
-        query = self.backend.compile(expr)
+        query = self.sql_of(expr)
         text = io.BytesIO()
         cursor = self.backend.con.cursor()
         with cursor, cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as copy:

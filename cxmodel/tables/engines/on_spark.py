@@ -10,7 +10,11 @@ import logging
 import os
 import re
 import shutil
+import signal
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -64,7 +68,7 @@ class SparkSession(Session):
         return self.backend._session
 
     def _compute(self, name: str, expr: ibis.Table) -> None:
-        frame = self.spark.sql(self.backend.compile(expr)).persist()
+        frame = self.spark.sql(self.sql_of(expr)).persist()
         self._persisted[name] = frame
         frame.count()
         frame.createOrReplaceTempView(name)
@@ -73,7 +77,7 @@ class SparkSession(Session):
         self.spark.createDataFrame(_plain_types(rows)).createOrReplaceTempView(name)
 
     def _take(self, expr: ibis.Table) -> pa.Table:
-        frame = self.spark.sql(self.backend.compile(expr))
+        frame = self.spark.sql(self.sql_of(expr))
         return frame.toArrow().cast(expr.schema().to_pyarrow())
 
     def _remove(self, kind: str, name: str) -> None:
@@ -193,13 +197,27 @@ def open_spark(engine: Engine) -> SparkSession:
     settings: dict[str, Any] = {**_OURS, **_ALWAYS, **_limits(engine, folder), **engine.parameters}
     builder = Builder.builder.config(map=settings)
     try:
-        session = builder.getOrCreate()
+        with _own_interrupts():
+            session = builder.getOrCreate()
         backend = ibis.pyspark.connect(session)
     except Exception as error:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
         raise EngineError(_cannot_start(error)) from error
     return SparkSession(backend, owned=is_new, folder=folder)
+
+
+@contextmanager
+def _own_interrupts() -> Iterator[None]:
+    """Keep who hears Ctrl-C: Spark would put a handler of its own there, and leave it behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _refuse_another_master(engine: Engine, master: str | None) -> None:

@@ -136,7 +136,7 @@ class Session(ABC):
     def view(self, expr: ibis.Table, hint: str = "view") -> ibis.Table:
         """Give an expression a name on the engine without computing it."""
         name = self.fresh_name(hint)
-        query = self.backend.compile(expr)
+        query = self.sql_of(expr)
         quoted = self.quoted(name)
         self.run(lambda: self.backend.raw_sql(f"CREATE TEMPORARY VIEW {quoted} AS {query}"))
         self._made.append(("view", name))
@@ -164,6 +164,13 @@ class Session(ABC):
         word = "".join(c if c.isalnum() and c.isascii() else "_" for c in hint)[:40].lower()
         return f"{PREFIX}{word}_{next(_NUMBERS)}"
 
+    def sql_of(self, expr: ibis.Table) -> str:
+        """Write an expression in the engine's own SQL."""
+        tree = self.backend.compiler.to_sqlglot(expr)
+        # A copy: parts that stand in several places are one object in Ibis's tree, and sqlglot 30
+        # rewrites a semi-join of such a part in one place only.
+        return str(tree.copy().sql(dialect=self.backend.dialect))
+
     def quoted(self, name: str) -> str:
         """Write a name as an identifier of the engine."""
         import sqlglot
@@ -179,7 +186,7 @@ class Session(ABC):
             self.run(lambda: self._remove(*made))
 
     def discard(self, table: ibis.Table) -> None:
-        """Have a table dropped before the next step: for collectors, which may call at any moment."""
+        """Have a table dropped before the next step: a collector may call at any moment."""
         self._discarded.append(table)
 
     def run(self, step: Callable[[], _Answer]) -> _Answer:
