@@ -221,7 +221,7 @@ def _columns(
             written("rating", "number", rows[f"rating_{rating}"]),
             written("band", "band"),
         ]
-    columns.append(written("response_weight", "number", ibis.literal(1.0, "float64")))
+    columns.append(written("response_weight", "number", ibis.literal(1, "int64").cast("float64")))
     columns += there("revenue_before", "money", "revenue_before_units")
     columns += there("revenue_after", "money", "revenue_after_units")
     columns += there("churned", "number", "churned")

@@ -99,6 +99,9 @@ def test_the_table_on_the_engine_is_the_frame_in_whole_units(session):
     rows = obs.session.arrow(obs.table.order_by(["customer_id", "responded_at"])).to_pylist()
     frame = obs.frame
     assert obs.session.name == "duckdb"
+    kinds = {name: str(kind) for name, kind in obs.table.schema().items()}
+    assert {kinds[name] for name in kinds if name.endswith(("_units", "_number"))} == {"int64"}
+    assert kinds["response_weight"] == kinds["duration_days"] == "float64"
     assert [row["revenue_before_units"] for row in rows] == [102_500, 102_500, 200_000]
     assert [row["revenue_after_units"] for row in rows] == [0, 0, 0]
     assert frame.revenue_before.tolist() == [10.25, 10.25, 20.0]

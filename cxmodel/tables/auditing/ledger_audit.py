@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from cxmodel.tables.auditing.questions import whole_numbers
+from cxmodel.tables.auditing.questions import whole_numbers, wide_sum
 from cxmodel.tables.auditing.reconciliation import (
     reconcile_bookings,
     reconcile_subscriptions,
@@ -14,6 +14,7 @@ from cxmodel.tables.auditing.reconciliation import (
 from cxmodel.tables.joining.churn_rule import long_gaps
 from cxmodel.tables.joining.observation_join import ObservationJoin
 from cxmodel.tables.joining.subscriptions import DAILY_SHARE_DENOMINATOR, DAILY_SHARE_NUMERATOR
+from cxmodel.tables.opening.convert import count_if
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -48,11 +49,19 @@ def audit_ledger(join: ObservationJoin, units_per_money: int) -> dict[str, Any]:
         return float((units + share) / units_per_money)
 
     audit = _reconciled(join, in_money)
-    audit |= _counted(join)
+    seen = {kind: _seen_in(join, kind, source) for kind, source in _dated(join)}
+    if join.horizon.ends_at is not None:
+        audit["rows_after_as_of"] = {kind: found["n_late"] for kind, found in seen.items()}
+    else:
+        audit["rows_after_as_of"] = {}
+    audit["rows_without_key"] = {kind: found["n_bare"] for kind, found in seen.items()}
+    audit |= _customers(join)
     rounding = _rounding(join, units_per_money)
     if rounding:
         audit["rounding"] = rounding
     if join.bookings is not None:
+        refunds = seen["revenue"]
+        audit["refunds"] = {"n": refunds["n"], "total": in_money(refunds["units"])}
         audit |= _oddities(join, join.bookings, in_money)
     return audit
 
@@ -88,82 +97,60 @@ def _reconciled(join: ObservationJoin, in_money: Any) -> dict[str, Any]:
     return totals_as_money(bookings, recurring, in_money)
 
 
-def _counted(join: ObservationJoin) -> dict[str, Any]:
-    """Count customers, and the rows of each source that were left out, in one query."""
+def _dated(join: ObservationJoin) -> list[tuple[str, Source]]:
+    sources = join.sources.by_kind
+    return [(kind, sources[kind]) for kind in _TIMES if kind in sources]
+
+
+def _seen_in(join: ObservationJoin, kind: str, source: Source) -> dict[str, int]:
+    """Look at a source once: rows after ``as_of``, without customer or time, and refunds."""
+    import ibis
+
+    table, at = source.table, source.table[_TIMES[kind]]
+    asked = {"n_bare": count_if(table.customer_id.isnull() | at.isnull())}
+    if join.horizon.ends_at is not None:
+        asked["n_late"] = count_if(at >= ibis.literal(join.horizon.ends_at, "timestamp(6)"))
+    if kind == "revenue":
+        is_refund = table.amount_units < 0
+        asked["n"] = count_if(is_refund)
+        asked["units"] = wide_sum(table.amount_units, where=is_refund)
+    found = join.sources.session.one_row(table.aggregate(**asked))
+    return {name: int(n or 0) for name, n in found.items()}
+
+
+def _customers(join: ObservationJoin) -> dict[str, int]:
+    """Count the customers who answered, and those of them in no ledger."""
     people = join.responses.select("customer_id").distinct()
     counts = {"n_customers_observed": people.count()}
-    counts |= {f"after {kind}": late for kind, late in _rows_after(join).items()}
-    counts |= {f"without {kind}": bare for kind, bare in _rows_without_key(join).items()}
     ledgers = [table for table in (join.bookings, join.subscription_days) if table is not None]
     if ledgers:
         silent = people
         for table in ledgers:
             silent = silent.anti_join(table.select("customer_id"), "customer_id")
         counts["n_customers_without_bookings"] = silent.count()
-    found = whole_numbers(join.sources.session, counts)
-    by_kind = {
-        key: {name.removeprefix(word): n for name, n in found.items() if name.startswith(word)}
-        for key, word in (("rows_after_as_of", "after "), ("rows_without_key", "without "))
-    }
-    return {name: n for name, n in found.items() if name.startswith("n_")} | by_kind
-
-
-def _rows_after(join: ObservationJoin) -> dict[str, ir.IntegerScalar]:
-    """Count the rows of each source that lie after ``as_of`` and were left out."""
-    import ibis
-
-    ends_at = join.horizon.ends_at
-    if ends_at is None:
-        return {}
-    end = ibis.literal(ends_at, "timestamp(6)")
-    return {
-        kind: source.table.filter(source.table[_TIMES[kind]] >= end).count()
-        for kind, source in _dated(join)
-    }
-
-
-def _rows_without_key(join: ObservationJoin) -> dict[str, ir.IntegerScalar]:
-    """Count the rows of each source that have no customer or no time, so count for nobody."""
-    return {
-        kind: source.table.filter(
-            source.table.customer_id.isnull() | source.table[_TIMES[kind]].isnull()
-        ).count()
-        for kind, source in _dated(join)
-    }
-
-
-def _dated(join: ObservationJoin) -> list[tuple[str, Source]]:
-    sources = join.sources.by_kind
-    return [(kind, sources[kind]) for kind in _TIMES if kind in sources]
+    return whole_numbers(join.sources.session, counts)
 
 
 def _oddities(join: ObservationJoin, bookings: ir.Table, in_money: Any) -> dict[str, Any]:
-    """Count what is odd about bookings, with what it is worth, in one query."""
-    revenue = join.sources.by_kind["revenue"].table
-    odd = {"refunds": revenue.filter(revenue.amount_units < 0)}
+    """Count bookings that make a reader wonder, with what they are worth."""
+    session = join.sources.session
+
+    def of(rows: ir.Table, **more: ir.IntegerScalar) -> dict[str, Any]:
+        asked = {**more, "n": rows.count(), "units": wide_sum(rows.amount_units)}
+        counts = {name: int(n or 0) for name, n in session.one_row(rows.aggregate(**asked)).items()}
+        units = counts.pop("units")
+        return {**counts, "total": in_money(units)}
+
+    found: dict[str, Any] = {}
     customers, events = join.sources.get("customers"), join.departures.events
     if customers is not None:
-        odd["unknown_customers"] = revenue.anti_join(customers.table, "customer_id")
+        revenue = join.sources.by_kind["revenue"].table
+        strangers = revenue.anti_join(customers.table, "customer_id")
+        found["unknown_customers"] = of(strangers, n_customers=strangers.customer_id.nunique())
     if events is not None:
-        odd["revenue_after_churn"] = _after_churn(join, bookings, events)
-    asked: dict[str, ir.IntegerScalar] = {}
-    for name, rows in odd.items():
-        asked |= {f"n {name}": rows.count(), f"units {name}": rows.amount_units.sum()}
-    if customers is not None:
-        asked["n_customers"] = odd["unknown_customers"].customer_id.nunique()
-    numbers = whole_numbers(join.sources.session, asked)
-    found: dict[str, Any] = {
-        name: {"n": numbers[f"n {name}"], "total": in_money(numbers[f"units {name}"])}
-        for name in odd
-    }
-    if customers is not None:
-        found["unknown_customers"] = {
-            "n_customers": numbers["n_customers"],
-            **found["unknown_customers"],
-        }
+        found["revenue_after_churn"] = of(_after_churn(join, bookings, events))
     if join.departures.rule == "inactivity":
-        days = join.windows.inactive_days or 0
-        found["long_gaps"] = long_gaps(join.sources.session, bookings, days)
+        found["long_gaps"] = long_gaps(session, bookings, join.windows.inactive_days or 0)
     return found
 
 

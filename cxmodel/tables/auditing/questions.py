@@ -11,6 +11,15 @@ if TYPE_CHECKING:
     from cxmodel.tables.engines.engine import Session
 
 
+WIDE = "decimal(38, 0)"
+"""A sum over a whole ledger may need more than 64 bits."""
+
+
+def wide_sum(values: ir.IntegerColumn, where: ir.BooleanValue | None = None) -> ir.DecimalScalar:
+    """Add up whole numbers into as many as 38 digits; null where there are none."""
+    return values.sum(where=where).cast(WIDE)
+
+
 def whole_numbers(session: Session, questions: Mapping[str, ir.IntegerScalar]) -> dict[str, int]:
     """Compute sums and counts, each over a table of its own; the sum of nothing is 0.
 
@@ -36,8 +45,7 @@ def whole_numbers(session: Session, questions: Mapping[str, ir.IntegerScalar]) -
     if not questions:
         return {}
     answers = {
-        name: question.cast("decimal(38, 0)").name("answer").as_table()
-        for name, question in questions.items()
+        name: question.cast(WIDE).name("answer").as_table() for name, question in questions.items()
     }
     rows = [answer.mutate(question=ibis.literal(name)) for name, answer in answers.items()]
     asked = rows[0] if len(rows) == 1 else ibis.union(*rows, distinct=False)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cxmodel.tables.auditing.questions import whole_numbers
+from cxmodel.tables.auditing.questions import whole_numbers, wide_sum
 from cxmodel.tables.joining.history import Horizon
 from cxmodel.tables.joining.subscriptions import days_in_window, overlap
 from cxmodel.tables.observation_table import Windows
@@ -79,31 +79,31 @@ def reconcile_bookings(
         if horizon.ends_at is not None
         else ibis.literal(False)
     )
-    late, known = revenue.filter(is_late), revenue.filter(~is_late)
-    people = responses.select("customer_id").distinct()
-    observed = known.semi_join(people, "customer_id")
-    unmatched = known.anti_join(people, "customer_id")
-    spans = union_of_spans(_time_spans(responses, windows))
-    inside = [
-        observed.customer_id == spans.customer_id,
-        observed.booked_at >= spans.begin,
-        observed.booked_at < spans.past,
-    ]
-    return _reconciled(
-        session,
-        total=revenue.amount_units.sum(),
-        in_windows=observed.inner_join(spans, inside).amount_units.sum(),
-        outside_windows=observed.anti_join(spans, inside).amount_units.sum(),
-        unmatched=unmatched.amount_units.sum(),
-        after_as_of=late.amount_units.sum(),
+    bookings = revenue.select("customer_id", "booked_at", "amount_units", is_late=is_late)
+    people = responses.select(person="customer_id").distinct()
+    known = bookings.left_join(people, bookings.customer_id == people.person)
+    spans = union_of_spans(_time_spans(responses, windows)).rename(who="customer_id")
+    # Spans of a customer do not overlap: a booking meets one of them, or none.
+    placed = known.left_join(
+        spans,
+        [
+            known.person == spans.who,
+            known.booked_at >= spans.begin,
+            known.booked_at < spans.past,
+        ],
     )
-
-
-def _reconciled(
-    session: Session, *, total: ir.IntegerScalar, **parts: ir.IntegerScalar
-) -> Reconciliation:
-    found = whole_numbers(session, {"total": total, **parts})
-    return Reconciliation(total=found["total"], parts={name: found[name] for name in PARTS})
+    is_known, is_observed = ~placed.is_late, placed.person.notnull()
+    is_inside = placed.who.notnull()
+    places = {
+        "in_windows": is_known & is_inside,
+        "outside_windows": is_known & is_observed & ~is_inside,
+        "unmatched": is_known & ~is_observed,
+        "after_as_of": placed.is_late,
+    }
+    sums = {name: wide_sum(placed.amount_units, where=place) for name, place in places.items()}
+    parts = session.one_row(placed.aggregate(**sums))
+    total = whole_numbers(session, {"total": revenue.amount_units.sum()})["total"]
+    return Reconciliation(total=total, parts={name: int(parts[name] or 0) for name in PARTS})
 
 
 def reconcile_subscriptions(
@@ -142,25 +142,28 @@ def reconcile_subscriptions(
         late_units=subscriptions.monthly_units * (subscriptions.end_day - cut),
     )
     people = responses.select("customer_id").distinct()
-    observed = parts.semi_join(people, "customer_id")
     unmatched = parts.anti_join(people, "customer_id")
+    # Whoever has spans is observed, and the other way round.
     spans = union_of_spans(_day_spans(responses, windows, calendar))
-    pairs = observed.join(spans, "customer_id")
+    pairs = parts.join(spans, "customer_id")
     in_windows = pairs.monthly_units * overlap(
         pairs.start_day, pairs.end_day, pairs.begin, pairs.past
     )
-    gaps = _between_spans(observed, spans)
+    gaps = _between_spans(parts, spans)
     outside = gaps.monthly_units * overlap(gaps.start_day, gaps.end_day, gaps.begin, gaps.past)
     of_others = unmatched.end_day - unmatched.start_day
     days = subscriptions.end_day - subscriptions.start_day
-    return _reconciled(
+    found = whole_numbers(
         session,
-        total=(subscriptions.monthly_units * days).sum(),
-        in_windows=in_windows.sum(),
-        outside_windows=outside.sum(),
-        unmatched=(unmatched.monthly_units * of_others).sum(),
-        after_as_of=parts.late_units.sum(),
+        {
+            "total": (subscriptions.monthly_units * days).sum(),
+            "in_windows": in_windows.sum(),
+            "outside_windows": outside.sum(),
+            "unmatched": (unmatched.monthly_units * of_others).sum(),
+            "after_as_of": parts.late_units.sum(),
+        },
     )
+    return Reconciliation(total=found["total"], parts={name: found[name] for name in PARTS})
 
 
 def _time_spans(responses: ir.Table, windows: Windows) -> ir.Table:

@@ -68,4 +68,25 @@ def written(name: str, kind: Kind, value: ir.Value | None = None) -> Written:
 def stored_table(rows: ir.Table, columns: Sequence[Written]) -> ir.Table:
     """Select the columns of an observation table as they are stored, after ``row_number``."""
     values = {each.column.stored: each.value for each in columns if each.value is not None}
-    return rows.select(rows.row_number, **values)
+    return rows.select(
+        row_number=as_stated(rows.row_number),
+        **{name: as_stated(value) for name, value in values.items()},
+    )
+
+
+def as_stated(value: ir.Value) -> ir.Value:
+    """Have the engine give a value the type that Ibis says it has.
+
+    PostgreSQL adds int64 up to numeric and Spark takes 1.0 for a decimal, while Ibis, which
+    believes that they are int64 and float64, leaves out a cast to these.
+
+    Examples
+    --------
+    >>> import ibis
+    >>> total = ibis.table({"x": "int64"}, name="t").x.sum()
+    >>> "CAST" in ibis.to_sql(total.cast("int64")), "CAST" in ibis.to_sql(as_stated(total))
+    (False, True)
+    """
+    import ibis.expr.operations as ops
+
+    return ops.Cast(value, to=value.type()).to_expr()

@@ -49,7 +49,7 @@ def observation_columns(
     )
     chosen = None if rating is None else f"rating_{rating}"
     others = [n for n in rows.columns if n.startswith("rating_") and n != chosen]
-    one = ibis.literal(1.0, "float64")
+    one = ibis.literal(1, "int64").cast("float64")
     ledger = _has_ledger(rows)
     return [
         *_as_they_are(rows, ("customer_id",), "text"),
