@@ -7,13 +7,16 @@ import pandas as pd
 import pytest
 
 from cxmodel.errors import ConfigError, InsufficientDataError, LeakageError, SchemaError
+from cxmodel.models.churn_features import candidate_columns
 from cxmodel.models.controls import (
+    OFFERED,
     candidate_controls,
     learn_controls,
     missing_rows,
     pool_pure_levels,
     without_the_rating,
 )
+from cxmodel.models.lift_fit import examined_columns
 from cxmodel.models.population import History, choose_history, count_reasons, exclusions
 
 
@@ -57,6 +60,16 @@ def test_default_controls_are_those_of_the_methods(observations):
         "_month",
         "segment",
     )
+
+
+def test_what_is_offered_is_held_equal_only_where_it_is_named(observations):
+    obs = observations(50)
+    for name in OFFERED:
+        obs.frame[name] = 1.0
+    default = {*candidate_controls(obs, _history(obs), None), *candidate_columns(obs, None)}
+    assert default.isdisjoint(OFFERED)
+    assert set(OFFERED).isdisjoint(examined_columns(obs))
+    assert candidate_controls(obs, _history(obs), OFFERED) == OFFERED
 
 
 def test_a_joined_table_offers_its_own_columns(observations):
