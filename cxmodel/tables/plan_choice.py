@@ -5,11 +5,13 @@ costs n pairs for each row; running sums cost about the same for each row whatev
 therefore part by their number of responses alone: the join is good enough for those who answered
 fewer than `PAIRS_WORTH_STACKING` times, and their rows need not be counted. Only where some
 answered more often are their rows counted, since many responses with few rows make few pairs.
+
+The costs that are weighed were measured with DuckDB on 20 million bookings and 300,000 responses
+(``benchmarks/window_join.py``).
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,15 +24,11 @@ Plan = Literal["range", "stack", "mixed"]
 Step = Literal["day", "hour", "minute"]
 
 PAIRS_WORTH_STACKING = 20
-"""Pairs for each row read from which on running sums are cheaper than the join.
-
-Measured with 20 million bookings and 300,000 responses, two windows, CPU seconds of ``range``
-against ``stack``: {measured}.
-"""
+"""Responses of a customer, so pairs for each row, from which on running sums may be cheaper."""
 
 STEP_SECONDS: dict[Step, int] = {"day": 86_400, "hour": 3_600, "minute": 60}
-LINE_COST, PAIR_COST = 0.9, 0.1
-"""Microseconds to add up and sort one entry of a time line, and to make one pair within a step."""
+PASS_COST, PAIR_COST, LINE_COST = 0.08, 0.06, 0.9
+"""Microseconds of CPU to read a row, to make a pair, and to sort an entry of a time line."""
 WINDOW_ENDS = 4
 """Ends of windows for each response: two windows, as a rule of thumb."""
 
@@ -71,17 +69,17 @@ class PlanChoice:
             object.__setattr__(self, "reason", f"{self.plan}: asked for")
 
 
-def choose_plan(session: Session, responses: ir.Table, rows: ir.Table, *, at: str) -> PlanChoice:
+def choose_plan(session: Session, responses: ir.Table, rows: ir.Table) -> PlanChoice:
     """Choose the cheapest window plan from what each customer has.
 
     Parameters
     ----------
     session : Session
         The engine to ask.
-    responses, rows : ibis tables
-        Both with ``customer_id``.
-    at : str
-        The time column of `rows`.
+    responses : ibis table
+        ``customer_id``, ``responded_at``.
+    rows : ibis table
+        ``customer_id``.
 
     Returns
     -------
@@ -102,28 +100,32 @@ def choose_plan(session: Session, responses: ir.Table, rows: ir.Table, *, at: st
             reason=f"range: no customer answered more than {_times(n_most)}, so a join makes at "
             f"most {n_most:,} pairs for each row, below {PAIRS_WORTH_STACKING}",
         )
-    counts = session.one_row(_many_counted(per_customer, rows, at))
-    return _choose(n_responses, counts)
+    counts = session.one_row(_many_counted(per_customer, rows))
+    n_other_rows = 0
+    if int(counts["n_responses"]) < n_responses:
+        n_other_rows = int(session.one_row(rows.aggregate(n=rows.count()))["n"])
+    return _choose(n_responses, counts, n_other_rows)
 
 
-def _choose(n_responses: int, counts: dict[str, Any]) -> PlanChoice:
-    """Compare the pairs of the customers with many responses to what is read of them anyway."""
+def _choose(n_responses: int, counts: dict[str, Any], n_passed: int) -> PlanChoice:
+    """Weigh the pairs of the customers with many responses against stacking them.
+
+    Where there are others too, stacking takes a second pass over all rows: `n_passed`.
+    """
     n_rows, n_pairs = int(counts["n_rows"] or 0), int(counts["n_pairs"] or 0)
-    n_many = int(counts["n_responses"])
-    density = n_pairs / max(n_rows + WINDOW_ENDS * n_many, 1)
+    step, cost = _cheapest_step(counts, n_rows, n_pairs)
+    n_customers = int(counts["n_customers"])
+    who = "1 customer" if n_customers == 1 else f"{n_customers:,} customers"
     words = (
-        f"{int(counts['n_customers']):,} customers who answered {PAIRS_WORTH_STACKING} times or "
-        f"more would make {density:,.1f} pairs for each row read"
+        f"{who} with {PAIRS_WORTH_STACKING} responses or more would make "
+        f"{n_pairs / max(n_rows, 1):,.1f} pairs for each of their {n_rows:,} rows"
     )
-    if density < PAIRS_WORTH_STACKING:
+    if PAIR_COST * n_pairs <= cost + PASS_COST * n_passed:
         plan: Plan = "range"
-        reason = f"range: {words}, below {PAIRS_WORTH_STACKING}"
-        step: Step | None = None
+        reason = f"range: {words}, which costs no more than stacking them"
     else:
-        plan = "stack" if n_many == n_responses else "mixed"
-        step = _step(counts, n_rows, n_pairs)
-        reason = f"{plan}: {words}, {PAIRS_WORTH_STACKING} or more"
-        reason += f"; rows added up by {step}" if step else ""
+        plan = "mixed" if n_passed else "stack"
+        reason = f"{plan}: {words}; these are added up by {step or 'row'} and stacked"
     return PlanChoice(
         plan=plan,
         step=step,
@@ -134,18 +136,19 @@ def _choose(n_responses: int, counts: dict[str, Any]) -> PlanChoice:
     )
 
 
-def _step(counts: dict[str, Any], n_rows: int, n_pairs: int) -> Step | None:
+def _cheapest_step(counts: dict[str, Any], n_rows: int, n_pairs: int) -> tuple[Step | None, float]:
     """Weigh entries on the time line against pairs within a step, for rows spread evenly."""
-    first: dt.datetime | None = counts["first_at"]
-    seconds = (counts["last_at"] - first).total_seconds() if first is not None else 0.0
-    costs: dict[Step | None, float] = {None: LINE_COST * n_rows}
+    seconds = 0.0 if not n_rows else (counts["last_at"] - counts["first_at"]).total_seconds()
+    n_marks = WINDOW_ENDS * int(counts["n_responses"])
+    costs: dict[Step | None, float] = {None: LINE_COST * (n_rows + n_marks)}
     for step, length in STEP_SECONDS.items():
         n_steps = 1 + seconds / length
         # Steps without a row make no entry, and no step makes more than its rows.
         entries = min(n_rows, int(counts["n_customers"]) * n_steps)
         pairs = WINDOW_ENDS * n_pairs / n_steps
-        costs[step] = LINE_COST * entries + PAIR_COST * (pairs + n_rows)
-    return min(costs, key=lambda step: costs[step])
+        costs[step] = LINE_COST * (entries + n_marks) + PAIR_COST * pairs + 2 * PASS_COST * n_rows
+    cost, step = min((cost, step) for step, cost in costs.items() if step)
+    return (step, cost) if cost < costs[None] else (None, costs[None])
 
 
 def _times(n: int) -> str:
@@ -154,16 +157,18 @@ def _times(n: int) -> str:
 
 def _responses_per_customer(responses: ir.Table) -> ir.Table:
     known = responses.filter(responses.customer_id.notnull())
-    return known.group_by("customer_id").aggregate(n_of_customer=known.count())
-
-
-def _many_counted(per_customer: ir.Table, rows: ir.Table, at: str) -> ir.Table:
-    """Count rows and pairs of the customers with many responses, and see how far they reach."""
-    many = per_customer.filter(per_customer.n_of_customer >= PAIRS_WORTH_STACKING)
-    theirs = rows.select("customer_id", row_at=rows[at]).semi_join(many, "customer_id")
-    theirs = theirs.group_by("customer_id").aggregate(
-        n_rows=theirs.count(), first_at=theirs.row_at.min(), last_at=theirs.row_at.max()
+    return known.group_by("customer_id").aggregate(
+        n_of_customer=known.count(),
+        first_at=known.responded_at.min(),
+        last_at=known.responded_at.max(),
     )
+
+
+def _many_counted(per_customer: ir.Table, rows: ir.Table) -> ir.Table:
+    """Count rows and pairs of the customers with many responses, and see how far these reach."""
+    many = per_customer.filter(per_customer.n_of_customer >= PAIRS_WORTH_STACKING)
+    theirs = rows.select("customer_id").semi_join(many, "customer_id").select("customer_id")
+    theirs = theirs.group_by("customer_id").aggregate(n_rows=theirs.count())
     both = many.left_join(theirs, "customer_id")
     return both.aggregate(
         n_customers=both.count(),

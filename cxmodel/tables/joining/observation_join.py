@@ -104,15 +104,15 @@ class ObservationJoin:
     def plan_choice(self) -> PlanChoice:
         """The window plan of bookings (or, without any, of contacts), and why it was taken."""
         if self.bookings is not None:
-            return self._plan_for(self.bookings, "booked_at")
+            return self._plan_for(self.bookings)
         if self.contacts is not None:
-            return self._plan_for(self.contacts, "started_at")
+            return self._plan_for(self.contacts)
         return PlanChoice(plan="range", reason="range: no rows to add up")
 
-    def _plan_for(self, rows: ir.Table, at: str) -> PlanChoice:
+    def _plan_for(self, rows: ir.Table) -> PlanChoice:
         if self.wanted_plan is not None:
             return PlanChoice(plan=self.wanted_plan)
-        return choose_plan(self.sources.session, self.responses, rows, at=at)
+        return choose_plan(self.sources.session, self.responses, rows)
 
     def _table(self, kind: str) -> ir.Table | None:
         source: Source | None = self.sources.get(kind)
@@ -154,7 +154,7 @@ class ObservationJoin:
             parts.append(self._subscribed(self.subscription_days))
         if self.contacts is not None:
             total = Total(name="contacts_before", window=before(self.windows))
-            plan = self._plan_for(self.contacts, "started_at")
+            plan = self._plan_for(self.contacts)
             counted = totals_in_windows(
                 self.responses, self.contacts, [total], at="started_at", plan=plan
             )
