@@ -469,7 +469,8 @@ def growth(sets: list[DataSet], rows: dict[str, Row]) -> str:
     small, large = (data for data in sets if data.in_order)
     times = rows[large.name].cpu / rows[small.name].cpu
     exponent = math.log(times) / math.log(large.n_rows / small.n_rows)
-    return f"growth: CPU as rows^{exponent:.2f} from {small.n_rows:,} to {large.n_rows:,} rows in order"
+    sizes = f"{small.n_rows:,} to {large.n_rows:,} rows in order"
+    return f"growth: CPU as rows^{exponent:.2f} from {sizes}"
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ The costs that are weighed were measured with DuckDB on 20 million bookings and 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -51,6 +51,11 @@ class PlanChoice:
     reason : str
         One sentence with the numbers.
 
+    Raises
+    ------
+    ValueError
+        If there is no such plan or step.
+
     Examples
     --------
     >>> PlanChoice(plan="stack").reason
@@ -65,6 +70,12 @@ class PlanChoice:
     reason: str = ""
 
     def __post_init__(self) -> None:
+        for name, known in (("plan", get_args(Plan)), ("step", (None, *STEP_SECONDS))):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(map(str, known))}, "
+                    f"not {getattr(self, name)!r}."
+                )
         if not self.reason:
             object.__setattr__(self, "reason", f"{self.plan}: asked for")
 
