@@ -17,322 +17,16 @@ import argparse
 import json
 import math
 import os
-import resource
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-DAYS = 180
-BEGIN, SPAN_DAYS = "2023-01-01", 1_096
-COLUMNS = ["customer_id", "booked_at", "amount_units"]
-
-
-# -- Data ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataSet:
-    """Bookings and responses to be made: how many, of whom, in which order."""
-
-    name: str
-    n_rows: int
-    n_responses: int
-    n_customers: int
-    in_order: bool = False
-    big_account: float = 0.0
-
-    @property
-    def stem(self) -> str:
-        """Begin the names of the files."""
-        words = self.name.replace(",", "").replace("%", "").split()
-        return "_".join([*words, str(self.n_rows)])
-
-    def paths(self, folder: Path) -> tuple[Path, Path]:
-        """Name the file of bookings and the file of responses."""
-        bookings = folder / f"{self.stem}_bookings.parquet"
-        return bookings, folder / f"{self.stem}_responses.parquet"
-
-
-def data_sets(n_rows: int, n_large: int) -> list[DataSet]:
-    """List what is measured; customers have 100 bookings on average, some far more."""
-    base = {"n_rows": n_rows, "n_responses": n_rows * 3 // 200}
-    return [
-        DataSet(name="in order", n_customers=n_rows // 100, in_order=True, **base),
-        DataSet(name="unsorted", n_customers=n_rows // 100, **base),
-        DataSet(name="one account 10%", n_customers=n_rows // 100, big_account=0.1, **base),
-        DataSet(name="20 customers", n_customers=20, **base),
-        DataSet(
-            name="in order, large",
-            n_rows=n_large,
-            n_responses=n_large // 50,
-            n_customers=n_large // 100,
-            in_order=True,
-        ),
-    ]
-
-
-def make(data: DataSet, folder: Path, seed: int) -> None:
-    """Write both files; numbers come from a hash of the row, so that the same seed repeats them."""
-    import duckdb
-
-    def uniform(stream: int) -> str:
-        return f"(hash(i * 16 + {stream} + {seed} * 10000000000000) / 18446744073709551616.0)"
-
-    def customer(share: str) -> str:
-        # The power makes some customers book more than others; the first may hold a fixed share.
-        others = f"floor({data.n_customers} * pow({share}, 1.5))"
-        if data.big_account:
-            others = f"CASE WHEN {uniform(4)} < {data.big_account} THEN 0 ELSE {others} END"
-        number = f"least({others}, {data.n_customers - 1})::BIGINT"
-        return f"'C' || lpad(({number})::VARCHAR, 7, '0') AS customer_id"
-
-    def at(name: str) -> str:
-        microseconds = f"({uniform(2)} * {SPAN_DAYS} * 86400000000)::BIGINT"
-        return f"TIMESTAMP '{BEGIN}' + to_microseconds({microseconds}) AS {name}"
-
-    share = f"((i + 0.5) / {data.n_rows})" if data.in_order else uniform(1)
-    amount = f"(pow({uniform(3)}, 3) * 5000000)::BIGINT AS amount_units"
-    bookings, responses = data.paths(folder)
-    connection = duckdb.connect(config={"preserve_insertion_order": data.in_order})
-    connection.execute(
-        f"COPY (SELECT {customer(share)}, {at('booked_at')}, {amount} "
-        f"FROM range({data.n_rows}) t(i)) TO '{bookings}' (FORMAT parquet)"
-    )
-    seed += 1
-    connection.execute(
-        f"COPY (SELECT i AS row_number, {customer(uniform(1))}, {at('responded_at')} "
-        f"FROM range({data.n_responses}) t(i)) TO '{responses}' (FORMAT parquet)"
-    )
-
-
-# -- Steps: each runs in a process of its own ------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What a step found: a number that tells equal answers, and the plan with its reason."""
-
-    digest: int | None
-    note: str = ""
-
-
-def scan(bookings: Path, _: Path) -> Callable[[], Answer]:
-    import duckdb
-
-    def work() -> Answer:
-        sums = "min(customer_id), max(customer_id), min(booked_at), max(booked_at)"
-        duckdb.sql(f"SELECT {sums}, sum(amount_units) FROM '{bookings}'").fetchall()
-        return Answer(digest=None)
-
-    return work
-
-
-def window_plan(
-    plan: str, bookings: Path, responses: Path, *, all_totals: bool, spill: Path | None
-) -> Callable[[], Answer]:
-    from cxmodel.tables.engines.engine import Engine, connect
-    from cxmodel.tables.joining.observation_join import revenue_totals
-    from cxmodel.tables.observation_table import Windows
-    from cxmodel.tables.plan_choice import PlanChoice, choose_plan
-    from cxmodel.tables.windows import Total, after, before, totals_in_windows
-
-    windows = Windows(lookback_days=DAYS, outcome_days=DAYS)
-    totals = [
-        Total(name="before", window=before(windows), value="amount_units"),
-        Total(name="after", window=after(windows), value="amount_units"),
-    ]
-    if all_totals:
-        totals = revenue_totals(windows, "booked", "amount_units")
-    names = [total.name for total in totals]
-    first, last = names[0], names[1 if not all_totals else 3]
-    engine = Engine()
-    if spill is not None:
-        engine = Engine(memory_limit="1GB", temp_directory=str(spill))
-    session = connect(engine)
-    # The first answer imports what answers are made of.
-    session.one_row(session.query("SELECT 1 AS one"))
-
-    def work() -> Answer:
-        rows, asked = session.parquet([str(bookings)]), session.parquet([str(responses)])
-        is_chosen = plan == "planner"
-        choice = choose_plan(session, asked, rows) if is_chosen else PlanChoice(plan=plan)
-        kept = session.keep(totals_in_windows(asked, rows, totals, at="booked_at", plan=choice))
-        _MEASURED.append(Use.so_far())
-        words = kept.row_number % 1009 + 1
-        digest = (((kept[first] + 3 * kept[last]) % 1_000_003) * words).sum()
-        found = session.one_row(kept.aggregate(digest=digest))["digest"]
-        session.close()
-        return Answer(digest=int(found), note=choice.reason)
-
-    return work
-
-
-def polars_join(bookings: Path, responses: Path) -> Callable[[], Answer]:
-    import polars as pl
-
-    def work() -> Answer:
-        length, at, t = pl.duration(days=DAYS), pl.col("booked_at"), pl.col("responded_at")
-        amount = pl.col("amount_units")
-        found = (
-            pl.scan_parquet(bookings)
-            .join(pl.scan_parquet(responses), on="customer_id")
-            .filter(at >= t - length, at <= t + length)
-            .group_by("row_number")
-            .agg(
-                before=amount.filter(at < t).sum(),
-                after=amount.filter(at > t).sum(),
-            )
-            .collect(engine="streaming")
-        )
-        _MEASURED.append(Use.so_far())
-        return Answer(digest=_digest(found["row_number"], found["before"], found["after"]))
-
-    return work
-
-
-def polars_asof(bookings: Path, responses: Path) -> Callable[[], Answer]:
-    import polars as pl
-
-    def work() -> Answer:
-        running = (
-            pl.scan_parquet(bookings)
-            .sort("booked_at")
-            .with_columns(running=pl.col("amount_units").cum_sum().over("customer_id"))
-            .select("customer_id", "booked_at", "running")
-            .collect()
-        )
-        asked = pl.read_parquet(responses)
-
-        def up_to(days: int, *, holds_its_instant: bool) -> pl.Series:
-            ends = asked.select(
-                "row_number",
-                "customer_id",
-                end_at=pl.col("responded_at") + pl.duration(days=days),
-            ).sort("end_at")
-            found = ends.join_asof(
-                running,
-                left_on="end_at",
-                right_on="booked_at",
-                by="customer_id",
-                allow_exact_matches=holds_its_instant,
-                check_sortedness=False,
-            )
-            return found.sort("row_number")["running"].fill_null(0)
-
-        before = up_to(0, holds_its_instant=False) - up_to(-DAYS, holds_its_instant=False)
-        after = up_to(DAYS, holds_its_instant=True) - up_to(0, holds_its_instant=True)
-        _MEASURED.append(Use.so_far())
-        return Answer(digest=_digest(asked["row_number"].sort(), before, after))
-
-    return work
-
-
-def pandas_asof(bookings: Path, responses: Path) -> Callable[[], Answer]:
-    import pandas as pd
-
-    def work() -> Answer:
-        rows = pd.read_parquet(bookings, columns=COLUMNS).sort_values("booked_at")
-        rows["running"] = rows.groupby("customer_id")["amount_units"].cumsum()
-        rows = rows.drop(columns="amount_units")
-        asked = pd.read_parquet(responses).sort_values("responded_at")
-
-        def up_to(days: int, *, holds_its_instant: bool) -> pd.Series:
-            ends = asked.assign(end_at=asked["responded_at"] + pd.Timedelta(days=days))
-            found = pd.merge_asof(
-                ends,
-                rows,
-                left_on="end_at",
-                right_on="booked_at",
-                by="customer_id",
-                allow_exact_matches=holds_its_instant,
-            )
-            return found["running"].fillna(0).astype("int64")
-
-        before = up_to(0, holds_its_instant=False) - up_to(-DAYS, holds_its_instant=False)
-        after = up_to(DAYS, holds_its_instant=True) - up_to(0, holds_its_instant=True)
-        _MEASURED.append(Use.so_far())
-        return Answer(digest=_digest(asked["row_number"], before, after))
-
-    return work
-
-
-def _digest(row_number: Any, before: Any, after: Any) -> int:
-    import numpy as np
-
-    n, b, a = (np.asarray(column, dtype=np.int64) for column in (row_number, before, after))
-    return int((((b + 3 * a) % 1_000_003) * (n % 1009 + 1)).sum())
-
-
-@dataclass(frozen=True, kw_only=True)
-class Use:
-    """Seconds of CPU and of wall, and peak MB, of this process."""
-
-    cpu: float
-    wall: float
-    peak_mb: float
-
-    @staticmethod
-    def so_far() -> Use:
-        """Ask the system."""
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        unit = 1024**2 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes on macOS
-        cpu = used.ru_utime + used.ru_stime
-        return Use(cpu=cpu, wall=time.perf_counter(), peak_mb=used.ru_maxrss / unit)
-
-
-_MEASURED: list[Use] = []
-"""When the answer was there: what comes after only compares it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """One row of the table: what is done, and on which files."""
-
-    name: str
-    all_totals: bool = False
-    spills: bool = False
-
-    @property
-    def shown(self) -> str:
-        """Name the step as the table does."""
-        extra = ", all totals" if self.all_totals else ""
-        return self.name + extra + (", 1 GB limit" if self.spills else "")
-
-    def prepare(self, bookings: Path, responses: Path, spill: Path | None) -> Callable[[], Answer]:
-        """Import what the step needs, and give what is left to do."""
-        peers = {
-            "scan": scan,
-            "polars join": polars_join,
-            "polars join_asof": polars_asof,
-            "pandas merge_asof": pandas_asof,
-        }
-        if self.name in peers:
-            return peers[self.name](bookings, responses)
-        return window_plan(self.name, bookings, responses, all_totals=self.all_totals, spill=spill)
-
-
-def run_step(task: dict[str, Any]) -> None:
-    """Do one step in this process and print what it took as JSON."""
-    limit = int(task["max_gb"] * 1024**3)
-    if sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    spill = Path(task["spill"]) if task["spill"] else None
-    work = Step(**task["step"]).prepare(Path(task["bookings"]), Path(task["responses"]), spill)
-    begin = Use.so_far()
-    try:
-        answer = work()
-    except MemoryError:
-        raise SystemExit("out of memory") from None
-    end = _MEASURED[0] if _MEASURED else Use.so_far()
-    used = {"cpu": end.cpu - begin.cpu, "wall": end.wall - begin.wall, "peak_mb": end.peak_mb}
-    print(json.dumps(asdict(answer) | used))
-
+from window_join_steps import DataSet, Step, data_sets, make
 
 # -- The table -------------------------------------------------------------------------------------
 
@@ -361,18 +55,13 @@ def measure(data: DataSet, step: Step, folder: Path, options: argparse.Namespace
             "responses": str(responses),
             "spill": spill if step.spills else "",
             "max_gb": options.max_gb,
+            "time_limit": options.time_limit,
         }
-        command = [sys.executable, __file__, "--step", json.dumps(task)]
-        begin = time.perf_counter()
+        script = Path(__file__).with_name("window_join_steps.py")
+        command = [sys.executable, str(script), json.dumps(task)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
         spilled = 0.0
         while process.poll() is None:
-            if time.perf_counter() - begin > options.time_limit:
-                process.kill()
-                process.wait()
-                return Row(
-                    data=data.name, step=step.shown, failed=f"not done in {options.time_limit} s"
-                )
             spilled = max(spilled, size_mb(Path(spill)))
             time.sleep(0.05)
         printed = process.stdout.read() if process.stdout else ""
@@ -380,9 +69,7 @@ def measure(data: DataSet, step: Step, folder: Path, options: argparse.Namespace
         words = errors.read().decode(errors="replace")
         left = list(Path(spill).iterdir())
     if process.returncode:
-        failed = "out of memory" if is_out_of_memory(process.returncode, words) else "failed"
-        if failed == "failed":
-            print(words[-2_000:], file=sys.stderr)
+        failed = why_it_ended(process.returncode, words, options)
         return Row(data=data.name, step=step.shown, failed=failed)
     found = json.loads(printed.splitlines()[-1])
     if step.spills:
@@ -401,9 +88,15 @@ def size_mb(folder: Path) -> float:
     return total / 1024**2
 
 
-def is_out_of_memory(returncode: int, words: str) -> bool:
+def why_it_ended(returncode: int, words: str, options: argparse.Namespace) -> str:
+    """Say why a step did not end well; its own words are printed where they are not expected."""
+    if returncode == -signal.SIGXCPU:
+        return f"not done in {options.time_limit:g} s of CPU"
     signs = ("out of memory", "memory allocation", "MemoryError", "bad_alloc", "Cannot allocate")
-    return returncode == -9 or any(sign in words for sign in signs)
+    if returncode == -signal.SIGKILL or any(sign in words for sign in signs):
+        return f"out of memory at {options.max_gb:g} GB"
+    print(words[-2_000:], file=sys.stderr)
+    return f"failed with exit code {returncode}"
 
 
 def median_of(rows: list[Row]) -> Row:
@@ -426,7 +119,10 @@ def steps_on(data: DataSet) -> list[Step]:
 
 def measure_all(data: DataSet, folder: Path, options: argparse.Namespace) -> list[Row]:
     rows = []
+    wanted = options.steps.split(";") if options.steps else None
     for step in steps_on(data):
+        if wanted and step.shown not in ["scan", *wanted]:
+            continue
         runs: list[Row] = []
         n_runs = max(3, options.repeat) if step.name == "scan" else options.repeat
         while len(runs) < n_runs and not (runs and runs[-1].failed):
@@ -451,13 +147,13 @@ def report(data: DataSet, rows: list[Row]) -> list[str]:
     """Set out the rows of one data set, and whether the answers are equal."""
     by_step = {row.step: row for row in rows}
     lines = [line_of(row, by_step["scan"].cpu) for row in rows]
-    alone = [by_step[name] for name in ("range", "stack", "mixed")]
+    alone = [by_step[name] for name in ("range", "stack", "mixed") if name in by_step]
     better = min((row.cpu for row in alone if not row.failed), default=math.nan)
-    planner = by_step["planner"]
-    lines.append(
-        f"  {data.n_rows:,} bookings, {data.n_responses:,} responses, {data.n_customers:,} "
-        f"customers; planner / better plan {planner.cpu / better:.2f}; {planner.note}"
-    )
+    sizes = f"{data.n_rows:,} bookings, {data.n_responses:,} responses"
+    lines.append(f"  {sizes}, {data.n_customers:,} customers")
+    if "planner" in by_step:
+        planner = by_step["planner"]
+        lines += [f"  planner / better plan {planner.cpu / better:.2f}", f"  {planner.note}"]
     lines += [f"  {row.step}: {row.note}" for row in rows if "limit" in row.step and row.note]
     totals = {row.digest for row in rows if row.digest is not None and "all" not in row.step}
     lines.append("  answers equal" if len(totals) == 1 else f"  ANSWERS DIFFER: {totals}")
@@ -479,28 +175,26 @@ def main() -> None:
     parser.add_argument("--large-rows", type=int, help="of the large set; default 5 times --rows")
     parser.add_argument("--full", action="store_true", help="20 million and 100 million bookings")
     parser.add_argument("--only", help="names of data sets, as printed, with ; between")
+    parser.add_argument("--steps", help="names of steps, as printed, with ; between")
     parser.add_argument("--repeat", type=int, default=1, help="runs, of which the median counts")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--time-limit", type=float, default=180, help="seconds of wall for a step")
+    parser.add_argument("--time-limit", type=float, default=180, help="seconds of CPU for a step")
     parser.add_argument("--max-gb", type=float, default=12, help="memory that a step may take")
     parser.add_argument("--keep", type=Path, help="folder that keeps the files")
-    parser.add_argument("--step", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.step:
-        run_step(json.loads(options.step))
-        return
     n_rows = 20_000_000 if options.full else options.rows
     sets = data_sets(n_rows, options.large_rows or 5 * n_rows)
     wanted = [d for d in sets if not options.only or d.name in options.only.split(";")]
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        planned, printed = {}, []
+        planned: dict[str, Row] = {}
+        printed: list[str] = []
         for data in wanted:
             if not all(path.exists() for path in data.paths(folder)):
                 make(data, folder, options.seed)
             rows = measure_all(data, folder, options)
-            planned[data.name] = next(row for row in rows if row.step == "planner")
+            planned.update((data.name, row) for row in rows if row.step == "planner")
             printed += report(data, rows)
     print(f"seed {options.seed}, {os.cpu_count()} cores, median of {options.repeat}")
     print("\n".join([HEAD, *printed]))
