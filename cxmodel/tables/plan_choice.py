@@ -5,9 +5,6 @@ costs n pairs for each row; running sums cost about the same for each row whatev
 therefore part by their number of responses alone: the join is good enough for those who answered
 fewer than `PAIRS_WORTH_STACKING` times, and their rows need not be counted. Only where some
 answered more often are their rows counted, since many responses with few rows make few pairs.
-
-The costs that are weighed were measured with DuckDB on 20 million bookings and 300,000 responses
-(``benchmarks/window_join.py``).
 """
 
 from __future__ import annotations
@@ -24,11 +21,25 @@ Plan = Literal["range", "stack", "mixed"]
 Step = Literal["day", "hour", "minute"]
 
 PAIRS_WORTH_STACKING = 20
-"""Responses of a customer, so pairs for each row, from which on running sums may be cheaper."""
+"""Responses of a customer, so pairs for each row, from which on running sums may be cheaper.
+
+Measured with DuckDB, 20 million bookings over three years, 300,000 responses, two windows, as the
+data of ``benchmarks/window_join.py`` with other numbers of customers; seconds of CPU:
+
+    customers   pairs per row   range   stack by row   by day   by hour
+      200,000               2       4             12                 22
+       20,000              20      20             19       21        27
+        2,000             196                     26       10        30
+           20          18,160   > 100           > 29                 11
+"""
 
 STEP_SECONDS: dict[Step, int] = {"day": 86_400, "hour": 3_600, "minute": 60}
 PASS_COST, PAIR_COST, LINE_COST = 0.08, 0.06, 0.9
-"""Microseconds of CPU to read a row, to make a pair, and to sort an entry of a time line."""
+"""Microseconds of CPU to read a row, to make a pair, and to sort an entry of a time line.
+
+From the same measurements: 400 million pairs in 20 s, 20 million entries in 19-26 s, and 20 million
+ids looked up in a small table in 1-2 s. Only their ratios matter.
+"""
 WINDOW_ENDS = 4
 """Ends of windows for each response: two windows, as a rule of thumb."""
 
