@@ -62,8 +62,8 @@ from cxmodel.tables.joining.stored import StoredObservations
 from cxmodel.tables.observation_table import Observations, Windows, days_in_words
 from cxmodel.tables.one_engine import check_kinds, one_engine
 from cxmodel.tables.opening.money import unit_digits
+from cxmodel.tables.plan_choice import Plan
 from cxmodel.tables.sources import Source, Sources
-from cxmodel.tables.windows import Plan
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -85,7 +85,7 @@ class JoinSettings:
         Whose days and months are meant.
     conf_level, min_group_size
         Handed on to the models.
-    plan : {"range", "stack"}, optional
+    plan : {"range", "stack", "mixed"}, optional
         How windows are summed; default: whichever is cheaper here.
     today : date, optional
         The day of the run; default: the clock's. The default `as_of` is never later.

@@ -23,16 +23,10 @@ from cxmodel.tables.joining.history import Horizon
 from cxmodel.tables.joining.invitations import Invitations
 from cxmodel.tables.joining.subscriptions import covered_days, unit_days_in_windows
 from cxmodel.tables.observation_table import Windows
+from cxmodel.tables.plan_choice import Plan, PlanChoice, choose_plan
 from cxmodel.tables.sources import Source, Sources
 from cxmodel.tables.times.calendar_days import Calendar, day_number
-from cxmodel.tables.windows import (
-    Plan,
-    Total,
-    after,
-    before,
-    choose_plan,
-    totals_in_windows,
-)
+from cxmodel.tables.windows import Total, after, before, totals_in_windows
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -50,7 +44,7 @@ class ObservationJoin:
         The windows in force, and how far the data reach.
     responses : ibis table
         The responses that count, in canonical form.
-    wanted_plan : {"range", "stack"}, optional
+    wanted_plan : {"range", "stack", "mixed"}, optional
         The window plan; None chooses the cheaper one for bookings and for contacts.
     """
 
@@ -106,11 +100,21 @@ class ObservationJoin:
     @cached_property
     def plan(self) -> Plan:
         """How bookings (or, without any, contacts) are summed inside windows."""
-        rows = self.bookings if self.bookings is not None else self.contacts
-        return "range" if rows is None else self._plan_for(rows)
+        return self.plan_choice.plan
 
-    def _plan_for(self, rows: ir.Table) -> Plan:
-        return self.wanted_plan or choose_plan(self.responses, rows)[0]
+    @cached_property
+    def plan_choice(self) -> PlanChoice:
+        """The window plan of bookings (or, without any, of contacts), and why it was taken."""
+        if self.bookings is not None:
+            return self._plan_for(self.bookings)
+        if self.contacts is not None:
+            return self._plan_for(self.contacts)
+        return PlanChoice(plan="range", reason="range: no rows to add up")
+
+    def _plan_for(self, rows: ir.Table) -> PlanChoice:
+        if self.wanted_plan is not None:
+            return PlanChoice(plan=self.wanted_plan)
+        return choose_plan(self.sources.session, self.responses, rows)
 
     def _table(self, kind: str) -> ir.Table | None:
         source: Source | None = self.sources.get(kind)
@@ -177,7 +181,9 @@ class ObservationJoin:
         totals = revenue_totals(self.windows, "_booked", "amount_units")
         if self.departures.rule == "inactivity":
             totals += activity_totals(self.windows)
-        summed = totals_in_windows(self.responses, bookings, totals, at="booked_at", plan=self.plan)
+        summed = totals_in_windows(
+            self.responses, bookings, totals, at="booked_at", plan=self.plan_choice
+        )
         return summed, [total.name for total in totals]
 
     def _subscribed(self, days: ir.Table) -> tuple[ir.Table, list[str]]:
