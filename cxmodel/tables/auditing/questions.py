@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from cxmodel.tables.engines.functions import engine_name
+
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
@@ -17,6 +19,9 @@ WIDE = "decimal(38, 0)"
 
 def wide_sum(values: ir.IntegerColumn, where: ir.BooleanValue | None = None) -> ir.DecimalScalar:
     """Add up whole numbers into as many as 38 digits; null where there are none."""
+    if engine_name(values) == "pyspark":
+        # Spark adds up in 64 bits, and stops beyond them.
+        values = values.cast(WIDE)
     return values.sum(where=where).cast(WIDE)
 
 

@@ -130,7 +130,13 @@ class Session(ABC):
         name = self.fresh_name(hint)
         # Noted first: an engine may leave the table behind when filling it fails.
         self._made.append(("table", name))
-        self.run(lambda: self._compute(name, expr))
+        try:
+            self.run(lambda: self._compute(name, expr))
+        except BaseException:
+            if not self._worker.is_busy:
+                self._made.remove(("table", name))
+                self._drop_quietly("table", name)
+            raise
         return self.backend.table(name)
 
     def view(self, expr: ibis.Table, hint: str = "view") -> ibis.Table:
@@ -225,6 +231,7 @@ class Session(ABC):
         try:
             self.run(lambda: self._remove(kind, name))
         except EngineError:
+            # Nothing is there any more, and nobody to ask.
             self._made.clear()
 
     def __enter__(self) -> Session:
