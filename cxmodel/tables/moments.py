@@ -6,8 +6,8 @@ Three reductions, each with the same bits for any order of rows and any number o
 - `cross_products`: for continuous controls, with `robust_meat` as a second pass;
 - `within_customers` and `clustered_meat`: by customer first.
 
-`complete_rows` looks at the columns once, before all of them; `choose_route` says which to take, and
-why. Quantiles, trees and bootstraps of rows need the rows and are not to be had from moments.
+`complete_rows` looks at the columns once, before all of them; `choose_route` says which to take,
+and why. Quantiles, trees and bootstraps of rows need the rows and are not to be had from moments.
 """
 
 from __future__ import annotations

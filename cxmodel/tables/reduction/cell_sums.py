@@ -80,7 +80,7 @@ def deviation_of(rows: CompleteRows, column: str) -> Deviation:
     if known.mean is not None:
         centre = round(known.mean) if is_whole else float(known.mean)
     reach = max(abs(known.low - centre), abs(known.high - centre))
-    return Deviation(column, centre, reach if is_whole else float(reach) * (1 + 2**-50), is_whole)
+    return Deviation(column, centre, reach if is_whole else float(reach), is_whole)
 
 
 def deviation_columns(
@@ -154,7 +154,7 @@ def _product(
         return CellSum(name, whole=wide.cast("decimal(38, 0)"))
     # Beyond 38 digits exact sums end; doubles in limbs are right to 16.
     rounded = first.cast("float64") * second.cast("float64")
-    return CellSum(name, term=Term(rounded, float(bound) * (1 + 2**-50)))
+    return CellSum(name, term=Term(rounded, float(bound)))
 
 
 def _weighted(
@@ -164,12 +164,12 @@ def _weighted(
     w = base["w"]
     found = {"w": Term(w, largest), "w2": Term(w * w, largest**2)}
     for i, d in enumerate(deviations):
-        value, bound = base[f"d{i}"].cast("float64"), float(d.bound) * (1 + 2**-50)
+        value, bound = base[f"d{i}"].cast("float64"), float(d.bound)
         found[f"wd{i}"] = Term(w * value, largest * bound)
         found[f"w2d{i}"] = Term(w * w * value, largest**2 * bound)
         for j in range(i, len(deviations)):
             product = value * base[f"d{j}"].cast("float64")
-            most = bound * float(deviations[j].bound) * (1 + 2**-50)
+            most = bound * float(deviations[j].bound)
             if i == j:
                 found[f"wd{i}d{j}"] = Term(w * product, largest * most)
             found[f"w2d{i}d{j}"] = Term(w * w * product, largest**2 * most)

@@ -164,13 +164,15 @@ def count_cells(
     columns = {f"k{i}": rows.table[key] for i, key in enumerate(keys)}
     base = rows.table.select(**columns, **deviation_columns(rows, deviations))
     sums = cell_sums(rows, base, deviations)
-    grouped = base.group_by(list(columns)).aggregate(**written(sums, base, rows.n_used))
-    if not keys:
-        grouped = grouped.filter(grouped["n"] > 0)
+    aggregates = written(sums, base, rows.n_used)
+    if keys:
+        grouped = base.group_by(list(columns)).aggregate(**aggregates)
+    else:
+        grouped = base.aggregate(**aggregates).filter(lambda all_rows: all_rows["n"] > 0)
     found = rows.session.arrow(grouped.limit(allowed + 1))
     if found.num_rows > allowed:
         raise _too_many(rows, keys, allowed)
-    order, values = _in_order([found[name] for name in columns])
+    order, values = _in_order([found[name] for name in columns], found.num_rows)
     read = {name: total.read(found)[order] for name, total in sums.items()}
     n = np.asarray(found["n"].to_numpy(), dtype=np.int64)[order]
     return _cells(rows, dict(zip(keys, values, strict=True)), n, deviations, read)
@@ -228,9 +230,12 @@ def _too_many(rows: CompleteRows, keys: Sequence[str], allowed: int) -> Insuffic
     )
 
 
-def _in_order(keys: Sequence[pa.ChunkedArray]) -> tuple[NDArray[np.intp], list[NDArray[Any]]]:
+def _in_order(
+    keys: Sequence[pa.ChunkedArray], n_cells: int
+) -> tuple[NDArray[np.intp], list[NDArray[Any]]]:
     """Sort cells by their keys: text by code point, which no engine's collation changes."""
-    codes, values = [], []
+    codes: list[NDArray[Any]] = []
+    values: list[NDArray[Any]] = []
     for key in keys:
         encoded = key.combine_chunks().dictionary_encode()
         levels = encoded.dictionary.to_pylist()
@@ -239,7 +244,7 @@ def _in_order(keys: Sequence[pa.ChunkedArray]) -> tuple[NDArray[np.intp], list[N
         codes.append(rank[places])
         values.append(np.array(levels, dtype=_type_of(levels))[places])
     if not codes:
-        return np.zeros(1, dtype=np.intp), []
+        return np.arange(n_cells), []
     order = np.lexsort(codes[::-1])
     return order, [value[order] for value in values]
 

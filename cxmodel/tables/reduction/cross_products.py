@@ -18,9 +18,6 @@ Floats = NDArray[np.float64]
 MAX_COLUMNS = 60
 """Columns up to which cross-products are made: 1,830 sums, whose text engines still plan fast."""
 
-AT_MOST_ONE = 1 + 2.0**-40
-"""Bound of a standard column; a hair above 1, for what rounding adds."""
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CrossProducts:
@@ -111,7 +108,7 @@ def cross_products_of(rows: CompleteRows, design: StandardDesign) -> CrossProduc
     sums = cross_sums(
         rows.session,
         design.table(rows),
-        dict.fromkeys(names, AT_MOST_ONE),
+        dict.fromkeys(names, 1.0),
         rows.n_used,
         weight=weight,
         never={(f"z{i}", f"z{j}") for i, j in design.exclusive()},

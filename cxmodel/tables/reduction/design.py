@@ -280,7 +280,7 @@ def standard_design(
     centre = has_intercept if centre is None else centre
     bases = dict.fromkeys(base for term in terms for base in _bases(term))
     bases |= dict.fromkeys(Numeric(name) for name in outcomes)
-    means = _means(rows, [base for base in bases])
+    means = _means(rows, list(bases))
     return StandardDesign(
         columns=tuple(_standard(rows, term, means, centre) for term in terms),
         outcomes=tuple(_standard(rows, Numeric(name), means, centre) for name in outcomes),
@@ -345,9 +345,9 @@ def _middle(rows: CompleteRows, base: Numeric | Level) -> Factor:
 
 
 def _reach(rows: CompleteRows, column: str, origin: float) -> float:
-    """Give the largest distance from a point; upward by a hair, for what rounding adds."""
+    """Give the largest distance from a point."""
     known = rows.number(column)
-    return float(max(abs(known.low - origin), abs(known.high - origin))) * (1 + 2**-50)
+    return float(max(abs(known.low - origin), abs(known.high - origin)))
 
 
 def _standard(

@@ -6,9 +6,10 @@ then each addition is exact, and order cannot matter. What rounding leaves is su
 a finer step, a second limb. This is the pre-rounded sum of Demmel & Nguyen (2015), "Parallel
 reproducible summation", IEEE Transactions on Computers 64(7).
 
-With n terms of size at most b, L limbs are off by at most n b 2^-(L (49 - log2 n)); errors of single
-terms cancel, so that the root of n stands for n. Adding and then taking off 1.5 x 2^52 steps rounds
-to the step. That is plain IEEE arithmetic, so DuckDB, PostgreSQL and Spark agree to the last bit.
+With n terms of size at most b, L limbs are off by at most n b 2^-(L (49 - log2 n)); errors of
+single terms cancel, so that the root of n stands for n. Adding and then taking off 1.5 x 2^52 steps
+rounds to the step. That is plain IEEE arithmetic, so DuckDB, PostgreSQL and Spark agree to the last
+bit. Sums whose terms all lie below 1e-210 are held to be 0.
 """
 
 from __future__ import annotations

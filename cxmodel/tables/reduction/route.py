@@ -123,10 +123,12 @@ def choose_route(rows: CompleteRows, need: Need, *, max_cells: int = MAX_CELLS) 
         if n_cells is not None:
             return _cells(rows, need, n_cells)
         allowed = allowed_cells(n, max_cells)
-        seen = f"{', '.join(need.keys)} make more than {allowed:,} cells of {n:,} rows"
+        verb = "makes" if len(need.keys) == 1 else "make"
+        seen = f"{', '.join(need.keys)} {verb} more than {allowed:,} cells of {n:,} rows"
         return _summed(seen, "cross_products", need, n)
-    names = ", ".join(need.continuous)
-    return _summed(f"{names} take many values in {n:,} rows", "cross_products", need, n)
+    verb = "takes" if len(need.continuous) == 1 else "take"
+    names = f"{', '.join(need.continuous)} {verb}"
+    return _summed(f"{names} many values in {n:,} rows", "cross_products", need, n)
 
 
 def _cells(rows: CompleteRows, need: Need, n_cells: int) -> Route:

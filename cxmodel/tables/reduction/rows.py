@@ -126,7 +126,7 @@ def complete_rows(
 ) -> CompleteRows:
     """Look at columns once: their gaps and ranges; rows with a gap are left out and counted.
 
-    One pass over the table, a second one where rows are left out.
+    One pass over the table, and one more where rows are left out.
 
     Parameters
     ----------
@@ -157,7 +157,8 @@ def complete_rows(
     >>> import pandas as pd
     >>> from cxmodel.tables.engines.engine import connect
     >>> with connect() as session:
-    ...     table = session.register(pd.DataFrame({"rating": [9, 7, None], "spent": [5.0, 6.0, 7.0]}))
+    ...     frame = pd.DataFrame({"rating": [9, 7, None], "spent": [5.0, 6.0, 7.0]})
+    ...     table = session.register(frame)
     ...     rows = complete_rows(session, table, ["rating", "spent"])
     >>> rows.n_used, rows.missing, rows.ranges["spent"].high
     (2, {'rating': 1}, 6.0)
@@ -167,11 +168,14 @@ def complete_rows(
     if weight is not None and kinds[weight] == "text":
         raise SchemaError(f"The weight {weight!r} is text. Weights are positive numbers.")
     view = table.select(**{name: _as_number(table[name], kinds[name]) for name in wanted})
-    first = session.one_row(_look(view, kinds))
-    n_rows = int(first["n"])
-    missing = {name: int(first[f"gaps_{i}"] or 0) for i, name in enumerate(wanted)}
+    facts = session.one_row(_look(view, kinds))
+    undefined = [name for i, name in enumerate(wanted) if _is_nan(facts.get(f"high_{i}"))]
+    if undefined:
+        view = view.mutate(**{name: _nan_to_null(view[name]) for name in undefined})
+        facts = session.one_row(_look(view, kinds))
+    n_rows = int(facts["n"])
+    missing = {name: n_rows - int(facts[f"known_{i}"]) for i, name in enumerate(wanted)}
     missing = {name: count for name, count in missing.items() if count}
-    facts = first
     if missing:
         view = view.filter([view[name].notnull() for name in missing])
         facts = session.one_row(_look(view, kinds))
@@ -232,20 +236,29 @@ def _as_number(column: ir.Value, kind: Kind) -> ir.Value:
         # PostgreSQL does not cast a flag to a big integer.
         flag = ibis.ifelse(column, 1, 0).cast("int64")
         return ibis.ifelse(column.isnull(), ibis.null("int64"), flag)
-    number = column.cast("int64" if kind == "integer" else "float64")
-    if kind == "integer":
-        return number
-    return ibis.ifelse(number.isnan(), ibis.null("float64"), number)
+    return column.cast("int64" if kind == "integer" else "float64")
+
+
+def _is_nan(value: float | None) -> bool:
+    # Every engine holds NaN to be the greatest number, so that one in a column is its maximum.
+    return value is not None and math.isnan(value)
+
+
+def _nan_to_null(column: ir.FloatingColumn) -> ir.FloatingColumn:
+    import ibis
+
+    return ibis.ifelse(column.isnan(), ibis.null("float64"), column)
 
 
 def _look(view: ir.Table, kinds: dict[str, Kind]) -> ir.Table:
-    """Count gaps and take ranges, in one aggregate; names are numbers, which every engine takes."""
-    import ibis
+    """Count what is known and take ranges, in one aggregate.
 
+    Results are numbered: what users call their columns need not be a name on every engine.
+    """
     found: dict[str, Any] = {"n": view.count()}
     for i, (name, kind) in enumerate(kinds.items()):
         column = view[name]
-        found[f"gaps_{i}"] = ibis.ifelse(column.isnull(), 1, 0).sum()
+        found[f"known_{i}"] = column.count()
         if kind != "text":
             found[f"low_{i}"], found[f"high_{i}"] = column.min(), column.max()
         if kind == "integer":

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxmodel.stats.sandwich import FULL_LEVERAGE, small_sample_factor
-from cxmodel.tables.reduction.cross_products import AT_MOST_ONE, CrossProducts
+from cxmodel.tables.reduction.cross_products import CrossProducts
 from cxmodel.tables.reduction.exact_sums import Term, constant, cross_sums, total_sums
 from cxmodel.tables.reduction.rows import CompleteRows
 from cxmodel.tables.reduction.solving import half_inverse
@@ -131,14 +131,12 @@ def likelihood_step(
         *[f"z{j}" for j in range(p)], v=table["w"] * table["v0"], r=table["w"] * table["r0"]
     )
     sizes = largest_sizes(rows.session, weighted.select("v", "r"), rows.n_used)
-    terms = {
-        f"z{j}": Term(weighted[f"z{j}"] * weighted["r"], sizes["r"] * AT_MOST_ONE) for j in range(p)
-    }
+    terms = {f"z{j}": Term(weighted[f"z{j}"] * weighted["r"], sizes["r"]) for j in range(p)}
     gradient = total_sums(rows.session, weighted, terms, rows.n_used)
     information = cross_sums(
         rows.session,
         weighted,
-        {name: AT_MOST_ONE for name in terms},
+        dict.fromkeys(terms, 1.0),
         rows.n_used,
         weight=("v", sizes["v"]),
         never={(f"z{i}", f"z{j}") for i, j in moments.design.exclusive()},
