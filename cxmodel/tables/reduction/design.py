@@ -16,7 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxmodel.tables.reduction import exact_sums
-from cxmodel.tables.reduction.exact_sums import constant, power_of_two_scale, total_sums
+from cxmodel.tables.reduction.exact_sums import (
+    computed_once,
+    constant,
+    power_of_two_scale,
+    total_sums,
+)
 from cxmodel.tables.reduction.rows import CompleteRows, levels_of
 
 if TYPE_CHECKING:
@@ -227,7 +232,7 @@ class StandardDesign:
             found["w"] = rows.table[rows.weight].cast("float64")
         if rows.customer is not None:
             found["customer"] = rows.table[rows.customer]
-        return rows.table.select(**found)
+        return computed_once(rows.session, rows.table.select(**found))
 
     def exclusive(self) -> set[tuple[int, int]]:
         """Pairs of columns that are never both other than 0: two levels of one key."""

@@ -75,6 +75,20 @@ def constant(value: float) -> ir.FloatingScalar:
     return ibis.literal(repr(float(value))).cast("float64")
 
 
+def computed_once(session: Session, table: ir.Table) -> ir.Table:
+    """Keep PostgreSQL from writing the columns of a step into every place that uses them.
+
+    It would compute a residual anew for each of hundreds of products: minutes, not seconds. A window
+    function in the step forbids that; its column is not asked for, and so not computed. Other
+    engines keep a step as it is, and DuckDB would compute the window.
+    """
+    import ibis
+
+    if session.name != "postgres":
+        return table
+    return table.mutate(fence=ibis.row_number()).select(*table.columns)
+
+
 def steps(bound: float, n_terms: int, limbs: int, total: float | None = None) -> list[float]:
     """Give the step of each limb, powers of two from coarse to fine.
 

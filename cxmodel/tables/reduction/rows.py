@@ -169,7 +169,7 @@ def complete_rows(
         raise SchemaError(f"The weight {weight!r} is text. Weights are positive numbers.")
     view = table.select(**{name: _as_number(table[name], kinds[name]) for name in wanted})
     facts = session.one_row(_look(view, kinds))
-    undefined = [name for i, name in enumerate(wanted) if _is_nan(facts.get(f"high_{i}"))]
+    undefined = [name for i, name in enumerate(wanted) if _holds_nan(facts, i, kinds[name])]
     if undefined:
         view = view.mutate(**{name: _nan_to_null(view[name]) for name in undefined})
         facts = session.one_row(_look(view, kinds))
@@ -239,9 +239,12 @@ def _as_number(column: ir.Value, kind: Kind) -> ir.Value:
     return column.cast("int64" if kind == "integer" else "float64")
 
 
-def _is_nan(value: float | None) -> bool:
-    # Every engine holds NaN to be the greatest number, so that one in a column is its maximum.
-    return value is not None and math.isnan(value)
+def _holds_nan(facts: dict[str, Any], i: int, kind: Kind) -> bool:
+    """Say whether a column holds NaN: engines take it for the greatest number, so its maximum."""
+    if kind != "real" or not facts[f"known_{i}"]:
+        return False
+    # From Spark a NaN arrives as nothing.
+    return facts[f"high_{i}"] is None or math.isnan(facts[f"high_{i}"])
 
 
 def _nan_to_null(column: ir.FloatingColumn) -> ir.FloatingColumn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +10,13 @@ from numpy.typing import NDArray
 
 from cxmodel.stats.sandwich import FULL_LEVERAGE, small_sample_factor
 from cxmodel.tables.reduction.cross_products import CrossProducts
-from cxmodel.tables.reduction.exact_sums import Term, constant, cross_sums, total_sums
+from cxmodel.tables.reduction.exact_sums import (
+    Term,
+    computed_once,
+    constant,
+    cross_sums,
+    total_sums,
+)
 from cxmodel.tables.reduction.rows import CompleteRows
 from cxmodel.tables.reduction.solving import half_inverse
 
@@ -104,9 +109,9 @@ def robust_meat(
     coefficients = checked_coefficients(moments, coefficients)
     table = with_residuals(rows, moments, coefficients, mean)
     if kind in ("HC2", "HC3"):
-        table = _with_leverage(table, moments)
+        table = _with_leverage(rows.session, table, moments)
         table = _divided(table, coefficients.shape[1], kind)
-    scores = score_table(table, coefficients.shape)
+    scores = score_table(rows.session, table, coefficients.shape)
     bounds = largest_sizes(rows.session, scores, rows.n_used)
     matrix = cross_sums(rows.session, scores, bounds, rows.n_used)
     return Meat(matrix=matrix, kind=kind, n_obs=rows.n_used)
@@ -179,10 +184,10 @@ def with_residuals(
     for k in range(q):
         level, found[f"v{k}"] = _mean_and_variance(table[f"f{k}"], mean)
         found[f"r{k}"] = table[f"y{k}"] - level
-    return table.select(*kept, **found)
+    return computed_once(rows.session, table.select(*kept, **found))
 
 
-def score_table(table: ir.Table, shape: tuple[int, ...], keep: Sequence[str] = ()) -> ir.Table:
+def score_table(session: Session, table: ir.Table, shape: tuple[int, ...]) -> ir.Table:
     """Compute scores ``s{k}_{j} = w r_k z_j``, outcome by outcome."""
     p, q = shape
     scores = {
@@ -190,7 +195,7 @@ def score_table(table: ir.Table, shape: tuple[int, ...], keep: Sequence[str] = (
         for k in range(q)
         for j in range(p)
     }
-    return table.select(*keep, **scores)
+    return computed_once(session, table.select(**scores))
 
 
 def largest_sizes(session: Session, table: ir.Table, n_rows: int) -> dict[str, float]:
@@ -238,7 +243,7 @@ def _greatest(value: ir.FloatingValue, least: float) -> ir.FloatingValue:
     return ibis.ifelse(value < constant(least), constant(least), value)
 
 
-def _with_leverage(table: ir.Table, moments: CrossProducts) -> ir.Table:
+def _with_leverage(session: Session, table: ir.Table, moments: CrossProducts) -> ir.Table:
     """Add ``h``, the leverage: w times the squared length of z in orthonormal columns."""
     kept, half = half_inverse(moments.zwz)
     turned = {}
@@ -248,13 +253,13 @@ def _with_leverage(table: ir.Table, moments: CrossProducts) -> ir.Table:
             part = table[f"z{kept[j]}"] * constant(half[j, k])
             value = part if value is None else value + part
         turned[f"q{k}"] = value
-    table = table.select(*table.columns, **turned)
+    table = computed_once(session, table.select(*table.columns, **turned))
     total = None
     for name in turned:
         square = table[name] * table[name]
         total = square if total is None else total + square
     kept_columns = [c for c in table.columns if c not in turned]
-    return table.select(*kept_columns, h=table["w"] * total)
+    return computed_once(session, table.select(*kept_columns, h=table["w"] * total))
 
 
 def _divided(table: ir.Table, q: int, kind: RobustKind) -> ir.Table:
