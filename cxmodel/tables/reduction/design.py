@@ -159,7 +159,9 @@ class Factor:
         column = rows.table[self.column]
         known = rows.ranges[self.column]
         if self.level is not None:
-            value = ibis.ifelse(column == ibis.literal(self.level), constant(1), constant(0))
+            real = isinstance(self.level, float)
+            level = constant(self.level) if real else ibis.literal(self.level)
+            value = ibis.ifelse(column == level, constant(1), constant(0))
         elif known.kind == "integer" and known.high - known.low < _WIDE:
             value = (column - ibis.literal(int(self.origin), "int64")).cast("float64")
         elif self.origin:

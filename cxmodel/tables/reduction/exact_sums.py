@@ -6,7 +6,7 @@ then each addition is exact, and order cannot matter. What rounding leaves is su
 a finer step, a second limb. This is the pre-rounded sum of Demmel & Nguyen (2015), "Parallel
 reproducible summation", IEEE Transactions on Computers 64(7).
 
-With n terms of size at most b, L limbs are off by at most n b 2^-(L (49 - log2 n)); errors of
+With n terms of size at most b, L limbs are off by at most n b 2^-(L (50 - log2 n)); errors of
 single terms cancel, so that the root of n stands for n. Adding and then taking off 1.5 x 2^52 steps
 rounds to the step. That is plain IEEE arithmetic, so DuckDB, PostgreSQL and Spark agree to the last
 bit. Sums whose terms all lie below 1e-210 are held to be 0.
@@ -37,11 +37,12 @@ MAX_ROWS = 2**40
 TWO_LIMBS_UP_TO = 2**20
 """Rows up to which a matrix of sums gets two limbs; beyond, its diagonal bounds the rest."""
 
-SUMS_PER_QUERY = 600
+SUMS_PER_QUERY = 400
 """Sums in one query: a text of some 100 kB, which every engine plans in under a second."""
 
-# 51 bits for |sum| / step: the rounding constant must exceed every term by one more.
-_BITS = 51
+# No sum may pass 2^52 steps, and no term 2^51: the rounding constant must exceed it.
+_SUM_BITS = 52
+_TERM_BITS = 51
 # Rounding may take a term past its bound by a hair.
 _HAIR = 1 + 2.0**-40
 
@@ -78,9 +79,9 @@ def constant(value: float) -> ir.FloatingScalar:
 def computed_once(session: Session, table: ir.Table) -> ir.Table:
     """Keep PostgreSQL from writing the columns of a step into every place that uses them.
 
-    It would compute a residual anew for each of hundreds of products: minutes, not seconds. A window
-    function in the step forbids that; its column is not asked for, and so not computed. Other
-    engines keep a step as it is, and DuckDB would compute the window.
+    It would compute a residual anew for each of hundreds of products: minutes, not seconds. A
+    window function in the step forbids that; its column is not asked for, and so not computed.
+    Other engines keep a step as it is, and DuckDB would compute the window.
     """
     import ibis
 
@@ -94,7 +95,7 @@ def steps(bound: float, n_terms: int, limbs: int, total: float | None = None) ->
 
     Examples
     --------
-    >>> steps(1.0, 1024, 2) == [2.0**-40, 2.0**-81]
+    >>> steps(1.0, 1024, 2) == [2.0**-41, 2.0**-83]
     True
     """
     if n_terms > MAX_ROWS:
@@ -103,12 +104,15 @@ def steps(bound: float, n_terms: int, limbs: int, total: float | None = None) ->
             "Reduce the table in parts."
         )
     most = n_terms * bound if total is None else min(total, n_terms * bound)
-    most = max(most, bound) * _HAIR
+    most = max(most, bound)
     found: list[float] = []
     for _ in range(limbs):
-        step = _power_of_two_above(most) * 2.0**-_BITS
+        step = max(
+            _power_of_two_above(most * _HAIR) * 2.0**-_SUM_BITS,
+            _power_of_two_above(bound * _HAIR) * 2.0**-_TERM_BITS,
+        )
         found.append(step)
-        most = max(n_terms, 1) * step / 2 * _HAIR
+        most, bound = max(n_terms, 1) * step / 2, step / 2
     return found
 
 
@@ -212,7 +216,7 @@ def cross_sums(
 
     Up to 2^20 rows every sum has two limbs. Beyond, the sums of squares come first, with two; by
     Cauchy and Schwarz they bound all others so closely that one limb is off by about
-    ``sqrt(n) 2^-54`` of ``sqrt(S_jj S_kk)``: 1e-13 at 10 million rows.
+    ``sqrt(n) 2^-53`` of ``sqrt(S_jj S_kk)``: 4e-13 at 10 million rows.
 
     Parameters
     ----------

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Kind = Literal["integer", "real", "text"]
 
+LARGEST = 1e100
+"""Numbers beyond this are refused: their squares would leave the doubles."""
+
 _LOW_BITS = 2**31 - 1
 
 
@@ -150,7 +153,7 @@ def complete_rows(
     SchemaError
         If a column is missing or is of a type that is neither number nor text.
     DataError
-        If a number is infinite, or a weight is not positive.
+        If a number is infinite or beyond 1e100, or a weight is not positive.
 
     Examples
     --------
@@ -180,7 +183,7 @@ def complete_rows(
         view = view.filter([view[name].notnull() for name in missing])
         facts = session.one_row(_look(view, kinds))
     ranges = {name: _range_of(facts, i, kinds[name]) for i, name in enumerate(wanted)}
-    _refuse_infinite(session, view, ranges)
+    _refuse_boundless(session, view, ranges)
     if weight is not None and facts["n"]:
         _refuse_weights(session, view, weight, ranges[weight])
     return CompleteRows(
@@ -281,20 +284,23 @@ def _range_of(facts: dict[str, Any], i: int, kind: Kind) -> Range:
     return Range(kind=kind, low=int(low), high=int(high), mean=Fraction(total, int(facts["n"])))
 
 
-def _refuse_infinite(session: Session, view: ir.Table, ranges: dict[str, Range]) -> None:
+def _refuse_boundless(session: Session, view: ir.Table, ranges: dict[str, Range]) -> None:
     import ibis
 
-    suspects = [n for n, r in ranges.items() if math.isinf(r.low) or math.isinf(r.high)]
+    suspects = [n for n, r in ranges.items() if max(abs(r.low), abs(r.high)) > LARGEST]
     if not suspects:
         return
     counts = session.one_row(
         view.aggregate(
-            **{f"n_{i}": ibis.ifelse(view[n].isinf(), 1, 0).sum() for i, n in enumerate(suspects)}
+            **{
+                f"n_{i}": ibis.ifelse(view[n].abs() > ibis.literal(LARGEST), 1, 0).sum()
+                for i, n in enumerate(suspects)
+            }
         )
     )
     seen = ", ".join(f"{n!r} in {int(counts[f'n_{i}']):,}" for i, n in enumerate(suspects))
     raise DataError(
-        f"Numbers are infinite: {seen} rows. "
+        f"Numbers are infinite or beyond {LARGEST:g}: {seen} rows. "
         "Correct them at the source, or make them null: null rows are left out and counted."
     )
 

@@ -174,3 +174,11 @@ def test_too_many_columns_and_repeated_names_are_refused(session):
 def test_names_say_what_columns_are():
     product = Product(Numeric("rating"), Centred(Level("segment", "small")))
     assert product.name == "rating x segment[small] - mean"
+
+
+def test_levels_of_numbers_that_no_decimal_holds(session):
+    frame = pd.DataFrame({"k": [0.1, 0.1 + 0.2, 0.3], "y": [1.0, 5.0, 9.0]})
+    rows = complete_rows(session, session.register(frame), ["k", "y"])
+    solution = solved(cross_products(rows, [Intercept(), *dummies(rows, "k")], ["y"]))
+    # 0.3 comes before 0.1 + 0.2 = 0.30000000000000004
+    assert solution.coefficients.ravel() == pytest.approx([1.0, 8.0, 4.0], rel=1e-14)

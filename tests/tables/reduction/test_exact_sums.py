@@ -30,9 +30,11 @@ def test_small_whole_numbers_are_added_exactly(session):
 
 def test_steps_leave_room_for_every_partial_sum():
     first, second = steps(1.0, 1000, 2)
-    # 1000 terms of one step less than 2^53 steps in all, and the rest fits under the next
+    # 1000 terms of 1 stay under 2^52 steps in all, and so does what rounding leaves of them
     assert 1000 * 1.0 / first <= 2**52
     assert 1000 * (first / 2) / second <= 2**52
+    # one term, which is its own sum, stays under 2^51: else the constant would not round it
+    assert 1.0 / steps(1.0, 1, 1)[0] <= 2**51
     assert math.log2(first) == int(math.log2(first))
 
 
@@ -46,8 +48,8 @@ def test_large_and_small_terms_against_correctly_rounded_sums(session):
     values = rng.normal(size=5_000) * 10.0 ** rng.uniform(-6, 6, 5_000)
     bound = float(np.abs(values).max())
     error = abs(total(session, values, bound) - math.fsum(values))
-    # the stated bound n b 2^-(2 (49 - log2 n)), and one rounding of the result
-    allowed = 5_000 * bound * 2.0 ** -(2 * (49 - math.log2(5_000)))
+    # the stated bound n b 2^-(2 (50 - log2 n)), and one rounding of the result
+    allowed = 5_000 * bound * 2.0 ** -(2 * (50 - math.log2(5_000)))
     assert error <= allowed + abs(math.fsum(values)) * 2**-52
 
 

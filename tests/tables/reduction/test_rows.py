@@ -61,10 +61,14 @@ def test_columns_may_be_called_anything(session):
     assert rows.missing == {'sel"ect': 1}
 
 
-def test_infinite_numbers_are_refused_and_named(session):
-    table = session.register(pd.DataFrame({"a": [1.0, np.inf, -np.inf, np.nan], "b": [1.0] * 4}))
-    with pytest.raises(DataError, match=r"Numbers are infinite: 'a' in 2 rows\. Correct them"):
+def test_infinite_and_boundless_numbers_are_refused_and_named(session):
+    frame = pd.DataFrame({"a": [1.0, np.inf, -np.inf, np.nan], "b": 1.0, "c": [1e120, 1, 2, 3]})
+    table = session.register(frame)
+    message = r"infinite or beyond 1e\+100: 'a' in 2 rows\. Correct them"
+    with pytest.raises(DataError, match=message):
         complete_rows(session, table, ["a", "b"])
+    with pytest.raises(DataError, match=r"'c' in 1 rows"):
+        complete_rows(session, table, ["c"])
 
 
 @pytest.mark.parametrize(("bad", "smallest"), [(0.0, "0"), (-2.0, "-2")])
