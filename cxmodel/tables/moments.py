@@ -37,7 +37,6 @@ from cxmodel.tables.reduction.design import (
     Level,
     Numeric,
     Product,
-    StandardDesign,
     Term,
     dummies,
     interacted_design,
@@ -46,6 +45,7 @@ from cxmodel.tables.reduction.route import Need, Route, choose_route
 from cxmodel.tables.reduction.rows import CompleteRows, Range, complete_rows, levels_of
 from cxmodel.tables.reduction.second_pass import Meat, Step, likelihood_step, robust_meat
 from cxmodel.tables.reduction.solving import Solution, solve
+from cxmodel.tables.reduction.standard import StandardDesign
 
 __all__ = [
     "MAX_CELLS",

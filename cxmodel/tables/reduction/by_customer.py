@@ -18,7 +18,7 @@ from cxmodel.tables.reduction.cross_products import (
     CrossProducts,
     cross_products_of,
 )
-from cxmodel.tables.reduction.design import Intercept, StandardDesign, standard_design
+from cxmodel.tables.reduction.design import Intercept
 from cxmodel.tables.reduction.design import Term as DesignTerm
 from cxmodel.tables.reduction.exact_sums import (
     Term,
@@ -35,6 +35,7 @@ from cxmodel.tables.reduction.second_pass import (
     largest_sizes,
     with_residuals,
 )
+from cxmodel.tables.reduction.standard import StandardDesign, standard_design
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

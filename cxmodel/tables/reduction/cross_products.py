@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cxmodel.tables.reduction.design import StandardDesign, Term, standard_design
+from cxmodel.tables.reduction.design import Term
 from cxmodel.tables.reduction.exact_sums import Term as SumTerm
 from cxmodel.tables.reduction.exact_sums import cross_sums, total_sums
 from cxmodel.tables.reduction.rows import CompleteRows
+from cxmodel.tables.reduction.standard import StandardDesign, standard_design
 
 Floats = NDArray[np.float64]
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
 from cxmodel.errors import DataError, SchemaError, nearest
+from cxmodel.tables.reduction.exact_sums import constant
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -293,7 +294,7 @@ def _refuse_boundless(session: Session, view: ir.Table, ranges: dict[str, Range]
     counts = session.one_row(
         view.aggregate(
             **{
-                f"n_{i}": ibis.ifelse(view[n].abs() > ibis.literal(LARGEST), 1, 0).sum()
+                f"n_{i}": ibis.ifelse(view[n].abs() > constant(LARGEST), 1, 0).sum()
                 for i, n in enumerate(suspects)
             }
         )

@@ -10,7 +10,7 @@ from scipy.linalg import cho_solve, solve_triangular
 
 from cxmodel.errors import InsufficientDataError
 from cxmodel.stats.linear import upper_cholesky
-from cxmodel.tables.reduction.design import StandardDesign
+from cxmodel.tables.reduction.standard import StandardDesign
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

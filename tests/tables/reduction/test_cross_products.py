@@ -19,10 +19,10 @@ from cxmodel.tables.reduction.design import (
     Product,
     dummies,
     interacted_design,
-    standard_design,
 )
 from cxmodel.tables.reduction.rows import complete_rows
 from cxmodel.tables.reduction.solving import Solution, solve
+from cxmodel.tables.reduction.standard import standard_design
 
 
 def solved(moments: CrossProducts) -> Solution:
