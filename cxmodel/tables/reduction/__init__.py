@@ -1,0 +1,1 @@
+"""Observations reduced where they lie: exact sums, cells, cross-products, sums by customer."""
