@@ -27,10 +27,16 @@ class PostgresSession(Session):
     shown: ClassVar[str] = "PostgreSQL"
 
     def _compute(self, name: str, expr: ibis.Table) -> None:
-        query = self.sql_of(expr)
-        columns = ", ".join(self.quoted(column) for column in expr.columns)
+        # Under the types that Ibis states: PostgreSQL adds whole numbers up to decimals, for one.
+        kinds = self.backend.compiler.type_mapper
+        columns = ", ".join(
+            f"CAST({self.quoted(column)} AS {kinds.to_string(kind)}) AS {self.quoted(column)}"
+            for column, kind in expr.schema().items()
+        )
         quoted = self.quoted(name)
-        self._execute(f"CREATE TEMPORARY TABLE {quoted} ({columns}) AS {query}")
+        self._execute(
+            f"CREATE TEMPORARY TABLE {quoted} AS SELECT {columns} FROM ({self.sql_of(expr)}) AS rows"
+        )
         # Nobody else gathers statistics of temporary tables, and without them plans are guesses.
         self._execute(f"ANALYZE {quoted}")
 

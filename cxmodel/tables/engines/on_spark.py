@@ -68,7 +68,11 @@ class SparkSession(Session):
         return self.backend._session
 
     def _compute(self, name: str, expr: ibis.Table) -> None:
-        frame = self.spark.sql(self.sql_of(expr)).persist()
+        from ibis.backends.pyspark.datatypes import PySparkSchema
+
+        # Under the types that Ibis states: Spark numbers rows in 32 bits, for one.
+        stated = PySparkSchema.from_ibis(expr.schema())
+        frame = self.spark.sql(self.sql_of(expr)).to(stated).persist()
         self._persisted[name] = frame
         frame.count()
         frame.createOrReplaceTempView(name)

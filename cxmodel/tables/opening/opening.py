@@ -120,8 +120,7 @@ class _Reading:
             # Rows of a query come in no order of their own: they are numbered by their values.
             order = list(raw.columns) if self.opened.order is None else self.opened.order
             numbers = ibis.row_number().over(ibis.window(order_by=list(order) or None))
-            # Spark numbers rows in 32 bits, whatever Ibis says.
-            raw = raw.mutate(row_number=(numbers + 1).cast("int64"))
+            raw = raw.mutate(row_number=numbers + 1)
         raw = raw.drop(*(self.opened.order or ()))
         if self._is_read_once:
             return run_reading(lambda: session.keep(raw, f"{self.spec.kind}_raw"), self.shown)
