@@ -14,12 +14,13 @@ import pandas as pd
 
 from cxmodel.errors import ConfigError, SchemaError, nearest
 from cxmodel.tables.auditing.audit import ResponseCounts, count_reasons, label_responses
+from cxmodel.tables.contracts import EARLIEST, LATEST
 from cxmodel.tables.joining.arrow_columns import ArrowColumns, as_text, month_names
 from cxmodel.tables.joining.observation_frame import bands_of, dated_after_response
 from cxmodel.tables.observation_table import Observations, Windows, days_in_words
 from cxmodel.tables.opening.money import unit_digits
 from cxmodel.tables.times.calendar_days import Calendar
-from cxmodel.tables.times.zones import EARLIEST, LATEST, as_of_end
+from cxmodel.tables.times.zones import as_of_end
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

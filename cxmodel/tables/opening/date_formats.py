@@ -1,7 +1,8 @@
 """Decide how text dates without a stated format may be read: never by a guess.
 
 ISO 8601 is read as it stands, and so are forms that can be read in one way only (year first, or the
-month in letters). A date such as 03/04/2024 is refused, with the lines that would settle it.
+month in letters). A date such as 03/04/2024 is refused, with the lines that would settle it; so is
+a column in two formats, and one of numbers.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from cxmodel.errors import SchemaError
 from cxmodel.tables.engines.engine import Session
-from cxmodel.tables.opening.contracts import ask
-from cxmodel.tables.opening.convert import Where, count_if
-from cxmodel.tables.times.text_times import COMMON_FORMATS, ISO_8601, parse_formats
+from cxmodel.tables.opening.advice import number_as_time
+from cxmodel.tables.opening.convert import Where, count_if, first
+from cxmodel.tables.opening.one_pass import Rows, ask, first_of
+from cxmodel.tables.times.text_times import COMMON_FORMATS, ISO_8601, ISO_FORMATS, parse_formats
 from cxmodel.tables.times.zones import is_out_of_range
 
 if TYPE_CHECKING:
@@ -20,12 +22,11 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 _PEEK = 1000
+_DIGITS = r"^[ ]*[0-9]{9,19}[ ]*$"
 _NEEDS_ORDER = ("%d/", "%d-", "%d.", "%m/", "%m-")
 
 
-def settle_formats(
-    session: Session, raw: ibis.Table, value: ir.Value, where: Where, shown: str
-) -> tuple[str, ...]:
+def settle_formats(rows: Rows, value: ir.Value, where: Where) -> tuple[str, ...]:
     """Find how to read a text column for which no format is stated.
 
     Returns
@@ -38,12 +39,16 @@ def settle_formats(
     SchemaError
         If the text can be read in several ways, day first or month first.
     """
-    texts = raw.select(text=value)
+    session, shown = rows.session, rows.shown
+    texts = rows.table.select(text=value)
     given = texts.filter(texts.text.strip() != "")
     peek = given.limit(_PEEK)
     seen = ask(session, peek, {"iso": count_if(peek.text.re_search(ISO_8601))}, shown)
-    # Mostly ISO: whatever is not will be refused as such, with its row.
-    if 2 * int(seen["iso"]) >= int(seen["n_rows"]):
+    n_iso, n_seen = int(seen["iso"]), int(seen["n_rows"])
+    # Mostly ISO: whatever is not will be refused as such, with its row, if it is in no other form.
+    if 2 * n_iso >= n_seen:
+        if n_iso < n_seen:
+            _refuse_two_formats(session, given, where, shown)
         return ()
     likely = _fitting(session, peek, COMMON_FORMATS, shown)
     fitting = _fitting(session, given, likely, shown)
@@ -69,12 +74,69 @@ def _fits(text: Any, one: str) -> Any:
     return time.notnull() & ~is_out_of_range(time)
 
 
+def _refuse_two_formats(session: Session, given: ibis.Table, where: Where, shown: str) -> None:
+    """Refuse a column whose values are in one of two formats each, with an example of either."""
+    every = (*ISO_FORMATS, *COMMON_FORMATS)
+    usual = _commonest(session, given.limit(_PEEK), every, shown)
+    if not usual:
+        return
+    rest = given.filter(~_fits(given.text, usual[0]).fill_null(False))
+    others = _fitting(session, rest.limit(_PEEK), every, shown)
+    if not others:
+        return
+    counts = {
+        "n": count_if(_fits(given.text, usual[0])),
+        "one": _fits(given.text, usual[0]).ifelse(given.text, None).min(),
+        "other": _fits(given.text, others[0]).ifelse(given.text, None).min(),
+    }
+    seen = ask(session, given, counts, shown)
+    n_rest = int(seen["n_rows"]) - int(seen["n"])
+    pairs = [f'date_format = ["{one}", "{other}"]' for one in usual for other in others]
+    which = "Day or month first? Write" if len(pairs) > 1 else "Write"
+    raise SchemaError(
+        f"{where} holds text dates in two formats: {seen['n']:,} such as {seen['one']!r} and "
+        f"{n_rest:,} such as {seen['other']!r}. {which} {' or '.join(pairs[:4])}; each value must "
+        "match exactly one."
+    )
+
+
+def _commonest(
+    session: Session, given: ibis.Table, formats: tuple[str, ...], shown: str
+) -> tuple[str, ...]:
+    """Give the format that fits most values, with those that fit as many."""
+    counts = {f"n{i}": count_if(_fits(given.text, one)) for i, one in enumerate(formats)}
+    seen = ask(session, given, counts, shown)
+    most = max(int(seen[name]) for name in counts)
+    return tuple(one for i, one in enumerate(formats) if most and int(seen[f"n{i}"]) == most)
+
+
+def refuse_numbers(rows: Rows, value: ir.NumericValue, where: Where) -> SchemaError | None:
+    """Say what the numbers in a column of times may stand for; None where it has no number."""
+    number = value.cast("float64")
+    seen = ask(rows.session, rows.table, {"n": number.count()}, rows.shown)
+    if not seen["n"]:
+        return None
+    least, row = first_of(rows, number.notnull(), value)
+    return _numbers(where, int(seen["n"]), least, row)
+
+
+def _numbers(where: Where, n: int, value: Any, row: int | None) -> SchemaError:
+    return SchemaError(
+        f"{where} must hold times, but holds {n:,} number(s) ({first(str(value), row)}). "
+        f"{number_as_time(float(value), where.column)}"
+    )
+
+
 def _refusal(
     session: Session, given: ibis.Table, where: Where, fitting: tuple[str, ...], shown: str
 ) -> SchemaError:
-    seen = ask(session, given, {"first": given.text.first(), "low": given.text.min()}, shown)
-    example, n = seen["first"] or seen["low"], seen["n_rows"]
+    wanted = {"low": given.text.min(), "digits": count_if(given.text.re_search(_DIGITS))}
+    seen = ask(session, given, wanted, shown)
+    example, n = seen["low"], int(seen["n_rows"])
     if not fitting:
+        if seen["digits"] == n:
+            return _numbers(where, n, example.strip(), None)
+        _refuse_two_formats(session, given, where, shown)
         return SchemaError(
             f"{where} holds {n:,} value(s) that are no ISO 8601 times and of no common form "
             f"(first: {example!r}). State date_format, or mend them."

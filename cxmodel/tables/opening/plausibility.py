@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cxmodel.errors import ConfigError, CxModelError, JoinError, SchemaError
-from cxmodel.tables.engines.engine import Session
-from cxmodel.tables.opening.convert import count_if
+from cxmodel.tables.contracts import Contract
+from cxmodel.tables.opening.convert import Column, Note, count_if
 from cxmodel.tables.specs import SourceSpec
 from cxmodel.tables.times.zones import as_of_end
 
 if TYPE_CHECKING:
-    import ibis
-
     from cxmodel.tables.sources import Source, Sources
 
 _RECENT = dt.timedelta(days=30)
@@ -25,10 +23,62 @@ _AT = {"revenue": "booked_at", "subscriptions": "started_at", "surveys": "respon
 # -- Within one source ---------------------------------------------------------------------------
 
 
-def warnings_of(
-    session: Session, spec: SourceSpec, table: ibis.Table, facts: Mapping[str, Any]
-) -> tuple[str, ...]:
-    """List what a reader of the source should know.
+def notes_of(contract: Contract, columns: Mapping[str, Column], label: str) -> list[Note]:
+    """List what the contract of a source finds worth a warning.
+
+    Parameters
+    ----------
+    contract : Contract
+        The contract.
+    columns : mapping of str to Column
+        The columns that the source maps, converted.
+    label : str
+        How messages call the source.
+    """
+    values = {name: column.value for name, column in columns.items()}
+    known = [column for column in contract.columns if column.name in values]
+    return [
+        *(_missing(values[c.name], c.name, label) for c in known if c.counts_missing),
+        *(
+            _before(values[earlier], values[later], (earlier, later), label)
+            for earlier, later in contract.order
+            if earlier in values and later in values
+        ),
+        *(_below(values[c.name], c.name, c.low, label) for c in known if c.low is not None),
+        *(_in_future(values[c.name], c.name, label) for c in known if c.has_happened),
+    ]
+
+
+def _missing(value: Any, name: str, label: str) -> Note:
+    return Note(value.isnull(), lambda n, _: f"{label}: {n:,} row(s) have no {name}.")
+
+
+def _before(earlier: Any, later: Any, names: tuple[str, str], label: str) -> Note:
+    words = f"{names[1]} before {names[0]}"
+    return Note(later < earlier, lambda n, _: f"{label}: {n:,} row(s) have {words}.")
+
+
+def _below(value: Any, name: str, low: float, label: str) -> Note:
+    return Note(value < low, lambda n, _: f"{label}: {n:,} row(s) have {name} below {low:g}.")
+
+
+def _in_future(value: Any, name: str, label: str) -> Note:
+    import ibis
+
+    # The day of the run is over everywhere: clocks are up to twelve hours behind UTC.
+    today = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    end = today + dt.timedelta(days=1, hours=12)
+    return Note(
+        value >= ibis.timestamp(end),
+        lambda n, facts: (
+            f"{label}: {n:,} row(s) have {name} in the future (the latest: {facts[name]['high']}). "
+            "Rows after study.as_of are left out; check that it is the right column."
+        ),
+    )
+
+
+def warnings_of(spec: SourceSpec, facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """List what a reader of the source should know from its facts.
 
     Returns
     -------
@@ -37,8 +87,6 @@ def warnings_of(
     """
     return (
         *_low_ratings(spec, facts),
-        *_missing(spec, facts),
-        *_order_of_times(session, spec, table),
         *(
             f'{spec.label}.{name} was read as "{one}", the one way to read it. State date_format.'
             for name, one in facts["date_formats"].items()
@@ -56,31 +104,6 @@ def _low_ratings(spec: SourceSpec, facts: Mapping[str, Any]) -> list[str]:
         if rating.scale.statistic == "nps" and rating.scale.low == 0
         if facts[f"rating_{key}"]["n"] >= 100 and facts[f"rating_{key}"]["low"] >= 1
     ]
-
-
-def _missing(spec: SourceSpec, facts: Mapping[str, Any]) -> list[str]:
-    """Warn of rows of a ledger that count for nobody, for no day, or for nothing."""
-    wanted = {
-        "revenue": ("customer_id", "booked_at", "amount_units"),
-        "subscriptions": ("customer_id", "started_at", "monthly_units"),
-        "churn": ("customer_id", "churned_at"),
-        "customers": ("customer_id",),
-    }
-    return [
-        f"{spec.label}: {facts[name]['n_missing']:,} row(s) have no "
-        f"{name.replace('_units', '').replace('monthly', 'monthly_amount')}."
-        for name in wanted.get(spec.kind, ())
-        if facts[name]["n_missing"]
-    ]
-
-
-def _order_of_times(session: Session, spec: SourceSpec, table: ibis.Table) -> list[str]:
-    later = {"customers": "churned_at", "subscriptions": "ended_at"}.get(spec.kind)
-    if later is None or later not in table.columns or "started_at" not in table.columns:
-        return []
-    count = table.aggregate(n=count_if(table[later] < table.started_at))
-    n = session.one_row(count)["n"]
-    return [f"{spec.label}: {n:,} row(s) have {later} before started_at."] if n else []
 
 
 # -- Between sources -----------------------------------------------------------------------------
