@@ -131,7 +131,7 @@ SELECT ..., to_timestamp("at") AS "at" FROM ...'
 
 def _moment(since: dt.datetime, seconds: float) -> dt.datetime | None:
     """Give the moment so many seconds later, if it is one that data of customers may have."""
-    if not abs(seconds) < 1e11:
+    if not 0 < seconds < 1e10:
         return None
     moment = since + dt.timedelta(seconds=round(seconds))
     return moment if _LIKELY[0] <= moment < _LIKELY[1] else None

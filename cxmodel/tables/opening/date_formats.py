@@ -7,14 +7,16 @@ a column in two formats, and one of numbers.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from cxmodel.errors import SchemaError
 from cxmodel.tables.engines.engine import Session
 from cxmodel.tables.opening.advice import number_as_time
 from cxmodel.tables.opening.convert import Where, count_if, first
+from cxmodel.tables.opening.files import run_reading
 from cxmodel.tables.opening.one_pass import Rows, ask, first_of
-from cxmodel.tables.times.text_times import COMMON_FORMATS, ISO_8601, ISO_FORMATS, parse_formats
+from cxmodel.tables.times.text_times import COMMON_FORMATS, ISO_8601, formats_of, parse_formats
 from cxmodel.tables.times.zones import is_out_of_range
 
 if TYPE_CHECKING:
@@ -76,38 +78,44 @@ def _fits(text: Any, one: str) -> Any:
 
 def _refuse_two_formats(session: Session, given: ibis.Table, where: Where, shown: str) -> None:
     """Refuse a column whose values are in one of two formats each, with an example of either."""
-    every = (*ISO_FORMATS, *COMMON_FORMATS)
-    usual = _commonest(session, given.limit(_PEEK), every, shown)
-    if not usual:
+    pairs = []
+    for one in _commonest(_sample(session, given, shown)):
+        rest = given.filter(~_fits(given.text, one).fill_null(False))
+        others = _commonest(_sample(session, rest, shown), of_all=True)
+        pairs += [(one, other) for other in others]
+    if not pairs:
         return
-    rest = given.filter(~_fits(given.text, usual[0]).fill_null(False))
-    others = _fitting(session, rest.limit(_PEEK), every, shown)
-    if not others:
-        return
+    is_one, is_other = (_fits(given.text, form).fill_null(False) for form in pairs[0])
     counts = {
-        "n": count_if(_fits(given.text, usual[0])),
-        "one": _fits(given.text, usual[0]).ifelse(given.text, None).min(),
-        "other": _fits(given.text, others[0]).ifelse(given.text, None).min(),
+        "n": count_if(is_one),
+        "one": is_one.ifelse(given.text, None).min(),
+        "other": is_other.ifelse(given.text, None).min(),
     }
     seen = ask(session, given, counts, shown)
     n_rest = int(seen["n_rows"]) - int(seen["n"])
-    pairs = [f'date_format = ["{one}", "{other}"]' for one in usual for other in others]
     which = "Day or month first? Write" if len(pairs) > 1 else "Write"
+    listed = " or ".join(f'date_format = ["{one}", "{other}"]' for one, other in pairs[:4])
     raise SchemaError(
         f"{where} holds text dates in two formats: {seen['n']:,} such as {seen['one']!r} and "
-        f"{n_rest:,} such as {seen['other']!r}. {which} {' or '.join(pairs[:4])}; each value must "
-        "match exactly one."
+        f"{n_rest:,} such as {seen['other']!r}. {which} {listed}; each value must match exactly "
+        "one."
     )
 
 
-def _commonest(
-    session: Session, given: ibis.Table, formats: tuple[str, ...], shown: str
-) -> tuple[str, ...]:
-    """Give the format that fits most values, with those that fit as many."""
-    counts = {f"n{i}": count_if(_fits(given.text, one)) for i, one in enumerate(formats)}
-    seen = ask(session, given, counts, shown)
-    most = max(int(seen[name]) for name in counts)
-    return tuple(one for i, one in enumerate(formats) if most and int(seen[f"n{i}"]) == most)
+def _sample(session: Session, given: ibis.Table, shown: str) -> list[str]:
+    """Take the first texts in the order of the alphabet, so that it is the same ones every time."""
+    few = given.distinct().order_by("text").limit(_PEEK)
+    rows = run_reading(lambda: session.arrow(few), shown)
+    return [str(text) for text in rows["text"].to_pylist()]
+
+
+def _commonest(texts: list[str], *, of_all: bool = False) -> tuple[str, ...]:
+    """Give the format that fits most texts, or `of_all` of them, with those that fit as many."""
+    counts = Counter(form for text in texts for form in formats_of(text))
+    most = max(counts.values(), default=0)
+    if not most or (of_all and most < len(texts)):
+        return ()
+    return tuple(form for form, n in counts.items() if n == most)
 
 
 def refuse_numbers(rows: Rows, value: ir.NumericValue, where: Where) -> SchemaError | None:

@@ -219,8 +219,8 @@ def test_local_to_utc_agrees_with_zoneinfo(session, zone, moments):
         (
             [1_700_000_000],
             {},
-            r"must hold times, but holds 1 number\(s\) \(first: 1700000000, row 1\)\. It looks like "
-            r"seconds since 1970: 2023-11-14 22:13:20 UTC",
+            r"must hold times, but holds 1 number\(s\) \(first: 1700000000, row 1\)\. It looks "
+            r"like seconds since 1970: 2023-11-14 22:13:20 UTC",
         ),
         ([True], {}, r"must hold times, but is of type boolean"),
         (["9999-12-31"], {}, r"before 1900 or after 2199 \(first: '9999-12-31', row 1\)"),
