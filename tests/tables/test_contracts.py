@@ -52,15 +52,15 @@ def session() -> Iterator[Session]:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The questions that the engine was asked, each for one row of aggregates."""
+    """The questions that the engine was asked."""
     questions: list[str] = []
-    one_row = Session.one_row
+    arrow = Session.arrow
 
     def listening(session: Session, expr):
         questions.append(str(expr.columns))
-        return one_row(session, expr)
+        return arrow(session, expr)
 
-    monkeypatch.setattr(Session, "one_row", listening)
+    monkeypatch.setattr(Session, "arrow", listening)
     return questions
 
 

@@ -7,6 +7,7 @@ a column in two formats, and one of numbers.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,14 @@ from cxmodel.tables.opening.advice import number_as_time
 from cxmodel.tables.opening.convert import Where, count_if, first
 from cxmodel.tables.opening.files import run_reading
 from cxmodel.tables.opening.one_pass import Rows, ask, first_of
-from cxmodel.tables.times.text_times import COMMON_FORMATS, ISO_8601, formats_of, parse_formats
+from cxmodel.tables.times.text_times import (
+    COMMON_FORMATS,
+    ISO_8601,
+    ISO_FORMATS,
+    fits,
+    formats_of,
+    parse_formats,
+)
 from cxmodel.tables.times.zones import is_out_of_range
 
 if TYPE_CHECKING:
@@ -44,16 +52,15 @@ def settle_formats(rows: Rows, value: ir.Value, where: Where) -> tuple[str, ...]
     session, shown = rows.session, rows.shown
     texts = rows.table.select(text=value)
     given = texts.filter(texts.text.strip() != "")
-    peek = given.limit(_PEEK)
-    seen = ask(session, peek, {"iso": count_if(peek.text.re_search(ISO_8601))}, shown)
-    n_iso, n_seen = int(seen["iso"]), int(seen["n_rows"])
+    # In Python: on an engine 75 formats at once are an expression that takes it a minute to read.
+    peek = _texts(session, given.limit(_PEEK), shown)
+    n_iso = sum(bool(re.search(ISO_8601, text)) for text in peek)
     # Mostly ISO: whatever is not will be refused as such, with its row, if it is in no other form.
-    if 2 * n_iso >= n_seen:
-        if n_iso < n_seen:
+    if 2 * n_iso >= len(peek):
+        if n_iso < len(peek):
             _refuse_two_formats(session, given, where, shown)
         return ()
-    likely = _fitting(session, peek, COMMON_FORMATS, shown)
-    fitting = _fitting(session, given, likely, shown)
+    fitting = _fitting(session, given, _of_all(peek, COMMON_FORMATS), shown)
     ordered = [one for one in fitting if one.startswith(_NEEDS_ORDER)]
     if fitting and not ordered:
         return fitting[:1]
@@ -81,7 +88,7 @@ def _refuse_two_formats(session: Session, given: ibis.Table, where: Where, shown
     pairs = []
     for one in _commonest(_sample(session, given, shown)):
         rest = given.filter(~_fits(given.text, one).fill_null(False))
-        others = _commonest(_sample(session, rest, shown), of_all=True)
+        others = _of_all(_sample(session, rest, shown), (*ISO_FORMATS, *COMMON_FORMATS))
         pairs += [(one, other) for other in others]
     if not pairs:
         return
@@ -102,19 +109,28 @@ def _refuse_two_formats(session: Session, given: ibis.Table, where: Where, shown
     )
 
 
-def _sample(session: Session, given: ibis.Table, shown: str) -> list[str]:
-    """Take the first texts in the order of the alphabet, so that it is the same ones every time."""
-    few = given.distinct().order_by("text").limit(_PEEK)
-    rows = run_reading(lambda: session.arrow(few), shown)
+def _texts(session: Session, given: ibis.Table, shown: str) -> list[str]:
+    rows = run_reading(lambda: session.arrow(given), shown)
     return [str(text) for text in rows["text"].to_pylist()]
 
 
-def _commonest(texts: list[str], *, of_all: bool = False) -> tuple[str, ...]:
-    """Give the format that fits most texts, or `of_all` of them, with those that fit as many."""
+def _sample(session: Session, given: ibis.Table, shown: str) -> list[str]:
+    """Take the first texts in the order of the alphabet, so that it is the same ones every time."""
+    return _texts(session, given.distinct().order_by("text").limit(_PEEK), shown)
+
+
+def _of_all(texts: list[str], formats: tuple[str, ...]) -> tuple[str, ...]:
+    """Keep the formats that fit every text; none where there is no text."""
+    left = formats if texts else ()
+    for text in texts:
+        left = tuple(form for form in left if fits(text, form))
+    return left
+
+
+def _commonest(texts: list[str]) -> tuple[str, ...]:
+    """Give the format that fits most texts, with those that fit as many."""
     counts = Counter(form for text in texts for form in formats_of(text))
     most = max(counts.values(), default=0)
-    if not most or (of_all and most < len(texts)):
-        return ()
     return tuple(form for form, n in counts.items() if n == most)
 
 

@@ -45,10 +45,11 @@ def formats_of(text: str) -> tuple[str, ...]:
     >>> formats_of("31/12/2026"), formats_of("2026-01-31 10:00Z")
     (('%d/%m/%Y',), ('%Y-%m-%d %H:%M%z',))
     """
-    return tuple(form for form in (*ISO_FORMATS, *COMMON_FORMATS) if _fits(text, form))
+    return tuple(form for form in (*ISO_FORMATS, *COMMON_FORMATS) if fits(text, form))
 
 
-def _fits(text: str, form: str) -> bool:
+def fits(text: str, form: str) -> bool:
+    """Say whether a text fits a format, and is a time that data of customers may have."""
     try:
         year = dt.datetime.strptime(text.strip(), form).year
     except ValueError:
