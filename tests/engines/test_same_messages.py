@@ -9,6 +9,7 @@ import pytest
 
 from cxmodel.scales import CSAT5, NPS
 from cxmodel.tables.engines.engine import Session
+from cxmodel.tables.opening.plausibility import worth_a_look
 from cxmodel.tables.sources import check_sources, open_sources
 from cxmodel.tables.specs import RatingSpec, SourceSpec
 
@@ -105,6 +106,15 @@ def test_a_table_without_order_is_refused_in_the_same_words(name, other, duckdb_
     expected = on(duckdb_session)
     assert "row" not in expected[0][0]
     assert on(other) == expected
+
+
+def test_keys_spelt_in_two_ways_are_told_in_the_same_words(other, duckdb_session):
+    specs = [answers(customer_id=["a", "B", "07 "]), stay(customer_id=["a", "b", "7.0"])]
+    for session in (duckdb_session, other):
+        assert worth_a_look(open_sources(specs, session), None) == [
+            "2 customer_id(s) of sources.surveys are in sources.customers only in another spelling "
+            "('07 ' against '7.0'): they count as other people. Make the two alike with sql."
+        ]
 
 
 def test_columns_with_strange_names_are_carried(other, duckdb_session):

@@ -13,6 +13,8 @@ from cxmodel.tables.specs import SourceSpec
 from cxmodel.tables.times.zones import as_of_end
 
 if TYPE_CHECKING:
+    import ibis
+
     from cxmodel.tables.sources import Source, Sources
 
 _RECENT = dt.timedelta(days=30)
@@ -151,12 +153,57 @@ def _first_time(sources: Sources) -> dt.datetime | None:
 
 
 def worth_a_look(sources: Sources, as_of: dt.date | None) -> list[str]:
-    """List the warnings of every source, and a ledger that fades out before `as_of`."""
+    """List the warnings of every source, keys spelt in two ways, and a ledger that fades out."""
     found = [line for source in sources.by_kind.values() for line in source.facts["warnings"]]
+    surveys = sources.get("surveys")
+    people = sources.get("customers") or sources.get("revenue")
+    if surveys is not None and people is not None and "customer_id" in surveys.columns:
+        found.extend(spelt_in_two_ways(surveys, people))
     ledger = sources.get("revenue")
     if ledger is not None:
         found.extend(fading(ledger, as_of))
     return found
+
+
+def spelt_in_two_ways(surveys: Source, people: Source) -> list[str]:
+    """Warn of customers who are in both tables, but whose key is not written in the same way.
+
+    Capitals, blanks around the key, leading zeros and a trailing ``.0`` are what is looked for.
+    """
+    keys = _keys(surveys, 1).union(_keys(people, 0))
+    keys = keys.group_by(["key", "plain"]).aggregate(
+        ours=keys.is_ours.max(), theirs=(1 - keys.is_ours).max()
+    )
+    is_lost, is_theirs = (keys.ours == 1) & (keys.theirs == 0), keys.theirs == 1
+    alike = keys.group_by("plain").aggregate(
+        n_met=(keys.ours * keys.theirs).sum(),
+        n_lost=count_if(is_lost),
+        n_theirs=keys.theirs.sum(),
+        lost=is_lost.ifelse(keys.key, None).min(),
+        found=is_theirs.ifelse(keys.key, None).min(),
+    )
+    is_spelt_otherwise = (alike.n_lost > 0) & (alike.n_theirs > 0)
+    counts = alike.aggregate(
+        n_met=alike.n_met.sum(), n_lost=is_spelt_otherwise.ifelse(alike.n_lost, 0).sum()
+    )
+    seen = surveys.session.one_row(counts)
+    # Where no key meets at all, that is a breach of its own.
+    if not seen["n_met"] or not seen["n_lost"]:
+        return []
+    first = surveys.session.one_row(alike.filter(is_spelt_otherwise).order_by("lost").limit(1))
+    return [
+        f"{seen['n_lost']:,} customer_id(s) of {surveys.label} are in {people.label} only in "
+        f"another spelling ({first['lost']!r} against {first['found']!r}): they count as other "
+        "people. Make the two alike with sql."
+    ]
+
+
+def _keys(source: Source, is_ours: int) -> ibis.Table:
+    """List the keys of a source, each once, with what is left of them in one spelling."""
+    key = source.table.customer_id
+    plain = key.strip().lower().re_replace("[.]0+$", "").re_replace("^0+", "")
+    ids = source.table.filter(key.notnull()).select(key=key, plain=plain).distinct()
+    return ids.mutate(is_ours=is_ours)
 
 
 def fading(ledger: Source, as_of: dt.date | None = None) -> list[str]:
