@@ -49,7 +49,7 @@ def run(
     with make_progress(quiet=options.quiet) as progress:
         results = Study.from_toml(config).run(only=only, progress=progress)
         with progress.stage("write") as stage:
-            audit = results.to_dict()["audit"]
+            audit = results.to_dict().get("audit", {})
             if "n_observations" in audit:
                 stage.rows(audit["n_observations"])
             results.write(target, report=report, keep_observations=keep_observations)
