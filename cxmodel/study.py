@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cxmodel.progress import Progress
     from cxmodel.tables.engines.engine import Session
     from cxmodel.tables.observation_table import Observations
-    from cxmodel.tables.sources import Source, Sources
+    from cxmodel.tables.sources import Inspection, Source, Sources
 
 STAGES = (
     "kpis",
@@ -86,25 +86,42 @@ class Study:
         warnings : list of str
             What it would accept, but a reader should know.
         """
+        found = self.inspect()
+        return found.breaches, found.warnings
+
+    def inspect(self, *, progress: Progress | None = None) -> Inspection:
+        """Check configuration and data only, and count the rows of each source.
+
+        Parameters
+        ----------
+        progress : Progress, optional
+            Told about each stage.
+
+        Returns
+        -------
+        Inspection
+            The rows of each source, and what `validate` returns. Its tables are closed.
+        """
         from cxmodel.study_sources import check_named_columns, groupable_columns
-        from cxmodel.tables.sources import open_what_can_be
+        from cxmodel.tables.sources import inspect_sources
 
         config = self.config
         with _connect(config) as session:
-            sources, breaches, warnings = open_what_can_be(
+            found = inspect_sources(
                 _specs(config),
                 session,
                 tables=_tables(config),
                 base_dir=config.base_dir,
                 currency=config.study.currency,
                 as_of=config.study.as_of,
+                stage=None if progress is None else progress.stage,
             )
-            if set(sources.by_kind) == set(config.sources.given):  # else columns are unknown
+            if set(found.sources.by_kind) == set(config.sources.given):  # else columns are unknown
                 try:
-                    check_named_columns(config, groupable_columns(config, sources))
+                    check_named_columns(config, groupable_columns(config, found.sources))
                 except ConfigError as error:
-                    breaches.append(error)
-        return breaches, warnings
+                    found.breaches.append(error)
+        return found
 
     def run(
         self, *, only: Collection[str] | None = None, progress: Progress | None = None
@@ -179,15 +196,14 @@ def _open(config: StudyConfig, session: Session, progress: Progress) -> Sources:
     from cxmodel.study_sources import check_named_columns, groupable_columns
     from cxmodel.tables.sources import open_sources
 
-    with progress.stage("reading tables") as stage:
-        sources = open_sources(
-            _specs(config),
-            session,
-            tables=_tables(config),
-            base_dir=config.base_dir,
-            currency=config.study.currency,
-        )
-        stage.rows(sum(source.n_rows for source in sources.by_kind.values()))
+    sources = open_sources(
+        _specs(config),
+        session,
+        tables=_tables(config),
+        base_dir=config.base_dir,
+        currency=config.study.currency,
+        stage=progress.stage,
+    )
     check_named_columns(config, groupable_columns(config, sources))
     return sources
 

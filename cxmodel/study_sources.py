@@ -43,13 +43,18 @@ def source_specs(config: StudyConfig) -> tuple[SourceSpec, ...]:
             data=_data(given[kind]),
             columns=given[kind].columns,
             date_format=given[kind].date_format,
-            time_zone=given[kind].time_zone or config.study.time_zone,
+            time_zone=given[kind].time_zone or _stated_zone(config),
             sheet=given[kind].sheet,
             **_of_its_kind(given[kind]),
         )
         for kind in KINDS
         if kind in given
     )
+
+
+def _stated_zone(config: StudyConfig) -> str | None:
+    """Give the zone that the file states for the study; None where it is the default."""
+    return config.study.time_zone if "time_zone" in config.study.model_fields_set else None
 
 
 def _data(source: SourceConfig) -> str | TableName | Query:

@@ -161,7 +161,8 @@ class StageRunner:
     def _kpis(self) -> dict[str, Any] | NotRun:
         from cxmodel.study_kpis import kpi_rows
 
-        with self.progress.stage("KPIs"):
+        with self.progress.stage("KPIs") as stage:
+            stage.rows(self._n_rows("surveys", "observations", "interactions", "invitations"))
             rows, missing = kpi_rows(self.config, self.sources, self._as_of)
         if not rows:
             reasons = "; ".join(f"{kpi}: {found.reason}" for kpi, found in missing.items())
@@ -219,7 +220,8 @@ class StageRunner:
         if isinstance(lift, NotRun):
             return NotRun(f"it needs the lift of revenue: {lift.reason}")
         curve = self._retention_fit
-        with self.progress.stage("programmes"):
+        with self.progress.stage("programmes") as stage:
+            stage.rows(len(self.config.programmes))
             rows = programme_rows(
                 self.config,
                 lift,
@@ -261,10 +263,15 @@ class StageRunner:
         }
 
     def _inputs(self) -> list[dict[str, Any]]:
-        return [
-            {"table": kind, "n_rows": source.n_rows, "fingerprint": source.fingerprint()}
-            for kind, source in sorted(self.sources.by_kind.items())
-        ]
+        with self.progress.stage("fingerprints") as stage:
+            stage.rows(self._n_rows(*self.sources.by_kind))
+            return [
+                {"table": kind, "n_rows": source.n_rows, "fingerprint": source.fingerprint()}
+                for kind, source in sorted(self.sources.by_kind.items())
+            ]
+
+    def _n_rows(self, *kinds: str) -> int:
+        return sum(source.n_rows for kind in kinds if (source := self.sources.get(kind)))
 
     def audit_section(self) -> dict[str, Any]:
         """Give section ``audit``: every response, and the money, accounted for."""

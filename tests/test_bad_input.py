@@ -107,6 +107,30 @@ CASES: dict[str, tuple[Change, str]] = {
     "absurd amount": (cell("transactions", 3, "amount", "1e30"), r"beyond.*1e30"),
     "huge amounts": (column("transactions", "amount", lambda t: 9e13), r"amount.*beyond"),
     "thousands separator": (cell("transactions", 3, "amount", "1,234.56"), r"thousands"),
+    "a decimal comma": (
+        cell("transactions", 3, "amount", "1.234,56"),
+        r"1 amount.*first: '1\.234,56', row 4.*it would be read as 1234\.56",
+    ),
+    "a currency sign": (
+        cell("transactions", 3, "amount", "$12.50"),
+        r"Leave out the currency sign.*it would be read as 12\.50",
+    ),
+    "epoch milliseconds": (
+        column("transactions", "paid_at", lambda t: 1_756_512_000_000),
+        r"paid_at.*milliseconds since 1970: 2025-08-30 00:00:00 UTC",
+    ),
+    "two formats of dates": (
+        column("surveys", "answered_at", lambda t: ["2025-08-30", "30/08/2025"] * 250),
+        r"two formats: 250 such as '2025-08-30' and 250 such as '30/08/2025'.*date_format = \[",
+    ),
+    "times with and without a zone": (
+        column("surveys", "answered_at", lambda t: ["2025-08-30T10:00Z", "2025-08-30 10:00"] * 250),
+        r"250 time\(s\) with a distance from UTC and 250 without.*time_zone = ",
+    ),
+    "a column of an attribute that is not there": (
+        setting('["segment"]', '["segmant"]'),
+        r"no column 'segmant'.*Did you mean 'segment'",
+    ),
     "an attribute that is the key": (attribute("customer_id"), r"'customer_id'.*Rename it"),
     "an attribute that is the rating": (attribute("rating"), r"'rating'.*Rename it"),
     "an attribute in capitals": (attribute("Responded_At"), r"'Responded_At'.*Rename it"),
@@ -315,14 +339,117 @@ def test_an_unknown_stage_is_refused(company: Company, capsys: pytest.CaptureFix
     assert "'lift'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["n", "total", "select", "months", 'a"; DROP TABLE x; --', "a\nb"])
-def test_an_attribute_may_have_a_strange_name(name: str, company: Company) -> None:
-    attribute(name)(company)
-    company.tables = {kind: table.head(3_000) for kind, table in company.tables.items()}
-    arguments = ["run", str(company.write()), "--out", str(company.folder / "out")]
-    assert main([*arguments, "--only", "kpis,lift", "--quiet", "--report", "none"]) == 0
-    results = json.loads((company.folder / "out" / "results.json").read_text())
-    assert {name: "small"} in [row["group"] for row in results["kpis"]["rows"]]
+STRANGE = [
+    "n",
+    "total",
+    "select",
+    "months",
+    "order",
+    "Group By",
+    'a"; DROP TABLE x; --',
+    "a\nb",
+    "d.o.t",
+    "back`tick",
+    "it's",
+    "%d {x} $y",
+    "Größe ж 名",
+    "long " * 39 + "names",
+]
+HOSTILE = ["=1+1", "<script>alert(1)</script>", "'; DROP TABLE customers; --", "{{x}} ${HOME} %s"]
+
+
+def test_attributes_with_strange_names_and_values_come_through_the_whole_study(
+    company: Company,
+) -> None:
+    import csv
+
+    customers = company.tables["customers"]
+    for i, name in enumerate(STRANGE):
+        levels = [HOSTILE[(i + k) % len(HOSTILE)] for k in range(2)]
+        customers[name] = [levels[(j >> (i % 7)) % 2] for j in range(len(customers))]
+    listed = json.dumps(STRANGE, ensure_ascii=False)
+    company.replace('attributes = ["segment"]', f"attributes = {listed}")
+    company.replace('by = ["segment"]', f"by = {listed}")
+    out = company.folder / "out"
+    arguments = ["run", str(company.write()), "--out", str(out), "--report", "none", "--quiet"]
+    assert main([*arguments, "--keep-observations"]) == 0
+    results = json.loads((out / "results.json").read_text())
+    groups = [row["group"] for row in results["kpis"]["rows"]]
+    for i, name in enumerate(STRANGE):
+        for k in range(2):
+            assert {name: HOSTILE[(i + k) % len(HOSTILE)]} in groups
+    kept = pd.read_parquet(out / "observations.parquet")
+    assert set(STRANGE) <= set(kept.columns)
+    with (out / "tables" / "kpis.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    told = "\n".join(row["group"] for row in rows)
+    for name in STRANGE:
+        assert name.strip() in told
+    assert not [cell for row in rows for cell in row.values() if cell[:1] in "=+@" and cell[:1]]
+
+
+@pytest.mark.parametrize("name", ["My Orders", "select", "Größe", "a.b", "o'clock", 'say "so"'])
+def test_a_table_may_have_a_strange_name(name: str, company: Company) -> None:
+    key = json.dumps(name, ensure_ascii=False)
+    quoted = '"' + name.replace('"', '""') + '"'
+    sql = f"SELECT cust, paid_at, amount FROM {quoted}"
+    company.replace(
+        "[sources.surveys]\n", f'[tables]\n{key} = "transactions.csv"\n[sources.surveys]\n'
+    )
+    by_name = f"table = {key}"
+    for place in (by_name, f"sql = '''{sql}'''"):
+        toml = company.toml
+        company.replace('path = "transactions.csv"', place)
+        assert main(["validate", str(company.write()), "--quiet"]) == 0
+        company.toml = toml
+
+
+def test_validate_lists_the_rows_of_each_source(
+    company: Company, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = company.write()
+    assert main(["validate", str(config), "--quiet"]) == 0
+    said = capsys.readouterr()
+    n_bookings = len(company.tables["transactions"])
+    assert said.out.splitlines() == [
+        "sources.surveys: 500 rows",
+        "sources.customers: 500 rows",
+        f"sources.revenue: {n_bookings:,} rows",
+        f"{config}: settings and data are as declared.",
+    ]
+
+
+def test_validate_counts_the_rows_of_a_source_that_is_refused(
+    company: Company, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cell("surveys", 7, "recommend", 11)(company)
+    cell("transactions", 3, "paid_at", "2150-01-01")(company)
+    company.replace("customers.csv", "people.csv")
+    assert main(["validate", str(company.write())]) == 2
+    said = capsys.readouterr()
+    assert said.out.splitlines()[:2] == ["sources.surveys: 500 rows", "sources.customers: not read"]
+    assert "ScaleError: 1 rating lies outside NPS 0-10 (first: 11, row 8)" in said.err
+    assert "SourceError: people.csv does not exist." in said.err
+    assert "Warning: sources.revenue: 1 row(s) have booked_at in the future" in said.err
+
+
+def test_every_stage_shows_its_rows(company: Company, capsys: pytest.CaptureFixture[str]) -> None:
+    out = company.folder / "out"
+    assert main(["run", str(company.write()), "--out", str(out), "--report", "none"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    n_bookings = len(company.tables["transactions"])
+    for begin in (
+        "reading surveys: 500 rows, ",
+        "reading customers: 500 rows, ",
+        f"reading revenue: {n_bookings:,} rows, ",
+        "observations: ",
+        "KPIs: 500 rows, ",
+        "lift of revenue: ",
+        "programmes: 1 rows, ",
+        "write: ",
+    ):
+        assert any(line.startswith(begin) for line in lines), begin
+    assert all(" rows, " in line for line in lines if line.endswith(" s"))
 
 
 def test_a_folder_below_a_file_is_refused_before_anything_runs(

@@ -28,6 +28,7 @@ from cxmodel.study_sources import (
     table_files,
     windows_of,
 )
+from cxmodel.tables.sources import Inspection
 from cxmodel.tables.specs import Query, TableName
 
 CONFIG = '[sources.surveys]\npath = "nps.csv"\nratings.nps = { column = "score", scale = "nps" }\n'
@@ -216,7 +217,10 @@ def test_validate_tells_breaches_and_warnings(
     config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found: list[Any] = [SchemaError("no column 'a'"), ScaleError("14 ratings")]
-    monkeypatch.setattr(study.Study, "validate", lambda self: (found, ["few bookings"]))
+    rows = {"sources.surveys": 1200, "sources.churn": None}
+    none: Any = None
+    inspection = Inspection(sources=none, n_rows=rows, breaches=found, warnings=["few bookings"])
+    monkeypatch.setattr(study.Study, "inspect", lambda self, **options: inspection)
     assert cli.main(["validate", "acme.toml"]) == 2
     said = capsys.readouterr()
     assert said.err.splitlines() == [
@@ -224,7 +228,7 @@ def test_validate_tells_breaches_and_warnings(
         "SchemaError: no column 'a'",
         "ScaleError: 14 ratings",
     ]
-    assert said.out == ""
+    assert said.out == "sources.surveys: 1,200 rows\nsources.churn: not read\n"
     found.clear()
     assert cli.main(["validate", "acme.toml"]) == 0
     assert capsys.readouterr().out.endswith("settings and data are as declared.\n")

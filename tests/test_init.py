@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxmodel.config import StudyConfig, load_config
-from cxmodel.errors import OutputError, SourceError
+from cxmodel.errors import EngineError, OutputError, SourceError
 from cxmodel.init_config import draft_config, init_config
 from cxmodel.init_config.draft import hide_password, toml_key, toml_text
 from cxmodel.init_config.words import in_order, words
@@ -334,10 +334,95 @@ def test_tables_of_an_engine(tmp_path: Path) -> None:
         )
     url = f"duckdb:///{database}"
     raw = tomllib.loads(draft_config([url], tmp_path).text)
-    assert raw["engine"] == {"url": url}
+    assert raw["engine"] == {"url": "duckdb:///warehouse.duckdb"}
     assert raw["sources"]["surveys"]["table"] == "answers"
     with pytest.raises(SourceError, match="Give one URL of an engine, or files"):
         draft_config([url, "x.csv"], tmp_path)
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Path:
+    """A DuckDB file with tables in two schemas, one with blanks in its name."""
+    database = tmp_path / "warehouse.db"
+    with duckdb.connect(str(database)) as con:
+        con.execute("CREATE SCHEMA crm")
+        con.execute(
+            "CREATE TABLE \"My Answers\" AS SELECT 'C' || i AS customer_id, "
+            "DATE '2026-01-01' AS answered_at, i % 11 AS nps FROM range(30) t(i)"
+        )
+        con.execute(
+            "CREATE TABLE crm.orders AS SELECT i AS order_id, 'C' || i AS customer_id, "
+            "DATE '2026-01-01' AS ordered_at FROM range(30) t(i)"
+        )
+        con.execute(
+            "CREATE VIEW crm.payments AS "
+            "SELECT i % 30 AS order_id, 5.5 AS amount FROM range(40) t(i)"
+        )
+    return database
+
+
+def test_tables_of_every_schema_are_looked_at_and_joined(warehouse: Path) -> None:
+    from cxmodel.study import Study
+
+    folder = warehouse.parent
+    draft = draft_config([f"duckdb:///{warehouse}"], folder)
+    raw = tomllib.loads(draft.text)
+    assert raw["engine"] == {"url": "duckdb:///warehouse.db"}
+    assert raw["sources"]["surveys"]["table"] == "My Answers"
+    assert 'LEFT JOIN "crm"."orders"' in raw["sources"]["revenue"]["sql"]
+    (folder / "cxmodel.toml").write_text(decided(draft.text))
+    found = Study.from_toml(folder / "cxmodel.toml").inspect()
+    assert found.n_rows == {"sources.surveys": 30, "sources.revenue": 40}
+    assert found.breaches == []
+
+
+def test_the_url_of_a_file_is_relative_to_the_configuration(
+    warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(warehouse.parent)
+    (warehouse.parent / "below").mkdir()
+    for folder, address in ((".", "warehouse.db"), ("below", str(warehouse))):
+        draft = draft_config(["duckdb:///warehouse.db"], folder)
+        assert tomllib.loads(draft.text)["engine"] == {"url": f"duckdb:///{address}"}
+
+
+def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"DuckDB cannot be opened: .*does not exist"):
+        draft_config([f"duckdb:///{tmp_path / 'none.db'}"], tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_simulated_company_is_recognised(tmp_path: Path) -> None:
+    from cxmodel.datasets import simulate
+
+    simulate(n_customers=200, seed=1).write(tmp_path)
+    truth = tomllib.loads((tmp_path / "cxmodel.toml").read_text())["sources"]
+    guessed = tomllib.loads(decided(draft_config([str(tmp_path)], tmp_path).text))["sources"]
+    for kind, source in truth.items():
+        columns = {
+            rating["column"]: rating["scale"] for rating in source.pop("ratings", {}).values()
+        }
+        found = guessed[kind].pop("ratings", {}).values()
+        assert {rating["column"]: rating["scale"] for rating in found} == columns
+        assert guessed[kind] == source
+
+
+def test_a_second_file_of_the_same_columns_is_more_of_the_same(tmp_path: Path) -> None:
+    guess(tmp_path, orders_2025=ORDERS, orders_2026=ORDERS)
+    draft = draft_config([str(tmp_path)], tmp_path)
+    assert "it looks like more of sources.revenue" in draft.summary[-1]
+    assert "UNION ALL" in draft.summary[-1]
+
+
+def test_what_is_known_once_it_is_over_is_no_control(tmp_path: Path) -> None:
+    rows = "".join(
+        f"{i},{('Yes', 'No')[i % 2]},{('Price', '')[i % 2]},{('Churned', 'Stayed')[i % 2]},{i % 9},"
+        f"{i % 5 + 1}\n"
+        for i in range(80)
+    )
+    header = "Customer ID,Churn Label,Churn Reason,Customer Status,Visits,Satisfaction Score"
+    _, raw = guess(tmp_path, telco=f"{header}\n{rows}")
+    assert raw["sources"]["observations"]["ignore"] == ["Churn Reason", "Customer Status"]
 
 
 def test_a_folder_is_its_files_and_paths_are_relative_to_the_file(tmp_path: Path) -> None:
@@ -383,6 +468,19 @@ def test_olist_leaves_the_person_to_be_decided(data_dir: Path, tmp_path: Path) -
     config = load(tmp_path, text)
     assert config.sources.revenue is not None
     assert config.sources.revenue.amount == "payment_value"
+
+
+def test_what_leaks_the_label_of_ibm_telco_is_ignored(data_dir: Path, tmp_path: Path) -> None:
+    config = load(tmp_path, draft_config([str(data_dir / "ibm_telco")], tmp_path).text)
+    assert config.sources.observations is not None
+    leaks = {"Churn Score", "Churn Category", "Churn Reason", "Customer Status", "CLTV"}
+    assert leaks | {"Total Revenue"} <= set(config.sources.observations.ignore)
+    assert "Contract" not in config.sources.observations.ignore
+
+
+def test_two_years_of_online_retail_are_one_ledger(data_dir: Path, tmp_path: Path) -> None:
+    draft = draft_config([str(data_dir / "online_retail")], tmp_path)
+    assert "it looks like more of sources.revenue" in draft.summary[-1]
 
 
 def test_ravenstack_dates_are_day_first(data_dir: Path, tmp_path: Path) -> None:

@@ -48,6 +48,9 @@ def run(
     check_target(target)
     with make_progress(quiet=options.quiet) as progress:
         results = Study.from_toml(config).run(only=only, progress=progress)
-        with progress.stage("write"):
+        with progress.stage("write") as stage:
+            audit = results.to_dict().get("audit", {})
+            if "n_observations" in audit:
+                stage.rows(audit["n_observations"])
             results.write(target, report=report, keep_observations=keep_observations)
     click.echo(short_answer(results.to_dict(), target, report=report))

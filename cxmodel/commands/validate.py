@@ -6,24 +6,30 @@ from pathlib import Path
 
 import click
 
-from cxmodel.commands.options import FILE, Command
+from cxmodel.commands.options import FILE, Command, Options
 
 
 @click.command(cls=Command)
 @click.argument("config", metavar="CXMODEL.TOML", type=FILE)
-def validate(config: Path) -> None:
+@click.pass_obj
+def validate(options: Options, config: Path) -> None:
     """Check the settings and the data; every breach is shown at once."""
     from cxmodel.errors import ValidationError
+    from cxmodel.progress import make_progress
     from cxmodel.study import Study
 
-    breaches, warnings = Study.from_toml(config).validate()
-    for warning in warnings:
+    study = Study.from_toml(config)
+    with make_progress(quiet=options.quiet) as progress:
+        found = study.inspect(progress=progress)
+    for label, n_rows in found.n_rows.items():
+        click.echo(f"{label}: {'not read' if n_rows is None else f'{n_rows:,} rows'}")
+    for warning in found.warnings:
         click.echo(f"Warning: {warning}", err=True)
     undecided = _undecided(config)
-    if breaches:
+    if found.breaches:
         if undecided:
             click.echo(undecided, err=True)
-        raise ValidationError(breaches)
+        raise ValidationError(found.breaches)
     click.echo(f"{config}: settings and data are as declared.")
     if undecided:
         click.echo(undecided)

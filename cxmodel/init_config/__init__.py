@@ -61,8 +61,9 @@ def init_config(
     file = Path(out)
     if file.exists():
         raise OutputError(f"{file} exists and is not overwritten. Name another file with --out.")
-    with (progress or NoProgress()).stage("look at tables"):
+    with (progress or NoProgress()).stage("look at tables") as stage:
         draft = draft_config(sources, base=file.parent)
+        stage.rows(draft.n_rows)
     try:
         with file.open("x", encoding="utf-8", newline="\n") as stream:
             stream.write(draft.text)

@@ -10,8 +10,9 @@ from typing import Any
 
 from cxmodel.init_config.keys import Key, Step
 from cxmodel.init_config.kinds import Guess
-from cxmodel.init_config.profile import Look, Table, quoted
+from cxmodel.init_config.profile import Look, Table, quoted, quoted_table
 from cxmodel.init_config.ratings import Rating
+from cxmodel.init_config.words import words
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _COMMENT_AT = 44
@@ -68,10 +69,11 @@ def _commented(text: str, comment: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A guessed configuration: its text, and what was recognised in a few lines."""
+    """A guessed configuration: its text, what was recognised in a few lines, the rows looked at."""
 
     text: str
     summary: tuple[str, ...]
+    n_rows: int = 0
 
     @property
     def n_decisions(self) -> int:
@@ -121,7 +123,8 @@ def write_draft(plan: Plan) -> Draft:
         list(_not_used(plan)),
     ]
     text = "\n\n".join("\n".join(part) for part in parts if part) + "\n"
-    return Draft(text=text, summary=tuple(_summary(plan)))
+    n_rows = sum(table.n_rows for table in plan.look.tables)
+    return Draft(text=text, summary=tuple(_summary(plan)), n_rows=n_rows)
 
 
 def _study(plan: Plan) -> Iterator[str]:
@@ -197,7 +200,7 @@ def _hides_a_choice(guess: Guess) -> bool:
 def _key_name(key: Key, guess: Guess) -> str:
     """Name a key in the SQL so that it is not taken without a decision."""
     is_hidden = _hides_a_choice(guess) and key.column == "customer_id"
-    return f"{key.table}_customer_id" if is_hidden else key.column
+    return f"{key.table.replace('.', '_')}_customer_id" if is_hidden else key.column
 
 
 def select_statement(guess: Guess, tables: Mapping[str, Table]) -> str:
@@ -224,16 +227,16 @@ def select_statement(guess: Guess, tables: Mapping[str, Table]) -> str:
     own = [*(rating.column for rating in guess.ratings), *guess.attributes]
     columns += [_qualified(here, column) for column in own]
     joins = [
-        f"LEFT JOIN {quoted(step.table)}\n  ON {_qualified(step.before, step.column)} = "
+        f"LEFT JOIN {quoted_table(step.table)}\n  ON {_qualified(step.before, step.column)} = "
         f"{_qualified(step.table, step.column)}"
         for step in _steps(guess, tables)
     ]
     listed = ",\n  ".join(dict.fromkeys(columns))
-    return "\n".join([f"SELECT\n  {listed}\nFROM {quoted(here)}", *joins])
+    return "\n".join([f"SELECT\n  {listed}\nFROM {quoted_table(here)}", *joins])
 
 
 def _qualified(table: str, column: str) -> str:
-    return f"{quoted(table)}.{quoted(column)}"
+    return f"{quoted_table(table)}.{quoted(column)}"
 
 
 def _source(guess: Guess, plan: Plan) -> Iterator[str]:
@@ -367,13 +370,26 @@ def _unused(plan: Plan) -> Iterator[tuple[Table, str]]:
         if name in used:
             continue
         kinds = [guess.kind for guess in plan.others if guess.table.name == name]
-        if kinds:
+        like = [g.kind for g in plan.chosen if g.kind in kinds and _is_alike(g.table, table)]
+        if like:
+            yield (
+                table,
+                f"it looks like more of sources.{like[0]}. If it holds other rows, and none of "
+                "them twice, select both with UNION ALL in its sql",
+            )
+        elif kinds:
             could = " or ".join(dict.fromkeys(kinds))
             yield table, f"could be {could}, but another table fits better"
         elif not table.of_kind("date"):
             yield table, "it has no column of dates, nor attributes of customers"
         else:
             yield table, "no column was recognised as a rating, an amount or a contact"
+
+
+def _is_alike(one: Table, other: Table) -> bool:
+    """Say whether two tables have most of their columns in common, as two years of a ledger do."""
+    mine, theirs = ({"".join(sorted(words(n))) for n in table.names} for table in (one, other))
+    return 2 * len(mine & theirs) > max(len(mine), len(theirs))
 
 
 def _summary(plan: Plan) -> Iterator[str]:

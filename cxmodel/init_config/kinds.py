@@ -116,7 +116,7 @@ def guess_kinds(table: Table, keys: Sequence[Key], joined: Sequence[Table]) -> l
 
 
 def _label_fits(table: Table, wanted: frozenset[str]) -> float:
-    return 3.0 if words(table.name) & wanted else 0.0
+    return 3.0 if words(table.label) & wanted else 0.0
 
 
 def _ends(keys: Sequence[Key]) -> bool:
@@ -150,7 +150,7 @@ def _invitations(table: Table, keys: tuple[Key, ...], joined: Sequence[Table]) -
     chooser = Chooser(table)
     if not _ends(keys) or not chooser.take("invited_at", w.INVITED, "date"):
         return None
-    if not words(table.name) & w.INVITATION_WORDS and chooser.score < 2:
+    if not words(table.label) & w.INVITATION_WORDS and chooser.score < 2:
         return None
     score = chooser.score + _label_fits(table, w.INVITATION_WORDS)
     return Guess(
@@ -160,7 +160,7 @@ def _invitations(table: Table, keys: tuple[Key, ...], joined: Sequence[Table]) -
 
 def _churn(table: Table, keys: tuple[Key, ...], joined: Sequence[Table]) -> Guess | None:
     chooser = Chooser(table)
-    is_named = bool(words(table.name) & w.CHURN_DATE)
+    is_named = bool(words(table.label) & w.CHURN_DATE)
     if not _ends(keys) or not is_named:
         return None
     if not chooser.take("churned_at", w.CHURNED, "date"):
@@ -232,7 +232,7 @@ def _interactions(table: Table, keys: tuple[Key, ...], joined: Sequence[Table]) 
     chooser.take("resolve_by", w.RESOLVE_BY, "date")
     _first_response(chooser)
     _handling(chooser)
-    if len(chooser.picks) < 2 and not words(table.name) & w.TICKET_WORDS:
+    if len(chooser.picks) < 2 and not words(table.label) & w.TICKET_WORDS:
         return None
     chooser.take("stage", w.STAGE, "text")
     chooser.take("agent", w.AGENT, "text")
@@ -281,7 +281,7 @@ def _customers(table: Table, keys: tuple[Key, ...], joined: Sequence[Table]) -> 
     chooser.take("started_at", w.SIGNED_UP, "date")
     chooser.take("churned_at", w.CHURNED, "date")
     attributes = _attributes(table, {pick.column for pick in chooser.picks})
-    is_named = words(table.name) & w.CUSTOMER_WORDS
+    is_named = words(table.label) & w.CUSTOMER_WORDS
     if not (chooser.picks or attributes or is_named):
         return None
     if any(column.kind == "text" for column in table.columns) or chooser.picks:
@@ -358,7 +358,7 @@ def _outcomes(chooser: Chooser) -> None:
 
 
 def _ignored(table: Table, taken: set[str], keys: set[str]) -> tuple[str, ...]:
-    """List what is no control: totals to date, places, names, contact details, ids."""
+    """List what is no control: outcomes, totals to date, places, names, contact details, ids."""
     return tuple(
         column.name
         for column in table.columns
@@ -368,6 +368,9 @@ def _ignored(table: Table, taken: set[str], keys: set[str]) -> tuple[str, ...]:
 
 def _is_no_control(column: Column) -> bool:
     found = words(column.name)
+    # "Churn Reason", or a status of which one is "Churned": known only once it is over
+    if found & w.CHURN or any(words(level) & w.CHURN for level in column.levels):
+        return True
     if column.kind == "number":
         return bool(found & (w.TOTAL_TO_DATE | w.PLACES))
     return bool(found & (w.PERSONAL | w.PLACES)) and column.n_distinct > _MAX_ATTRIBUTE_LEVELS

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from cxmodel.errors import CxModelError, EngineError, SourceError
 from cxmodel.init_config.words import words
 from cxmodel.tables.engines.engine import Engine, Session, connect
+from cxmodel.tables.engines.trouble import engine_errors, engine_words
 
 if TYPE_CHECKING:
     import ibis
 
 MAX_ROWS = 200_000
+SAMPLE_ROWS = 50_000
+MAX_TABLES = 100
 MAX_LEVELS = 50
 FILES = (".csv", ".tsv", ".parquet", ".pq", ".xlsx", ".xlsm", ".gz")
 
@@ -33,6 +36,7 @@ _DAYS: tuple[str, ...] = (
 _DAYS += ("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%Y", "%d-%B-%Y", "%d %b %Y", "%d %B %Y")
 _DAYS += ("%b %d, %Y", "%B %d, %Y", "%Y%m%d")
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
+_OF_THE_SYSTEM = re.compile(r"information_schema$|pg_|sys(tem)?$", re.IGNORECASE)
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?(Z|[+-]\d{2}:?\d{2})?")
 
 
@@ -83,6 +87,11 @@ class Table:
     kept: str = ""
     inner: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def label(self) -> str:
+        """Its own name, without that of its schema, which says nothing of this table."""
+        return self.name.rpartition(".")[2]
+
     def column(self, name: str) -> Column:
         """Give a column by its name."""
         return next(column for column in self.columns if column.name == name)
@@ -127,7 +136,7 @@ def look_at(sources: Sequence[str], session: Session, base: Path) -> Look:
     if urls and len(sources) > 1:
         raise SourceError("Give one URL of an engine, or files; not both together.")
     if urls:
-        return _look_at_engine(urls[0], session)
+        return _look_at_engine(urls[0], session, base)
     tables: list[Table] = []
     unread: list[tuple[str, str]] = []
     for file in _files(sources):
@@ -210,21 +219,67 @@ def _fresh_name(stem: str, taken: set[str]) -> str:
     return next(name for name in names if name not in taken)
 
 
-def _look_at_engine(url: str, session: Session) -> Look:
-    with connect(Engine(url)) as engine:
-        names = sorted(engine.backend.list_tables())
+def _look_at_engine(url: str, session: Session, base: Path) -> Look:
+    """Look at a sample of each table of an engine, and at the number of its rows."""
+    tables: list[Table] = []
+    unread: list[tuple[str, str]] = []
+    with connect(Engine(_for_reading(url))) as engine:
+        names = _tables_of(engine)
         if not names:
             raise EngineError("The engine holds no table. Check the database in the URL.")
-        tables = []
-        for name in names:
-            there = engine.backend.table(name)
-            n_rows = _count(engine, there)
-            rows = engine.arrow(there.limit(MAX_ROWS))
-            inner = {column: f"c{number}" for number, column in enumerate(rows.column_names)}
-            kept = session.register(rows.rename_columns(list(inner.values())), "look")
-            look = partial(_look_at_table, session, kept, inner, n_rows=n_rows)
-            tables.append(look(name=name, path=None, sheet=None))
-    return Look(tables=tuple(tables), unread=(), engine_url=url)
+        for name in names[:MAX_TABLES]:
+            try:
+                tables.append(_look_at_engine_table(engine, session, name))
+            except engine_errors() as error:
+                unread.append((name, engine_words(error)))
+            except CxModelError as error:
+                unread.append((name, str(error)))
+    unread += [(name, f"only {MAX_TABLES} tables are looked at") for name in names[MAX_TABLES:]]
+    if not tables:
+        raise SourceError("\n  ".join([f"{name}: {reason}" for name, reason in unread]))
+    return Look(tables=tuple(tables), unread=tuple(unread), engine_url=_relative_url(url, base))
+
+
+def _for_reading(url: str) -> str:
+    """Open a DuckDB file for reading alone: one that is not there must not be made."""
+    engine = Engine(url)
+    is_file = engine.name == "duckdb" and engine.address not in ("", ":memory:")
+    return f"{url}?access_mode=read_only" if is_file and not engine.parameters else url
+
+
+def _relative_url(url: str, base: Path) -> str:
+    """Make the file of a DuckDB relative to the configuration, as every other path is."""
+    engine = Engine(url)
+    if engine.name != "duckdb" or engine.address in ("", ":memory:"):
+        return url
+    return url.replace(engine.address, _relative(Path(engine.address), base), 1)
+
+
+def _tables_of(engine: Session) -> list[str]:
+    """List the tables of an engine: by name, those of other schemas as ``schema.table``."""
+    backend = engine.backend
+    found = sorted(engine.tables())
+    if hasattr(backend, "list_databases"):
+        schemas = engine.run(backend.list_databases)
+        own = engine.run(lambda: backend.current_database)
+        for schema in sorted(set(schemas) - {own}):
+            if not _OF_THE_SYSTEM.match(schema):
+                found += [f"{schema}.{name}" for name in sorted(engine.tables(schema))]
+    return found
+
+
+def _look_at_engine_table(engine: Session, session: Session, name: str) -> Table:
+    schema, _, last = name.rpartition(".")
+    database = schema or None
+    if database is None:
+        last = name
+    there = engine.run(lambda: engine.backend.table(last, database=database))
+    n_rows = _count(engine, there)
+    rows = engine.arrow(there.limit(SAMPLE_ROWS))
+    inner = {column: f"c{number}" for number, column in enumerate(rows.column_names)}
+    kept = session.register(rows.rename_columns(list(inner.values())), "look")
+    look = partial(_look_at_table, session, kept, inner, n_rows=n_rows)
+    return look(name=name, path=None, sheet=None)
 
 
 def _keep(session: Session, rows: ibis.Table) -> tuple[ibis.Table, int]:
@@ -273,6 +328,17 @@ def quoted(name: str) -> str:
     '"first name"'
     """
     return '"' + name.replace('"', '""') + '"'
+
+
+def quoted_table(name: str) -> str:
+    """Quote the name of a table for SQL, and that of its schema.
+
+    Examples
+    --------
+    >>> quoted_table("crm.My customers")
+    '"crm"."My customers"'
+    """
+    return ".".join(map(quoted, name.split(".")))
 
 
 def _text_of(column: str) -> str:

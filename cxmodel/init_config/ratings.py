@@ -106,10 +106,10 @@ def find_unnamed_ratings(table: Table, taken: Collection[str]) -> list[Rating]:
 
 def _may_hold_answers(table: Table) -> bool:
     """Say whether a table without a named question can be a survey: nothing else claims it."""
-    if words(table.name) & w.SURVEY_WORDS:
+    if words(table.label) & w.SURVEY_WORDS:
         return True
     others = w.CUSTOMER_WORDS | w.LEDGER_WORDS | w.TICKET_WORDS | w.SUBSCRIPTION_WORDS
-    is_other = words(table.name) & (others | w.INVITATION_WORDS | w.CHURN)
+    is_other = words(table.label) & (others | w.INVITATION_WORDS | w.CHURN)
     has_amount = any(words(column.name) & w.AMOUNT for column in table.of_kind("number"))
     has_flag = any(column.is_flag for column in table.columns)
     return not (is_other or has_amount or has_flag)

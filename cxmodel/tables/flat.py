@@ -18,6 +18,7 @@ from cxmodel.tables.auditing.audit import (
     label_responses,
 )
 from cxmodel.tables.auditing.questions import whole_numbers
+from cxmodel.tables.contracts import EARLIEST, LATEST
 from cxmodel.tables.joining.attributes import dated_after_response
 from cxmodel.tables.joining.columns import Kind, Written, stored_table, written
 from cxmodel.tables.joining.observation_frame import observation_frame
@@ -26,7 +27,7 @@ from cxmodel.tables.joining.stored import StoredObservations
 from cxmodel.tables.observation_table import Observations, Windows, days_in_words
 from cxmodel.tables.opening.money import unit_digits
 from cxmodel.tables.times.calendar_days import Calendar
-from cxmodel.tables.times.zones import EARLIEST, LATEST, as_of_end
+from cxmodel.tables.times.zones import as_of_end
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

@@ -29,7 +29,7 @@ def open_observations(
     touchpoints: Names = (),
     currency: str | None = None,
     date_format: Names = (),
-    time_zone: str = "UTC",
+    time_zone: str | None = None,
     sheet: str | None = None,
     engine: Engine | None = None,
 ) -> Source:
@@ -95,7 +95,7 @@ def read_observations(
     rating: str | None = None,
     as_of: dt.date | str | None = None,
     date_format: Names = (),
-    time_zone: str = "UTC",
+    time_zone: str | None = None,
     sheet: str | None = None,
     engine: Engine | None = None,
 ) -> Observations:
@@ -164,6 +164,6 @@ duration_months : str, optional
         windows=windows,
         outcome_days=None if windows is None else windows.outcome_days,
         as_of=dt.date.fromisoformat(as_of) if isinstance(as_of, str) else as_of,
-        time_zone=time_zone,
+        time_zone=source.time_zone,
         currency=currency,
     )

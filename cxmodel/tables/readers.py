@@ -38,7 +38,7 @@ def read_surveys(
     comment: str | None = None,
     attributes: Names = (),
     date_format: Names = (),
-    time_zone: str = "UTC",
+    time_zone: str | None = None,
     sheet: str | None = None,
     engine: Engine | None = None,
 ) -> Source:
@@ -56,8 +56,9 @@ def read_surveys(
         Further columns of the response to carry along.
     date_format : str or list of str
         Formats of text dates; each value must match exactly one. ISO 8601 needs none.
-    time_zone : str
-        Zone of times that have none.
+    time_zone : str, optional
+        Zone of times that have none; default UTC. It must be stated for a column in which some
+        times have a distance from UTC and others have none.
     sheet : str, optional
         Sheet of an Excel file.
     engine : Engine, optional
@@ -120,7 +121,7 @@ def read_customers(
     valid_from: str | None = None,
     attributes: Names = (),
     date_format: Names = (),
-    time_zone: str = "UTC",
+    time_zone: str | None = None,
     sheet: str | None = None,
     engine: Engine | None = None,
 ) -> Source:
@@ -170,7 +171,7 @@ def read_churn(
     customer_id: str | None = None,
     churned_at: str | None = None,
     date_format: Names = (),
-    time_zone: str = "UTC",
+    time_zone: str | None = None,
     sheet: str | None = None,
     engine: Engine | None = None,
 ) -> Source:
@@ -205,7 +206,7 @@ def read_revenue(
     amount: str | None = None,
     currency: str | None = None,
     date_format: Names = (),
-    time_zone: str = "UTC",
+    time_zone: str | None = None,
     sheet: str | None = None,
     engine: Engine | None = None,
 ) -> Source:
@@ -243,7 +244,7 @@ def read_subscriptions(
     monthly_amount: str | None = None,
     currency: str | None = None,
     date_format: Names = (),
-    time_zone: str = "UTC",
+    time_zone: str | None = None,
     sheet: str | None = None,
     engine: Engine | None = None,
 ) -> Source:
@@ -295,7 +296,7 @@ def read_interactions(
     follow_up_seconds: str | None = None,
     agent: str | None = None,
     date_format: Names = (),
-    time_zone: str = "UTC",
+    time_zone: str | None = None,
     sheet: str | None = None,
     engine: Engine | None = None,
 ) -> Source:
@@ -351,7 +352,7 @@ def read_invitations(
     invited_at: str | None = None,
     invitation_id: str | None = None,
     date_format: Names = (),
-    time_zone: str = "UTC",
+    time_zone: str | None = None,
     sheet: str | None = None,
     engine: Engine | None = None,
 ) -> Source:

@@ -8,6 +8,7 @@ from typing import Any
 
 from cxmodel.errors import nearest
 from cxmodel.scales import NAMED_SCALES, Scale
+from cxmodel.tables.contracts import Kind
 from cxmodel.tables.engines.engine import (
     Engine,
     Session,
@@ -17,7 +18,7 @@ from cxmodel.tables.engines.engine import (
 )
 from cxmodel.tables.opening.frames import is_frame
 from cxmodel.tables.sources import Source
-from cxmodel.tables.specs import Kind, RatingSpec, SourceSpec
+from cxmodel.tables.specs import RatingSpec, SourceSpec
 
 Names = str | Sequence[str]
 Ratings = Mapping[str, "tuple[str, Scale | str] | RatingSpec"]
@@ -37,7 +38,7 @@ def make_spec(
     data: Any,
     columns: dict[str, str],
     date_format: Names,
-    time_zone: str,
+    time_zone: str | None,
     sheet: str | None,
     *,
     ratings: Ratings | None = None,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cxmodel.errors import CxModelError, ValidationError
 from cxmodel.scales import Scale
@@ -16,7 +17,16 @@ from cxmodel.tables.specs import SourceSpec, TableFile
 if TYPE_CHECKING:
     import ibis
 
-Progress = Callable[[str], None]
+
+class CountsRows(Protocol):
+    """A stage that can be told how many rows it has dealt with."""
+
+    def rows(self, n: int) -> None:
+        """Say how many rows."""
+
+
+Stage = Callable[[str], AbstractContextManager[CountsRows]]
+"""Begins a stage of the work under a name, as the `stage` of a progress does."""
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -102,7 +112,7 @@ def open_sources(
     tables: Mapping[str, TableFile | str] | None = None,
     base_dir: str | Path = ".",
     currency: str | None = None,
-    progress: Progress | None = None,
+    stage: Stage | None = None,
 ) -> Sources:
     """Open, convert and check the sources of a study.
 
@@ -118,8 +128,8 @@ def open_sources(
         The folder to which paths are relative.
     currency : str, optional
         ISO 4217 code of every amount.
-    progress : callable, optional
-        Told the label of each source before it is opened.
+    stage : callable, optional
+        Begins a stage for each source, which is told its rows.
 
     Returns
     -------
@@ -148,9 +158,18 @@ def open_sources(
     ...     sources.get("revenue").to_frame().amount_units.tolist()
     [102500, -30000]
     """
-    found, breaches = _open_all(specs, session, tables or {}, Path(base_dir), currency, progress)
-    raise_all(breaches)
-    return Sources(session=session, by_kind=found, currency=currency)
+    opened = _open_all(specs, session, tables or {}, Path(base_dir), currency, stage)
+    raise_all(opened.breaches)
+    return Sources(session=session, by_kind=opened.found, currency=currency)
+
+
+@dataclass(eq=False)
+class _Opened:
+    """What came of opening each source: itself or its breaches, and its rows where known."""
+
+    found: dict[str, Source] = field(default_factory=dict)
+    breaches: list[CxModelError] = field(default_factory=list)
+    n_rows: dict[str, int | None] = field(default_factory=dict)
 
 
 def _open_all(
@@ -159,25 +178,40 @@ def _open_all(
     tables: Mapping[str, TableFile | str],
     base: Path,
     currency: str | None,
-    progress: Progress | None,
-) -> tuple[dict[str, Source], list[CxModelError]]:
+    stage: Stage | None,
+) -> _Opened:
     from cxmodel.tables.opening.catalog import Catalog
     from cxmodel.tables.opening.opening import open_source
 
     files = {n: TableFile(t) if isinstance(t, str) else t for n, t in tables.items()}
     catalog = Catalog(session, files, base)
-    found: dict[str, Source] = {}
-    breaches: list[CxModelError] = []
+    opened = _Opened()
     for spec in specs:
-        if progress is not None:
-            progress(spec.label)
+        opened.n_rows[spec.label] = None
         try:
-            found[spec.kind] = open_source(spec, catalog, currency)
+            with (stage or _no_stage)(f"reading {spec.kind}") as reading:
+
+                def counted(n: int, label: str = spec.label, reading: Any = reading) -> None:
+                    opened.n_rows[label] = n
+                    reading.rows(n)
+
+                opened.found[spec.kind] = open_source(spec, catalog, currency, counted)
         except ValidationError as error:
-            breaches.extend(error.breaches)
+            opened.breaches.extend(error.breaches)
         except CxModelError as error:
-            breaches.append(error)
-    return found, _without_repeats(breaches)
+            opened.breaches.append(error)
+    opened.breaches = _without_repeats(opened.breaches)
+    return opened
+
+
+class _Unheard:
+    def rows(self, n: int) -> None:
+        """Do nothing."""
+
+
+@contextmanager
+def _no_stage(name: str) -> Iterator[CountsRows]:
+    yield _Unheard()
 
 
 def _without_repeats(breaches: list[CxModelError]) -> list[CxModelError]:
@@ -193,6 +227,28 @@ def raise_all(breaches: list[CxModelError]) -> None:
         raise ValidationError(breaches)
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Inspection:
+    """What is right and what is wrong with the sources of a study.
+
+    Parameters
+    ----------
+    sources : Sources
+        Those that are as they should be.
+    n_rows : mapping of str to int
+        Label of each source -> its rows; None where it could not be read.
+    breaches : list of CxModelError
+        What a run would refuse.
+    warnings : list of str
+        What it would accept, but a reader should know.
+    """
+
+    sources: Sources
+    n_rows: Mapping[str, int | None]
+    breaches: list[CxModelError]
+    warnings: list[str]
+
+
 def check_sources(
     specs: Iterable[SourceSpec],
     session: Session,
@@ -206,10 +262,8 @@ def check_sources(
 
     Parameters
     ----------
-    specs, session, tables, base_dir, currency
-        As for `open_sources`.
-    as_of : datetime.date, optional
-        The data are complete to the end of this day.
+    specs, session, tables, base_dir, currency, as_of
+        As for `inspect_sources`.
 
     Returns
     -------
@@ -218,13 +272,13 @@ def check_sources(
     warnings : list of str
         What it would accept, but a reader should know.
     """
-    _, breaches, warnings = open_what_can_be(
+    found = inspect_sources(
         specs, session, tables=tables, base_dir=base_dir, currency=currency, as_of=as_of
     )
-    return breaches, warnings
+    return found.breaches, found.warnings
 
 
-def open_what_can_be(
+def inspect_sources(
     specs: Iterable[SourceSpec],
     session: Session,
     *,
@@ -232,17 +286,28 @@ def open_what_can_be(
     base_dir: str | Path = ".",
     currency: str | None = None,
     as_of: dt.date | None = None,
-) -> tuple[Sources, list[CxModelError], list[str]]:
-    """Open the sources that are as they should be, and list what `check_sources` does.
+    stage: Stage | None = None,
+) -> Inspection:
+    """Open the sources that are as they should be, and list what is wrong with the others.
 
     Parameters
     ----------
-    specs, session, tables, base_dir, currency, as_of
-        As for `check_sources`.
+    specs, session, tables, base_dir, currency, stage
+        As for `open_sources`.
+    as_of : datetime.date, optional
+        The data are complete to the end of this day.
+
+    Returns
+    -------
+    Inspection
+        Every breach of every source at once, and what is worth a look.
     """
     from cxmodel.tables.opening.plausibility import between_sources, worth_a_look
 
-    found, breaches = _open_all(specs, session, tables or {}, Path(base_dir), currency, None)
-    sources = Sources(session=session, by_kind=found, currency=currency)
-    breaches.extend(between_sources(sources, as_of))
-    return sources, _without_repeats(breaches), worth_a_look(sources, as_of)
+    opened = _open_all(specs, session, tables or {}, Path(base_dir), currency, stage)
+    sources = Sources(session=session, by_kind=opened.found, currency=currency)
+    with (stage or _no_stage)("comparing tables") as comparing:
+        breaches = _without_repeats([*opened.breaches, *between_sources(sources, as_of)])
+        warnings = worth_a_look(sources, as_of)
+        comparing.rows(sum(source.n_rows for source in opened.found.values()))
+    return Inspection(sources=sources, n_rows=opened.n_rows, breaches=breaches, warnings=warnings)

@@ -4,96 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from cxmodel.scales import Scale
+from cxmodel.tables.contracts import CONTRACTS, Kind, Type
 
-Kind = Literal[
-    "surveys",
-    "invitations",
-    "customers",
-    "churn",
-    "revenue",
-    "subscriptions",
-    "interactions",
-    "observations",
-]
-KINDS: tuple[Kind, ...] = (
-    "surveys",
-    "invitations",
-    "customers",
-    "churn",
-    "revenue",
-    "subscriptions",
-    "interactions",
-    "observations",
-)
+KINDS: tuple[Kind, ...] = tuple(CONTRACTS)
 
 # The columns of each kind by the names of cxmodel.toml; what they hold decides how they are read.
-REQUIRED: Mapping[str, tuple[str, ...]] = {
-    "surveys": (),
-    "invitations": ("customer_id", "invited_at"),
-    "customers": ("customer_id",),
-    "churn": ("customer_id", "churned_at"),
-    "revenue": ("customer_id", "booked_at", "amount"),
-    "subscriptions": ("customer_id", "started_at", "monthly_amount"),
-    "interactions": ("customer_id", "started_at"),
-    "observations": (),
-}
+REQUIRED: Mapping[str, tuple[str, ...]] = {k: c.required for k, c in CONTRACTS.items()}
 OPTIONAL: Mapping[str, tuple[str, ...]] = {
-    "surveys": (
-        "customer_id",
-        "responded_at",
-        "touchpoint",
-        "invitation_id",
-        "agent",
-        "comment",
-    ),
-    "invitations": ("invitation_id",),
-    "customers": ("started_at", "churned_at", "valid_from"),
-    "churn": (),
-    "revenue": (),
-    "subscriptions": ("ended_at",),
-    "interactions": (
-        "stage",
-        "first_response_at",
-        "first_response_minutes",
-        "resolved_at",
-        "resolve_by",
-        "issue",
-        "first_contact_resolution",
-        "handle_seconds",
-        "talk_seconds",
-        "hold_seconds",
-        "follow_up_seconds",
-        "agent",
-    ),
-    "observations": (
-        "customer_id",
-        "responded_at",
-        "churned",
-        "revenue_after",
-        "revenue_before",
-        "monthly_revenue",
-        "duration_months",
-    ),
+    kind: contract.names[len(contract.required) :] for kind, contract in CONTRACTS.items()
 }
-IDS = frozenset({"customer_id", "invitation_id", "issue"})
-TEXTS = frozenset({"touchpoint", "agent", "comment", "stage"})
-TIMES = frozenset(
-    {
-        "responded_at",
-        "invited_at",
-        "started_at",
-        "churned_at",
-        "valid_from",
-        "booked_at",
-        "ended_at",
-        "first_response_at",
-        "resolved_at",
-        "resolve_by",
-    }
-)
+TYPE_OF: Mapping[str, Type] = {
+    column.name: column.type for contract in CONTRACTS.values() for column in contract.columns
+}
+"""How a column of this name is read, whatever the source."""
 # Canonical name of each amount once it is whole units of money (see money.py).
 AMOUNTS: Mapping[str, str] = {
     "amount": "amount_units",
@@ -102,17 +28,6 @@ AMOUNTS: Mapping[str, str] = {
     "revenue_before": "revenue_before_units",
     "monthly_revenue": "monthly_revenue_units",
 }
-FLAGS = frozenset({"churned", "first_contact_resolution"})
-NUMBERS = frozenset(
-    {
-        "first_response_minutes",
-        "handle_seconds",
-        "talk_seconds",
-        "hold_seconds",
-        "follow_up_seconds",
-        "duration_months",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -171,8 +86,8 @@ class SourceSpec:
         Keys of ratings that stand for touchpoints.
     date_format : tuple of str
         Formats of text dates; each value must match exactly one.
-    time_zone : str
-        IANA name of the zone of times that have none.
+    time_zone : str, optional
+        IANA name of the zone of times that have none; None where nobody said, which is UTC.
     sheet : str, optional
         Sheet of an Excel file.
     """
@@ -187,7 +102,7 @@ class SourceSpec:
     ignore: tuple[str, ...] = ()
     touchpoints: tuple[str, ...] = ()
     date_format: tuple[str, ...] = ()
-    time_zone: str = "UTC"
+    time_zone: str | None = None
     sheet: str | None = None
 
     def __post_init__(self) -> None:

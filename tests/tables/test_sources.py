@@ -370,6 +370,39 @@ def test_tables_without_a_common_key_are_a_breach(session):
     assert "'A' against 'a'" in str(breaches[0])
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "first"),
+    [
+        (["A", "B"], ["A", "b"], "'B' against 'b'"),
+        (["7", "8"], ["7", "008"], "'8' against '008'"),
+        (["7", "8.0"], [7, 8], "'8.0' against '8'"),
+        (["x", "y "], ["x", "y"], "'y ' against 'y'"),
+    ],
+)
+def test_some_keys_in_another_spelling_are_a_warning(session, ours, theirs, first):
+    specs = [
+        surveys(answers(customer_id=ours)),
+        SourceSpec(kind="customers", data=pd.DataFrame({"customer_id": theirs})),
+    ]
+    assert check_sources(specs, session) == (
+        [],
+        [
+            "1 customer_id(s) of sources.surveys are in sources.customers only in another spelling "
+            f"({first}): they count as other people. Make the two alike with sql."
+        ],
+    )
+
+
+@pytest.mark.parametrize("theirs", [[1.0, 2.0], [1, 2], ["1", "2"], ["1", "3"]])
+def test_whole_numbers_are_one_key_whatever_their_type(session, theirs):
+    for ours in ([1, 2], [1.0, 2.0], ["1", "2"]):
+        specs = [
+            surveys(answers(customer_id=ours)),
+            SourceSpec(kind="customers", data=pd.DataFrame({"customer_id": theirs})),
+        ]
+        assert check_sources(specs, session) == ([], [])
+
+
 def test_an_as_of_before_all_data_is_a_breach(session):
     specs = [SourceSpec(kind="revenue", data=LEDGER)]
     breaches, _ = check_sources(specs, session, as_of=dt.date(2025, 1, 1))

@@ -1,6 +1,6 @@
 """Turn each column as it came into cxmodel's type, and say what would be wrong with it.
 
-Nothing is computed here: a `Column` holds expressions. `contracts.py` evaluates every condition of
+Nothing is computed here: a `Column` holds expressions. `one_pass.py` evaluates every condition of
 a table in one query.
 """
 
@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from cxmodel.errors import CxModelError, ScaleError, SchemaError
 from cxmodel.scales import Scale
+from cxmodel.tables.contracts import MAX_UNITS
 from cxmodel.tables.engines.functions import fraction, is_finite, number_of
-from cxmodel.tables.opening.money import MAX_UNITS, to_units
+from cxmodel.tables.opening.advice import amount_advice
+from cxmodel.tables.opening.money import to_units
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-Explain = Callable[[int, Any, int], CxModelError]
+Explain = Callable[[int, Any, int | None], CxModelError]
 _HIGHEST_ANSWER = 20
 _TRUE, _FALSE = ("true", "yes", "y", "t", "1", "1.0"), ("false", "no", "n", "f", "0", "0.0")
 
@@ -36,15 +38,46 @@ class Problem:
     shown : expression
         What to show of the first row in which it holds.
     explain : callable
-        Makes the error from the number of such rows, the first value and its row.
+        Makes the error from the number of such rows, the first value and its row; the row is None
+        where the rows of a table have no order.
     explain_with : callable, optional
         Makes ``explain`` from the facts of the column, where the advice depends on all its values.
+    only_if : callable, optional
+        Says from the facts of the column whether it is a problem at all.
     """
 
     bad: ir.BooleanValue
     shown: ir.Value
     explain: Explain
     explain_with: Callable[[Mapping[str, Any]], Explain] | None = None
+    only_if: Callable[[Mapping[str, Any]], bool] | None = None
+
+
+@dataclass(frozen=True)
+class Note:
+    """A condition that is worth a warning.
+
+    Parameters
+    ----------
+    holds : boolean expression
+        Where it holds (null counts as no).
+    say : callable
+        Makes the sentence from the number of such rows and the facts of every column.
+    """
+
+    holds: ir.BooleanValue
+    say: Callable[[int, Mapping[str, Mapping[str, Any]]], str]
+
+
+def first(value: str, row: int | None) -> str:
+    """Name the first of several values for a message, with its row where rows have an order.
+
+    Examples
+    --------
+    >>> first("11", 1203), first("11", None)
+    ('first: 11, row 1,203', 'first: 11')
+    """
+    return f"first: {value}" if row is None else f"first: {value}, row {row:,}"
 
 
 @dataclass(frozen=True)
@@ -146,9 +179,9 @@ def read_plain_number(value: ir.Value, where: Where) -> Column:
 
 
 def _text_for_number(where: Where) -> Explain:
-    def explain(n: int, value: Any, row: int) -> CxModelError:
+    def explain(n: int, value: Any, row: int | None) -> CxModelError:
         return SchemaError(
-            f"{where} holds {n:,} value(s) that are no number (first: {value!r}, row {row:,}). "
+            f"{where} holds {n:,} value(s) that are no number ({first(repr(value), row)}). "
             "Clean them, or leave them blank if they are unknown."
         )
 
@@ -164,10 +197,10 @@ def read_flag(value: ir.Value, where: Where) -> Column:
     word = clean_text(value).lower()
     flag = ibis.cases((word.isin(_TRUE), True), (word.isin(_FALSE), False), else_=None)
 
-    def explain(n: int, shown: Any, row: int) -> CxModelError:
+    def explain(n: int, shown: Any, row: int | None) -> CxModelError:
         return SchemaError(
             f"{where} holds {n:,} value(s) that are neither true/false, yes/no nor 1/0 "
-            f"(first: {shown!r}, row {row:,}). Recode them, or leave them blank if unknown."
+            f"({first(repr(shown), row)}). Recode them, or leave them blank if unknown."
         )
 
     return Column(flag, (Problem(word.notnull() & flag.isnull(), word, explain),))
@@ -216,7 +249,7 @@ def scale_words(scale: Scale) -> str:
 
 
 def _outside(where: Where, scale: Scale, facts: Mapping[str, Any]) -> Explain:
-    def explain(n: int, value: Any, row: int) -> CxModelError:
+    def explain(n: int, value: Any, row: int | None) -> CxModelError:
         low, high = facts.get("low"), facts.get("high")
         hint = _scale_advice(
             scale,
@@ -226,7 +259,7 @@ def _outside(where: Where, scale: Scale, facts: Mapping[str, Any]) -> Explain:
         )
         lie = "rating lies" if n == 1 else "ratings lie"
         return ScaleError(
-            f"{n:,} {lie} outside {scale_words(scale)} (first: {value:g}, row {row:,}) "
+            f"{n:,} {lie} outside {scale_words(scale)} ({first(f'{value:g}', row)}) "
             f"in {where}. Drop them, {hint}."
         )
 
@@ -252,20 +285,20 @@ def _scale_advice(scale: Scale, *, low: float, high: float, first: float) -> str
 
 
 def _not_whole(where: Where, scale: Scale) -> Explain:
-    def explain(n: int, value: Any, row: int) -> CxModelError:
+    def explain(n: int, value: Any, row: int | None) -> CxModelError:
         return ScaleError(
-            f"{n:,} rating(s) are no whole number of {scale_words(scale)} (first: {value:g}, "
-            f"row {row:,}) in {where}. A rating is one customer's answer to one question: "
-            "take the answers, not their means."
+            f"{n:,} rating(s) are no whole number of {scale_words(scale)} "
+            f"({first(f'{value:g}', row)}) in {where}. A rating is one customer's answer to one "
+            "question: take the answers, not their means."
         )
 
     return explain
 
 
 def _text_rating(where: Where) -> Explain:
-    def explain(n: int, value: Any, row: int) -> CxModelError:
+    def explain(n: int, value: Any, row: int | None) -> CxModelError:
         return SchemaError(
-            f"{where} holds {n:,} rating(s) that are text (first: {value!r}, row {row:,}). "
+            f"{where} holds {n:,} rating(s) that are text ({first(repr(value), row)}). "
             "Leave them blank if they are no answer, or give their order: "
             'levels = ["worst", ..., "best"].'
         )
@@ -282,9 +315,9 @@ def _read_levels(value: Any, where: Where, scale: Scale) -> Column:
     for code in scale.not_applicable:
         word = (word == str(code)).ifelse(ibis.null("string"), word)
 
-    def explain(n: int, shown: Any, row: int) -> CxModelError:
+    def explain(n: int, shown: Any, row: int | None) -> CxModelError:
         return ScaleError(
-            f"{n:,} rating(s) are none of the levels of {where} (first: {shown!r}, row {row:,}). "
+            f"{n:,} rating(s) are none of the levels of {where} ({first(repr(shown), row)}). "
             f"Levels: {', '.join(map(repr, scale.levels))}. Add it in its place, worst first, or "
             "leave it blank."
         )
@@ -317,35 +350,31 @@ def read_amount(value: ir.Value, where: Where, digits: int) -> Column:
 
 
 def _text_amount(where: Where) -> Explain:
-    def explain(n: int, value: Any, row: int) -> CxModelError:
+    def explain(n: int, value: Any, row: int | None) -> CxModelError:
         text = str(value)
-        hint = "Clean them, or leave them blank if there is none."
-        if "," in text:
-            hint = "Write a point before the decimals and nothing between thousands."
-        elif any(mark in text for mark in "$€£¥"):
-            hint = "Leave out the currency sign: study.currency names it."
         return SchemaError(
-            f"{where} holds {n:,} amount(s) that are text (first: {text!r}, row {row:,}). {hint}"
+            f"{where} holds {n:,} amount(s) that are text ({first(repr(text), row)}). "
+            f"{amount_advice(text)}"
         )
 
     return explain
 
 
 def _not_finite(where: Where) -> Explain:
-    def explain(n: int, value: Any, row: int) -> CxModelError:
+    def explain(n: int, value: Any, row: int | None) -> CxModelError:
         return SchemaError(
-            f"{where} holds {n:,} amount(s) that are NaN or infinite (first: {value}, "
-            f"row {row:,}). Mend the division that made them, or leave them blank."
+            f"{where} holds {n:,} amount(s) that are NaN or infinite "
+            f"({first(str(value), row)}). Mend the division that made them, or leave them blank."
         )
 
     return explain
 
 
 def _too_large(where: Where, digits: int) -> Explain:
-    def explain(n: int, value: Any, row: int) -> CxModelError:
+    def explain(n: int, value: Any, row: int | None) -> CxModelError:
         return SchemaError(
-            f"{where} holds {n:,} amount(s) beyond {MAX_UNITS / 10**digits:.0e} (first: {value}, "
-            f"row {row:,}). Is it another column?"
+            f"{where} holds {n:,} amount(s) beyond {MAX_UNITS / 10**digits:.0e} "
+            f"({first(str(value), row)}). Is it another column?"
         )
 
     return explain

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cxmodel.errors import ConfigError, nearest
+from cxmodel.tables.contracts import MAX_UNITS
 from cxmodel.tables.engines.functions import decimal_of, fraction, is_finite, number_of
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 EXTRA_DIGITS = 2
 DEFAULT_MINOR_DIGITS = 2
-MAX_UNITS = 2**50
-"""Amounts beyond this many units are refused: times days, or a customer's sum, they would not fit
-into 64 bits. For USD that is 1e11 in one booking."""
 
 # Below this many units a double and its product with a power of ten are good to a ten-thousandth of
 # a unit, so that rounding is sure unless the amount lies that close to a tie.

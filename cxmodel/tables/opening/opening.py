@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cxmodel.errors import CxModelError, SchemaError
+from cxmodel.tables.contracts import CONTRACTS
 from cxmodel.tables.joining.attributes import RESERVED
 from cxmodel.tables.opening.carried import is_dated, settled, sniffed
 from cxmodel.tables.opening.catalog import Catalog
-from cxmodel.tables.opening.contracts import (
-    Checked,
-    ask,
-    check_columns,
-    repeated_customers,
-)
 from cxmodel.tables.opening.convert import (
     Column,
     Where,
@@ -27,13 +22,14 @@ from cxmodel.tables.opening.convert import (
     read_text,
 )
 from cxmodel.tables.opening.convert_times import TimeColumn, read_time
-from cxmodel.tables.opening.date_formats import settle_formats
+from cxmodel.tables.opening.date_formats import refuse_numbers, settle_formats
 from cxmodel.tables.opening.files import OpenTable, run_reading
 from cxmodel.tables.opening.mapping import Mapped, map_columns, select_mapped
 from cxmodel.tables.opening.money import unit_digits
-from cxmodel.tables.opening.plausibility import warnings_of
+from cxmodel.tables.opening.one_pass import Checked, Rows, ask, check_columns, repeated_values
+from cxmodel.tables.opening.plausibility import notes_of, warnings_of
 from cxmodel.tables.sources import Source, raise_all
-from cxmodel.tables.specs import AMOUNTS, FLAGS, IDS, NUMBERS, TEXTS, TIMES, SourceSpec
+from cxmodel.tables.specs import AMOUNTS, TYPE_OF, SourceSpec
 from cxmodel.tables.times.zones import is_utc, zone
 
 if TYPE_CHECKING:
@@ -43,7 +39,12 @@ _NUMBERED = ("surveys", "observations")
 _SECONDS = ("talk_seconds", "hold_seconds", "follow_up_seconds")
 
 
-def open_source(spec: SourceSpec, catalog: Catalog, currency: str | None = None) -> Source:
+def open_source(
+    spec: SourceSpec,
+    catalog: Catalog,
+    currency: str | None = None,
+    counted: Callable[[int], None] | None = None,
+) -> Source:
     """Open a source and hold it to its contract.
 
     Parameters
@@ -54,19 +55,21 @@ def open_source(spec: SourceSpec, catalog: Catalog, currency: str | None = None)
         The engine, the named tables, the folder of the paths.
     currency : str, optional
         ISO 4217 code of the amounts.
+    counted : callable, optional
+        Told the number of rows, as soon as it is known.
 
     Raises
     ------
     SourceError, SchemaError, ScaleError, ConfigError
         If one thing is wrong; ValidationError if several are.
     """
-    zone(spec.time_zone)
+    zone(spec.time_zone or "UTC")
     digits = unit_digits(currency)
     opened = catalog.open(spec)
     mapped, errors = map_columns(spec, opened, RESERVED)
     raise_all(errors)
     reading = _Reading(spec, catalog, opened, mapped, digits)
-    return reading.source(currency)
+    return reading.source(currency, counted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,23 +88,28 @@ class _Reading:
         name = self.opened.shown
         return name if name.startswith(self.spec.label) else f"{self.spec.label} ({name})"
 
-    def source(self, currency: str | None) -> Source:
-        session = self.catalog.session
-        raw = self._raw()
-        columns, formats = self._columns(raw)
-        checked = check_columns(session, raw, columns, self.shown)
-        breaches = [*checked.breaches, *self._repeated(raw, columns, checked)]
-        raise_all(breaches)
-        table = self._canonical(raw, columns, checked)
+    @property
+    def time_zone(self) -> str:
+        """The zone of times that have none."""
+        return self.spec.time_zone or "UTC"
+
+    def source(self, currency: str | None, counted: Callable[[int], None] | None) -> Source:
+        session, contract = self.catalog.session, CONTRACTS[self.spec.kind]
+        rows = self._rows()
+        columns, formats, breaches = self._columns(rows)
+        notes = notes_of(contract, columns, self.spec.label)
+        checked = check_columns(rows, columns, notes, counted)
+        raise_all([*breaches, *checked.breaches, *self._repeated(rows, columns, checked)])
+        table = self._canonical(rows.table, columns, checked)
         if self._is_costly(columns):
             table = run_reading(lambda: session.keep(table, self.spec.kind), self.shown)
-            session.drop(raw)
+            session.drop(rows.table)
             session.drop(self.opened.table)
-        return self._finished(table, raw, checked, formats, currency)
+        return self._finished(table, rows.table, checked, formats, currency)
 
     # -- The mapped columns as they came ---------------------------------------------------------
 
-    def _raw(self) -> ibis.Table:
+    def _rows(self) -> Rows:
         """Take the mapped columns; read text files and queries once."""
         import ibis
 
@@ -121,10 +129,10 @@ class _Reading:
             order = list(raw.columns) if self.opened.order is None else self.opened.order
             numbers = ibis.row_number().over(ibis.window(order_by=list(order) or None))
             raw = raw.mutate(row_number=numbers + 1)
-        raw = raw.drop(*(self.opened.order or ()))
         if self._is_read_once:
-            return run_reading(lambda: session.keep(raw, f"{self.spec.kind}_raw"), self.shown)
-        return raw
+            kept = run_reading(lambda: session.keep(raw, f"{self.spec.kind}_raw"), self.shown)
+            return Rows(session, kept, self.shown, self.opened.order)
+        return Rows(session, raw, self.shown, self.opened.order)
 
     @property
     def _is_read_once(self) -> bool:
@@ -138,16 +146,17 @@ class _Reading:
     def _where(self, name: str, column: str) -> Where:
         return Where(self.spec.label, name, column)
 
-    def _columns(self, raw: ibis.Table) -> tuple[dict[str, Column], dict[str, str]]:
+    def _columns(self, rows: Rows) -> tuple[dict[str, Column], dict[str, str], list[CxModelError]]:
         """Convert every mapped column; a column of an impossible type is a breach of its own."""
+        raw = rows.table
         columns: dict[str, Column] = {}
         formats: dict[str, str] = {}
         breaches: list[CxModelError] = []
         pending: dict[str, TimeColumn] = {}
         for name, column in self.mapped.columns.items():
             try:
-                if name in TIMES:
-                    pending[name] = self._time(raw, name, column, formats)
+                if TYPE_OF[name] == "time":
+                    pending[name] = self._time(rows, name, column, formats)
                 else:
                     columns[name] = self._plain(raw[name], name, column)
             except SchemaError as error:
@@ -158,35 +167,42 @@ class _Reading:
                 columns[name] = read_rating(raw[name], self._where(f"ratings.{key}", column), scale)
             except SchemaError as error:
                 breaches.append(error)
-        raise_all(breaches)
         columns |= self._utc(raw, pending)
         for i in range(len(self.mapped.carried)):
             columns[f"carried_{i}"] = sniffed(raw[f"carried_{i}"])
-        if self.spec.kind == "customers":
-            ids = columns["customer_id"]
+        unique = self._unique
+        if unique in columns:
+            ids = columns[unique]
             facts = {"n_given": ids.value.count(), "n_ids": ids.value.nunique(), **ids.facts}
-            columns["customer_id"] = Column(ids.value, facts=facts)
-        return columns, formats
+            columns[unique] = Column(ids.value, facts=facts)
+        return columns, formats, breaches
+
+    @property
+    def _unique(self) -> str:
+        """The column whose values stand once each; empty where any may repeat."""
+        contract = CONTRACTS[self.spec.kind]
+        return "" if contract.unless in self.mapped.columns else contract.unique or ""
 
     def _plain(self, value: Any, name: str, column: str) -> Column:
         where = self._where(name, column)
-        if name in IDS:
+        kind = TYPE_OF[name]
+        if kind == "id":
             return read_id(value)
-        if name in TEXTS:
+        if kind == "text":
             return read_text(value)
-        if name in AMOUNTS:
+        if kind == "amount":
             return read_amount(value, where, self.digits)
-        if name in FLAGS:
+        if kind == "flag":
             return read_flag(value, where)
-        if name in NUMBERS:
-            return read_plain_number(value, where)
-        raise ValueError(f"{name} is no column of {self.spec.kind}.")
+        return read_plain_number(value, where)
 
-    def _time(self, raw: ibis.Table, name: str, column: str, found: dict[str, str]) -> TimeColumn:
-        where, value = self._where(name, column), raw[name]
+    def _time(self, rows: Rows, name: str, column: str, found: dict[str, str]) -> TimeColumn:
+        where, value = self._where(name, column), rows.table[name]
         formats = self.spec.date_format
+        if value.type().is_numeric() and (error := refuse_numbers(rows, value, where)):
+            raise error
         if value.type().is_string() and not formats:
-            formats = settle_formats(self.catalog.session, raw, value, where, self.shown)
+            formats = settle_formats(rows, value, where)
             if formats:
                 found[name] = formats[0]
         return read_time(value, where, formats)
@@ -194,22 +210,30 @@ class _Reading:
     def _utc(self, raw: ibis.Table, pending: Mapping[str, TimeColumn]) -> dict[str, Column]:
         """Turn local times into UTC; the transitions of the zone are looked up in their range."""
         spans: dict[str, Any] = dict.fromkeys(pending)
-        if pending and not is_utc(self.spec.time_zone):
+        if pending and not is_utc(self.time_zone):
             bounds = {f"{n}_low": t.value.min() for n, t in pending.items()}
             bounds |= {f"{n}_high": t.value.max() for n, t in pending.items()}
             seen = ask(self.catalog.session, raw, bounds, self.shown)
             spans = {name: (seen[f"{name}_low"], seen[f"{name}_high"]) for name in pending}
-        return {n: time.to_utc(self.spec.time_zone, spans[n]) for n, time in pending.items()}
+        is_stated = self.spec.time_zone is not None
+        return {
+            name: time.to_utc(self.time_zone, spans[name], zone_is_stated=is_stated)
+            for name, time in pending.items()
+        }
 
     # -- Checks and the result -------------------------------------------------------------------
 
     def _repeated(
-        self, raw: ibis.Table, columns: Mapping[str, Column], checked: Checked
+        self, rows: Rows, columns: Mapping[str, Column], checked: Checked
     ) -> list[CxModelError]:
-        if self.spec.kind != "customers" or "valid_from" in columns:
+        """Refuse a key that repeats; what the one pass counted says whether it does."""
+        name = self._unique
+        if name not in columns:
             return []
-        key, facts = columns["customer_id"].value, checked.facts["customer_id"]
-        error = repeated_customers(self.catalog.session, raw, key, facts, self.spec.label)
+        advice = "Keep one row per customer, or, if their attributes change over time, give "
+        advice += f"{CONTRACTS[self.spec.kind].unless}."
+        key, facts = columns[name].value, checked.facts[name]
+        error = repeated_values(rows, name, key, facts, advice, self.spec.label)
         return [] if error is None else [error]
 
     def _is_costly(self, columns: Mapping[str, Column]) -> bool:
@@ -249,7 +273,7 @@ class _Reading:
             facts[AMOUNTS.get(own, own)] = dict(seen)
         facts |= {"dated": tuple(dated), "left_out": dict(self.mapped.left_out)}
         facts["date_formats"] = formats
-        facts["warnings"] = warnings_of(self.catalog.session, spec, table, facts)
+        facts["warnings"] = (*checked.warnings, *warnings_of(spec, facts))
         is_joined = spec.kind == "observations"
         return Source(
             kind=spec.kind,
@@ -264,7 +288,7 @@ class _Reading:
             n_rows=checked.n_rows,
             facts=facts,
             currency=currency,
-            time_zone=spec.time_zone,
+            time_zone=self.time_zone,
         )
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cxmodel.errors import ConfigError, CxModelError, JoinError, SchemaError
-from cxmodel.tables.engines.engine import Session
-from cxmodel.tables.opening.convert import count_if
+from cxmodel.tables.contracts import Contract
+from cxmodel.tables.opening.convert import Column, Note, count_if
 from cxmodel.tables.specs import SourceSpec
 from cxmodel.tables.times.zones import as_of_end
 
@@ -25,10 +25,62 @@ _AT = {"revenue": "booked_at", "subscriptions": "started_at", "surveys": "respon
 # -- Within one source ---------------------------------------------------------------------------
 
 
-def warnings_of(
-    session: Session, spec: SourceSpec, table: ibis.Table, facts: Mapping[str, Any]
-) -> tuple[str, ...]:
-    """List what a reader of the source should know.
+def notes_of(contract: Contract, columns: Mapping[str, Column], label: str) -> list[Note]:
+    """List what the contract of a source finds worth a warning.
+
+    Parameters
+    ----------
+    contract : Contract
+        The contract.
+    columns : mapping of str to Column
+        The columns that the source maps, converted.
+    label : str
+        How messages call the source.
+    """
+    values = {name: column.value for name, column in columns.items()}
+    known = [column for column in contract.columns if column.name in values]
+    return [
+        *(_missing(values[c.name], c.name, label) for c in known if c.counts_missing),
+        *(
+            _before(values[earlier], values[later], (earlier, later), label)
+            for earlier, later in contract.order
+            if earlier in values and later in values
+        ),
+        *(_below(values[c.name], c.name, c.low, label) for c in known if c.low is not None),
+        *(_in_future(values[c.name], c.name, label) for c in known if c.has_happened),
+    ]
+
+
+def _missing(value: Any, name: str, label: str) -> Note:
+    return Note(value.isnull(), lambda n, _: f"{label}: {n:,} row(s) have no {name}.")
+
+
+def _before(earlier: Any, later: Any, names: tuple[str, str], label: str) -> Note:
+    words = f"{names[1]} before {names[0]}"
+    return Note(later < earlier, lambda n, _: f"{label}: {n:,} row(s) have {words}.")
+
+
+def _below(value: Any, name: str, low: float, label: str) -> Note:
+    return Note(value < low, lambda n, _: f"{label}: {n:,} row(s) have {name} below {low:g}.")
+
+
+def _in_future(value: Any, name: str, label: str) -> Note:
+    import ibis
+
+    # The day of the run is over everywhere: clocks are up to twelve hours behind UTC.
+    today = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    end = today + dt.timedelta(days=1, hours=12)
+    return Note(
+        value >= ibis.timestamp(end),
+        lambda n, facts: (
+            f"{label}: {n:,} row(s) have {name} in the future (the latest: {facts[name]['high']}). "
+            "Rows after study.as_of are left out; check that it is the right column."
+        ),
+    )
+
+
+def warnings_of(spec: SourceSpec, facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """List what a reader of the source should know from its facts.
 
     Returns
     -------
@@ -37,8 +89,6 @@ def warnings_of(
     """
     return (
         *_low_ratings(spec, facts),
-        *_missing(spec, facts),
-        *_order_of_times(session, spec, table),
         *(
             f'{spec.label}.{name} was read as "{one}", the one way to read it. State date_format.'
             for name, one in facts["date_formats"].items()
@@ -56,31 +106,6 @@ def _low_ratings(spec: SourceSpec, facts: Mapping[str, Any]) -> list[str]:
         if rating.scale.statistic == "nps" and rating.scale.low == 0
         if facts[f"rating_{key}"]["n"] >= 100 and facts[f"rating_{key}"]["low"] >= 1
     ]
-
-
-def _missing(spec: SourceSpec, facts: Mapping[str, Any]) -> list[str]:
-    """Warn of rows of a ledger that count for nobody, for no day, or for nothing."""
-    wanted = {
-        "revenue": ("customer_id", "booked_at", "amount_units"),
-        "subscriptions": ("customer_id", "started_at", "monthly_units"),
-        "churn": ("customer_id", "churned_at"),
-        "customers": ("customer_id",),
-    }
-    return [
-        f"{spec.label}: {facts[name]['n_missing']:,} row(s) have no "
-        f"{name.replace('_units', '').replace('monthly', 'monthly_amount')}."
-        for name in wanted.get(spec.kind, ())
-        if facts[name]["n_missing"]
-    ]
-
-
-def _order_of_times(session: Session, spec: SourceSpec, table: ibis.Table) -> list[str]:
-    later = {"customers": "churned_at", "subscriptions": "ended_at"}.get(spec.kind)
-    if later is None or later not in table.columns or "started_at" not in table.columns:
-        return []
-    count = table.aggregate(n=count_if(table[later] < table.started_at))
-    n = session.one_row(count)["n"]
-    return [f"{spec.label}: {n:,} row(s) have {later} before started_at."] if n else []
 
 
 # -- Between sources -----------------------------------------------------------------------------
@@ -128,12 +153,57 @@ def _first_time(sources: Sources) -> dt.datetime | None:
 
 
 def worth_a_look(sources: Sources, as_of: dt.date | None) -> list[str]:
-    """List the warnings of every source, and a ledger that fades out before `as_of`."""
+    """List the warnings of every source, keys spelt in two ways, and a ledger that fades out."""
     found = [line for source in sources.by_kind.values() for line in source.facts["warnings"]]
+    surveys = sources.get("surveys")
+    people = sources.get("customers") or sources.get("revenue")
+    if surveys is not None and people is not None and "customer_id" in surveys.columns:
+        found.extend(spelt_in_two_ways(surveys, people))
     ledger = sources.get("revenue")
     if ledger is not None:
         found.extend(fading(ledger, as_of))
     return found
+
+
+def spelt_in_two_ways(surveys: Source, people: Source) -> list[str]:
+    """Warn of customers who are in both tables, but whose key is not written in the same way.
+
+    Capitals, blanks around the key, leading zeros and a trailing ``.0`` are what is looked for.
+    """
+    keys = _keys(surveys, 1).union(_keys(people, 0))
+    keys = keys.group_by(["key", "plain"]).aggregate(
+        ours=keys.is_ours.max(), theirs=(1 - keys.is_ours).max()
+    )
+    is_lost, is_theirs = (keys.ours == 1) & (keys.theirs == 0), keys.theirs == 1
+    alike = keys.group_by("plain").aggregate(
+        n_met=(keys.ours * keys.theirs).sum(),
+        n_lost=count_if(is_lost),
+        n_theirs=keys.theirs.sum(),
+        lost=is_lost.ifelse(keys.key, None).min(),
+        found=is_theirs.ifelse(keys.key, None).min(),
+    )
+    is_spelt_otherwise = (alike.n_lost > 0) & (alike.n_theirs > 0)
+    counts = alike.aggregate(
+        n_met=alike.n_met.sum(), n_lost=is_spelt_otherwise.ifelse(alike.n_lost, 0).sum()
+    )
+    seen = surveys.session.one_row(counts)
+    # Where no key meets at all, that is a breach of its own.
+    if not seen["n_met"] or not seen["n_lost"]:
+        return []
+    first = surveys.session.one_row(alike.filter(is_spelt_otherwise).order_by("lost").limit(1))
+    return [
+        f"{seen['n_lost']:,} customer_id(s) of {surveys.label} are in {people.label} only in "
+        f"another spelling ({first['lost']!r} against {first['found']!r}): they count as other "
+        "people. Make the two alike with sql."
+    ]
+
+
+def _keys(source: Source, is_ours: int) -> ibis.Table:
+    """List the keys of a source, each once, with what is left of them in one spelling."""
+    key = source.table.customer_id
+    plain = key.strip().lower().re_replace("[.]0+$", "").re_replace("^0+", "")
+    ids = source.table.filter(key.notnull()).select(key=key, plain=plain).distinct()
+    return ids.mutate(is_ours=is_ours)
 
 
 def fading(ledger: Source, as_of: dt.date | None = None) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, NamedTuple
 
+from cxmodel.tables.contracts import EARLIEST, LATEST
 from cxmodel.tables.engines.functions import first_group, timestamp_of
 from cxmodel.tables.times.strptime import seconds_ahead, strptime
 from cxmodel.tables.times.zones import any_of
@@ -25,6 +27,34 @@ CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 COMMON_FORMATS = tuple(
     day + clock for day in (*DAY_FIRST, *MONTH_FIRST, *YEAR_FIRST) for clock in CLOCKS
 )
+
+
+ISO_FORMATS = tuple(
+    "%Y-%m-%d" + clock
+    for clock in ("", *(f"{gap}%H:%M{rest}" for gap in " T" for rest in ("", ":%S", ":%S.%f")))
+)
+ISO_FORMATS += tuple(form + "%z" for form in ISO_FORMATS if "%H" in form)
+"""ISO 8601 as formats, for a column in which it stands beside another."""
+
+
+def formats_of(text: str) -> tuple[str, ...]:
+    """List the common formats that a text fits.
+
+    Examples
+    --------
+    >>> formats_of("31/12/2026"), formats_of("2026-01-31 10:00Z")
+    (('%d/%m/%Y',), ('%Y-%m-%d %H:%M%z',))
+    """
+    return tuple(form for form in (*ISO_FORMATS, *COMMON_FORMATS) if fits(text, form))
+
+
+def fits(text: str, form: str) -> bool:
+    """Say whether a text fits a format, and is a time that data of customers may have."""
+    try:
+        year = dt.datetime.strptime(text.strip(), form).year
+    except ValueError:
+        return False
+    return EARLIEST.year <= year < LATEST.year
 
 
 class ParsedText(NamedTuple):

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cxmodel.errors import ConfigError, nearest
+from cxmodel.tables.contracts import EARLIEST, LATEST
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-EARLIEST = dt.datetime(1900, 1, 1)
-LATEST = dt.datetime(2200, 1, 1)
 UTC_NAMES = frozenset({"UTC", "Etc/UTC", "GMT", "Etc/GMT", "Zulu", "Etc/Zulu"})
 
 

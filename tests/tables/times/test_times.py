@@ -216,7 +216,12 @@ def test_local_to_utc_agrees_with_zoneinfo(session, zone, moments):
             {"date_format": ["%d/%m/%Y", "%m/%d/%Y"]},
             r"1 value\(s\) that match more than one of date_format .*'03/04/2024', row 2",
         ),
-        ([1_700_000_000], {}, r"must hold times, but is of type int64\. .*seconds since 1970"),
+        (
+            [1_700_000_000],
+            {},
+            r"must hold times, but holds 1 number\(s\) \(first: 1700000000, row 1\)\. It looks "
+            r"like seconds since 1970: 2023-11-14 22:13:20 UTC",
+        ),
         ([True], {}, r"must hold times, but is of type boolean"),
         (["9999-12-31"], {}, r"before 1900 or after 2199 \(first: '9999-12-31', row 1\)"),
         (["04/08/17"], {"date_format": "%d/%m/%Y"}, r"before 1900 or after 2199"),
