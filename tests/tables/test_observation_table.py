@@ -136,6 +136,7 @@ def test_it_goes_when_nobody_uses_it(session):
     obs = joined(read)
     del obs
     gc.collect()
+    session.arrow(read[0].table)  # with the next step: a collector may run at any moment
     assert tables_of(session) == before
 
 

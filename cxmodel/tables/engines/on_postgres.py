@@ -34,9 +34,8 @@ class PostgresSession(Session):
             for column, kind in expr.schema().items()
         )
         quoted = self.quoted(name)
-        self._execute(
-            f"CREATE TEMPORARY TABLE {quoted} AS SELECT {columns} FROM ({self.sql_of(expr)}) AS rows"
-        )
+        rows = f"({self.sql_of(expr)}) AS rows"
+        self._execute(f"CREATE TEMPORARY TABLE {quoted} AS SELECT {columns} FROM {rows}")
         # Nobody else gathers statistics of temporary tables, and without them plans are guesses.
         self._execute(f"ANALYZE {quoted}")
 
