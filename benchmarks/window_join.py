@@ -178,7 +178,7 @@ def main() -> None:
     parser.add_argument("--steps", help="names of steps, as printed, with ; between")
     parser.add_argument("--repeat", type=int, default=1, help="runs, of which the median counts")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--time-limit", type=float, default=180, help="seconds of CPU for a step")
+    parser.add_argument("--time-limit", type=float, default=100, help="seconds of CPU for a step")
     parser.add_argument("--max-gb", type=float, default=12, help="memory that a step may take")
     parser.add_argument("--keep", type=Path, help="folder that keeps the files")
     options = parser.parse_args()
