@@ -239,7 +239,7 @@ people = st.sampled_from("abc")
 maybe = st.one_of(st.none(), people), st.one_of(st.none(), moments)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     answers=st.lists(st.one_of(st.tuples(people, moments), st.tuples(*maybe)), max_size=8),
     booked=st.lists(
