@@ -92,9 +92,9 @@ def why_it_ended(returncode: int, words: str, options: argparse.Namespace) -> st
     """Say why a step did not end well; its own words are printed where they are not expected."""
     if returncode == -signal.SIGXCPU:
         return f"not done in {options.time_limit:g} s of CPU"
-    signs = ("out of memory", "memory allocation", "MemoryError", "bad_alloc", "Cannot allocate")
-    if returncode == -signal.SIGKILL or any(sign in words for sign in signs):
-        return f"out of memory at {options.max_gb:g} GB"
+    signs = ("out of memory", "memory allocation", "memoryerror", "bad_alloc", "cannot allocate")
+    if returncode == -signal.SIGKILL or any(sign in words.lower() for sign in signs):
+        return "out of memory"
     print(words[-2_000:], file=sys.stderr)
     return f"failed with exit code {returncode}"
 

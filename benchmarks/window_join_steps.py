@@ -146,7 +146,7 @@ def window_plan(
     session.one_row(session.query("SELECT 1 AS one"))
 
     def work() -> Answer:
-        rows, asked = session.parquet([str(bookings)]), session.parquet([str(responses)])
+        rows, asked = (session.view(session.parquet([str(p)])) for p in (bookings, responses))
         is_chosen = plan == "planner"
         choice = choose_plan(session, asked, rows) if is_chosen else PlanChoice(plan=plan)
         kept = session.keep(totals_in_windows(asked, rows, totals, at="booked_at", plan=choice))
