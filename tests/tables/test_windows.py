@@ -34,7 +34,7 @@ BOOKING = pa.schema(
 CHOICES = [
     PlanChoice(plan="range"),
     *(PlanChoice(plan="stack", step=step) for step in (None, "day", "hour", "minute")),
-    PlanChoice(plan="mixed"),
+    PlanChoice(plan="mixed", step="hour"),
 ]
 every_plan = pytest.mark.parametrize("choice", CHOICES, ids=lambda c: f"{c.plan}-{c.step}")
 
