@@ -129,6 +129,12 @@ def window_plan(
     from cxmodel.tables.plan_choice import PlanChoice, choose_plan
     from cxmodel.tables.windows import Total, after, before, totals_in_windows
 
+    plans = {
+        "range": PlanChoice(plan="range"),
+        "stack": PlanChoice(plan="stack"),
+        "stack by hour": PlanChoice(plan="stack", step="hour"),
+        "mixed by hour": PlanChoice(plan="mixed", step="hour"),
+    }
     windows = Windows(lookback_days=DAYS, outcome_days=DAYS)
     totals = [
         Total(name="before", window=before(windows), value="amount_units"),
@@ -146,9 +152,8 @@ def window_plan(
     session.one_row(session.query("SELECT 1 AS one"))
 
     def work() -> Answer:
-        rows, asked = session.parquet([str(bookings)]), session.parquet([str(responses)])
-        is_chosen = plan == "planner"
-        choice = choose_plan(session, asked, rows) if is_chosen else PlanChoice(plan=plan)
+        rows, asked = (session.view(session.parquet([str(p)])) for p in (bookings, responses))
+        choice = choose_plan(session, asked, rows) if plan == "planner" else plans[plan]
         kept = session.keep(totals_in_windows(asked, rows, totals, at="booked_at", plan=choice))
         _MEASURED.append(Use.so_far())
         words = kept.row_number % 1009 + 1

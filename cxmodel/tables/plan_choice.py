@@ -74,7 +74,7 @@ class PlanChoice:
     """
 
     plan: Plan
-    step: Step | None = "hour"
+    step: Step | None = None
     n_responses: int | None = None
     n_rows: int | None = None
     n_pairs: int | None = None

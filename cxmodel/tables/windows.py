@@ -146,15 +146,17 @@ def totals_in_windows(
     choice = plan if isinstance(plan, PlanChoice) else PlanChoice(plan=plan)
     responses = responses.select("row_number", "customer_id", "responded_at")
     responses = responses.filter(responses.customer_id.notnull(), responses.responded_at.notnull())
-    rows = _dated_amounts(rows, totals, at)
-    if choice.plan == "range":
-        return _by_range(responses, rows, totals)
-    if choice.plan == "stack":
-        return _by_stack(responses, rows, totals, choice.step)
-    few, many = split_by_responses(responses)
-    return ibis.union(
-        _by_range(few, rows, totals), _by_stack(many, rows, totals, choice.step), distinct=False
-    )
+    few, many = split_by_responses(responses) if choice.plan == "mixed" else (responses, responses)
+    parts = []
+    if choice.plan in ("range", "mixed"):
+        parts.append(_by_range(few, _dated_amounts(rows, totals, at), totals))
+    if choice.plan in ("stack", "mixed"):
+        # The filter comes first, and the join last and unnamed, so that no two parts share an
+        # expression over all rows: DuckDB would hold its rows in memory.
+        dated = rows.filter(rows.customer_id.notnull(), rows[at].notnull())
+        theirs = _dated_amounts(dated, totals, at).semi_join(many, "customer_id")
+        parts.append(_by_stack(many, theirs, totals, choice.step))
+    return parts[0] if len(parts) == 1 else ibis.union(*parts, distinct=False)
 
 
 def _amount_names(totals: Sequence[Total]) -> dict[str | None, str]:
@@ -164,7 +166,7 @@ def _amount_names(totals: Sequence[Total]) -> dict[str | None, str]:
 
 
 def _dated_amounts(rows: ir.Table, totals: Sequence[Total], at: str) -> ir.Table:
-    """Keep ``customer_id``, ``row_at`` and the amounts of rows that can lie in a window."""
+    """Keep ``customer_id``, ``row_at`` and the amounts of rows, a column for each value."""
     import ibis
 
     one = ibis.literal(1, "int64")
@@ -172,15 +174,17 @@ def _dated_amounts(rows: ir.Table, totals: Sequence[Total], at: str) -> ir.Table
         name: rows[value].cast("int64") if value else one
         for value, name in _amount_names(totals).items()
     }
-    rows = rows.select("customer_id", row_at=rows[at].cast("timestamp(6)"), **amounts)
-    return rows.filter(rows.customer_id.notnull(), rows.row_at.notnull())
+    return rows.select("customer_id", row_at=rows[at].cast("timestamp(6)"), **amounts)
 
 
 # -- Range ---------------------------------------------------------------------------------------
 
 
 def _by_range(responses: ir.Table, rows: ir.Table, totals: Sequence[Total]) -> ir.Table:
-    """Join on the customer within the widest bounds, then add up by condition."""
+    """Join on the customer within the widest bounds, then add up by condition.
+
+    Rows without a customer or a time meet no response.
+    """
     # Window ends are worked out once per response, not once per pair.
     offsets = sorted({days for total in totals for days in (total.window.start, total.window.end)})
     ends = {days: f"end_{i}" for i, days in enumerate(offsets)}
@@ -243,7 +247,6 @@ def _by_stack(
     """Subtract what a customer had up to the start of a window from what they had up to its end."""
     import ibis
 
-    rows = rows.semi_join(responses, "customer_id")
     if step is None:
         return _by_running_sums(responses, rows, totals, step)
     whole, rest = (
