@@ -28,6 +28,7 @@ _LATER = {
     "segments": "value segments come with a later version of cxmodel",
     "portfolio": "choosing among programmes comes with a later version of cxmodel",
 }
+_ROUTE_REASON = "rows: the models of this version are fitted on the observations one by one"
 _NO_RATING = "the study has no rating, so there is no point to value"
 _NO_CURRENCY = "study.currency is missing, so money has no unit; set it, for example to USD"
 
@@ -258,7 +259,9 @@ class StageRunner:
             "churn_rule": None if observations is None else observations.churn_rule,
             "engine": self.sources.session.name,
             "plan": None if observations is None else observations.plan,
+            "plan_reason": None if observations is None else observations.plan_reason,
             "route": None if observations is None else "rows",
+            "route_reason": None if observations is None else _ROUTE_REASON,
             "inputs": {"rows": self._inputs()},
         }
 

@@ -157,6 +157,8 @@ class Observations:
         Whether the table came already joined (``sources.observations``).
     plan : str, optional
         The window plan taken.
+    plan_reason : str, optional
+        Why: one sentence with the numbers that decided.
     audit : mapping
         The ``audit`` section of ``results.json`` (without the rows that stages leave out).
 
@@ -185,6 +187,7 @@ class Observations:
     touchpoints: tuple[str, ...] = ()
     is_joined: bool = False
     plan: str | None = None
+    plan_reason: str | None = None
     conf_level: float = 0.95
     min_group_size: int = 30
     audit: Mapping[str, Any] = field(default_factory=dict)

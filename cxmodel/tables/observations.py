@@ -326,6 +326,7 @@ def _described(
         other_ratings=tuple(f"rating_{key}" for key in surveys.ratings if key != rating),
         attributes_as_of_extract=bool(of_customers) and not has_versions,
         plan=join.plan,
+        plan_reason=join.plan_choice.reason,
         conf_level=settings.conf_level,
         min_group_size=settings.min_group_size,
         audit=audit,

@@ -127,7 +127,8 @@ def reproducibility_section(results: Results) -> list[Block]:
         ("Seed", study.get("seed")),
         ("Time zone", study.get("time_zone")),
         ("Engine", study.get("engine")),
-        ("Plan of the joins", study.get("plan")),
+        ("Plan of the joins", study.get("plan_reason") or study.get("plan")),
+        ("Route of the fits", study.get("route_reason") or study.get("route")),
         ("Windows", _windows_words(results, windows)),
         ("Churn rule", churn_rule_words(results) or None),
     ]
