@@ -1,7 +1,7 @@
 """At size: 200,000 customers, 300,000 responses, 20 million bookings, 30,000 on boundaries.
 
-Equal observation tables, hashed row by row where they lie, and equal moments, on every engine and by
-both plans. Takes about half an hour on two cores.
+Equal observation tables, hashed row by row where they lie, and equal moments, on every engine and
+by both plans. Takes about half an hour on two cores.
 """
 
 from __future__ import annotations
