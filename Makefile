@@ -1,4 +1,5 @@
 # make demo: simulate a company, run the study, leave reports/demo. make test: every check.
+# make bench: what a study and the window join cost beside a bare scan.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -20,6 +21,7 @@ test-slow: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run_study.py
+	$(BIN)/python benchmarks/window_join.py
 
 lint: $(STAMP)
 	$(BIN)/ruff format .
