@@ -84,6 +84,12 @@ def test_every_engine_and_plan_gives_the_same_rows(request, engine, plan, study,
     same(observed(session, tables, study, plan), expected[study])
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_mixed_plan_gives_the_same_rows(request, engine, tables, expected):
+    session = request.getfixturevalue(engine)
+    same(observed(session, tables, "inactivity", "mixed"), expected["inactivity"])
+
+
 @pytest.mark.parametrize("study", STUDIES)
 def test_the_other_plan_gives_the_same_rows_on_duckdb(duckdb_session, study, tables, expected):
     same(observed(duckdb_session, tables, study, "stack"), expected[study])
