@@ -64,6 +64,8 @@ def label_responses(
 
     surveys = _with_columns(surveys, needs)
     columns = surveys.columns
+    if known is not None:
+        surveys = _with_known(surveys, known)
     tests = [(surveys[name].isnull(), f"missing_{name}") for name in needs]
     if rating is not None:
         tests.append((surveys[f"rating_{rating}"].isnull(), "missing_rating"))
@@ -71,21 +73,27 @@ def label_responses(
         late = surveys.responded_at >= ibis.literal(ends_at, "timestamp(6)")
         tests.append((late, "after_as_of"))
     if "customer_id" in surveys.columns:
-        surveys = surveys.mutate(_copies_before=_copies_before(surveys))
+        surveys = surveys.mutate(_copies_before=_copies_before(surveys, columns))
         tests.append((surveys["_copies_before"] > 0, "duplicate_response"))
     if known is not None:
-        ids = known.filter(known.customer_id.notnull()).customer_id
-        tests.append((~surveys.customer_id.isin(ids), "unmatched_customer"))
+        tests.append((surveys["_known_id"].isnull(), "unmatched_customer"))
     # Without a test a table may hold no reason at all: the last one never applies.
     reason = ibis.cases(*tests, (ibis.literal(False), "none"), else_=ibis.null("string"))
     return surveys.select(*columns, **{REASON: reason})
 
 
-def _copies_before(surveys: ir.Table) -> ir.IntegerColumn:
+def _with_known(surveys: ir.Table, known: ir.Table) -> ir.Table:
+    """Set the id of each known customer beside their responses; null beside all others."""
+    # A join, as PostgreSQL looks through a NOT IN of many ids anew for each row.
+    ids = known.filter(known.customer_id.notnull()).select(_known_id="customer_id").distinct()
+    return surveys.left_join(ids, surveys.customer_id == ids["_known_id"])
+
+
+def _copies_before(surveys: ir.Table, columns: Sequence[str]) -> ir.IntegerColumn:
     """Count the rows before this one that are equal to it in every mapped column."""
     import ibis
 
-    mapped = [name for name in surveys.columns if name != "row_number"]
+    mapped = [name for name in columns if name != "row_number"]
     return ibis.row_number().over(ibis.window(group_by=mapped, order_by="row_number"))
 
 

@@ -181,6 +181,11 @@ def open_postgres(engine: Engine) -> PostgresSession:
         with backend.con.cursor() as cursor:
             # Compiling to machine code costs more than it saves on expressions as long as ours.
             cursor.execute("SET jit = off")
+            # The default of 4 MB is meant for short queries: hashes and sorts would go to disk.
+            cursor.execute(
+                "SELECT set_config('work_mem', '64MB', false) "
+                "WHERE pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('64MB')"
+            )
     except ImportError as error:
         raise EngineError(
             "PostgreSQL needs its driver: pip install 'cxmodel[postgres]'."
