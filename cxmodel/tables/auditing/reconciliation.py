@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxmodel.tables.auditing.questions import whole_numbers, wide_sum
 from cxmodel.tables.joining.history import Horizon
+from cxmodel.tables.joining.scratch import scratch_tables
 from cxmodel.tables.joining.subscriptions import days_in_window, overlap
 from cxmodel.tables.observation_table import Windows
 from cxmodel.tables.times.calendar_days import Calendar
@@ -80,9 +81,20 @@ def reconcile_bookings(
         else ibis.literal(False)
     )
     bookings = revenue.select("customer_id", "booked_at", "amount_units", is_late=is_late)
+    spans = union_of_spans(_time_spans(responses, windows)).rename(who="customer_id")
+    with scratch_tables(session) as scratch:
+        # Kept, as an engine that cannot tell how many there are may loop over them.
+        parts = _placed_bookings(session, bookings, responses, scratch.keep(spans, "spans"))
+    total = whole_numbers(session, {"total": revenue.amount_units.sum()})["total"]
+    return Reconciliation(total=total, parts=parts)
+
+
+def _placed_bookings(
+    session: Session, bookings: ir.Table, responses: ir.Table, spans: ir.Table
+) -> dict[str, int]:
+    """Add up the bookings of each place, in one pass."""
     people = responses.select(person="customer_id").distinct()
     known = bookings.left_join(people, bookings.customer_id == people.person)
-    spans = union_of_spans(_time_spans(responses, windows)).rename(who="customer_id")
     # Spans of a customer do not overlap: a booking meets one of them, or none.
     placed = known.left_join(
         spans,
@@ -101,9 +113,8 @@ def reconcile_bookings(
         "after_as_of": placed.is_late,
     }
     sums = {name: wide_sum(placed.amount_units, where=place) for name, place in places.items()}
-    parts = session.one_row(placed.aggregate(**sums))
-    total = whole_numbers(session, {"total": revenue.amount_units.sum()})["total"]
-    return Reconciliation(total=total, parts={name: int(parts[name] or 0) for name in PARTS})
+    found = session.one_row(placed.aggregate(**sums))
+    return {name: int(found[name] or 0) for name in PARTS}
 
 
 def reconcile_subscriptions(
