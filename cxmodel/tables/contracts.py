@@ -182,10 +182,6 @@ class Contract:
         """The columns without which the source is refused."""
         return tuple(column.name for column in self.columns if column.is_required)
 
-    def of_type(self, kind: Type) -> tuple[str, ...]:
-        """Give the names of the columns of one type."""
-        return tuple(column.name for column in self.columns if column.type == kind)
-
 
 def _column(
     name: str,
