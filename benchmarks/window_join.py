@@ -18,6 +18,7 @@ import argparse
 import json
 import math
 import os
+import resource
 import signal
 import statistics
 import subprocess
@@ -62,6 +63,7 @@ def measure(data: DataSet, step: Step, folder: Path, options: argparse.Namespace
         }
         script = Path(__file__).with_name("window_join_steps.py")
         command = [sys.executable, str(script), json.dumps(task)]
+        cpu_before = cpu_of_children()
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
         spilled = 0.0
         while process.poll() is None:
@@ -72,7 +74,8 @@ def measure(data: DataSet, step: Step, folder: Path, options: argparse.Namespace
         words = errors.read().decode(errors="replace")
         left = list(Path(spill).iterdir())
     if process.returncode:
-        failed = why_it_ended(process.returncode, words, options)
+        cpu = cpu_of_children() - cpu_before
+        failed = why_it_ended(process.returncode, words, cpu, options)
         return Row(data=data.name, step=step.shown, failed=failed)
     found = json.loads(printed.splitlines()[-1])
     if step.spills:
@@ -91,9 +94,18 @@ def size_mb(folder: Path) -> float:
     return total / 1024**2
 
 
-def why_it_ended(returncode: int, words: str, options: argparse.Namespace) -> str:
+def cpu_of_children() -> float:
+    """Seconds of CPU of every step that has ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def why_it_ended(returncode: int, words: str, cpu: float, options: argparse.Namespace) -> str:
     """Say why a step did not end well; its own words are printed where they are not expected."""
-    if returncode == -signal.SIGXCPU:
+    # Not every library lets the signal at the limit through; the one after it kills.
+    if returncode == -signal.SIGXCPU or (
+        returncode == -signal.SIGKILL and cpu >= options.time_limit
+    ):
         return f"not done in {options.time_limit:g} s of CPU"
     signs = ("out of memory", "memory allocation", "memoryerror", "bad_alloc", "cannot allocate")
     if returncode == -signal.SIGKILL or any(sign in words.lower() for sign in signs):
