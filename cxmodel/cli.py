@@ -5,6 +5,7 @@ Nothing heavy is imported here: each command imports what it needs when it runs.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -78,7 +79,17 @@ def _is_interrupt(options: Options, error: Exception) -> bool:
 
 def _interrupted() -> int:
     click.echo("Interrupted.", err=True)
+    _leave_busy_engines(_INTERRUPTED)
     return _INTERRUPTED
+
+
+def _leave_busy_engines(code: int) -> None:
+    """End at once where an engine has not obeyed: its thread would outlive the interpreter."""
+    worker = sys.modules.get("cxmodel.tables.engines.worker")
+    if worker is not None and worker.is_any_busy():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _explain(options: Options, error: Exception) -> int:

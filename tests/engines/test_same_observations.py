@@ -13,12 +13,15 @@ from conftest import LOCAL_SPARK
 
 import cxmodel as cx
 from cxmodel.tables.engines.engine import Session
+from cxmodel.tables.joining.observation_join import revenue_totals
 from cxmodel.tables.observations import JoinSettings, observe
 from cxmodel.tables.opening.catalog import Catalog
 from cxmodel.tables.opening.fingerprints import fingerprint
 from cxmodel.tables.opening.opening import open_source
+from cxmodel.tables.plan_choice import PlanChoice
 from cxmodel.tables.sources import Source, Sources
 from cxmodel.tables.specs import RatingSpec, SourceSpec
+from cxmodel.tables.windows import totals_in_windows
 
 AS_OF = dt.date(2025, 12, 20)
 ENGINES = ["postgres_session", "spark_session"]
@@ -82,6 +85,29 @@ def same(found, wanted):
 def test_every_engine_and_plan_gives_the_same_rows(request, engine, plan, study, tables, expected):
     session = request.getfixturevalue(engine)
     same(observed(session, tables, study, plan), expected[study])
+
+
+@pytest.mark.parametrize("step", ["day", "hour", "minute"])
+@pytest.mark.parametrize("engine", ["duckdb_session", *ENGINES])
+def test_rows_added_up_by_step_give_the_same_sums(request, engine, step, tables):
+    session = request.getfixturevalue(engine)
+    sources = opened(session, tables, ("revenue",))
+    totals = revenue_totals(cx.Windows(), "booked", "amount_units")
+    found = {}
+    for choice in (PlanChoice(plan="range"), PlanChoice(plan="stack", step=step)):
+        summed = totals_in_windows(
+            sources.get("surveys").table,
+            sources.get("revenue").table,
+            totals,
+            at="booked_at",
+            plan=choice,
+        )
+        rows = session.rows(session.keep(summed).order_by("row_number"))
+        found[choice.plan] = {
+            row.pop("row_number"): row for row in rows if any(row[t.name] for t in totals)
+        }
+    assert found["stack"] == found["range"]
+    assert len(found["range"]) > 400
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -198,8 +199,15 @@ def test_a_limit_that_is_too_small_is_named():
 
 
 def test_a_setting_that_is_not_known_is_named(tmp_path):
-    with pytest.raises(EngineError, match=r"has the parameter 'mode', which is not known"):
+    with pytest.raises(EngineError, match=r"has the parameter mode=ro, which is not known"):
         connect(Engine("duckdb:///x.db?mode=ro"))
+    with pytest.raises(EngineError, match=r"access_mode=readonly, which is not known"):
+        connect(Engine("duckdb:///x.db?access_mode=readonly"))
+    with pytest.raises(EngineError, match=r"There is no database nowhere\.db"):
+        connect(Engine(f"duckdb:///{tmp_path}/nowhere.db"))
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(EngineError, match=r"'duckdb' is no address"):
+        connect(Engine("duckdb"))
     with pytest.raises(EngineError, match=r"temp_directory \(No such file or directory\)"):
         connect(Engine(temp_directory=str(tmp_path / "nowhere")))
 
@@ -231,11 +239,33 @@ sys.exit(main(["long"]))
 
 def test_an_interrupted_query_raises_here_and_the_session_goes_on():
     with connect() as session:
-        session.register(ROWS)
+        table = session.register(ROWS)
 
         def interrupt_itself() -> None:
             os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(5)
+            time.sleep(2)
 
         with pytest.raises(KeyboardInterrupt):
             session.run(interrupt_itself)
+        session.drop(table)  # is not waited for
+        assert session.one_row(table.aggregate(n=table.count())) == {"n": 1000}
+
+
+def test_a_query_that_is_interrupted_on_a_server_ends_there(postgres):
+    with connect(Engine(postgres.url)) as session:
+        threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
+        with pytest.raises(KeyboardInterrupt):
+            session.arrow(session.query("SELECT pg_sleep(60)::text AS slept"))
+        seen = session.query(
+            "SELECT count(*)::int AS n FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        )
+        assert session.one_row(seen) == {"n": 0}
+
+
+def test_a_query_that_takes_too_long_for_the_server_says_so(postgres):
+    url = as_role(postgres, "ALTER ROLE poor SET statement_timeout = 200")
+    with (
+        connect(Engine(url)) as session,
+        pytest.raises(EngineError, match=r"gave up: .*statement timeout"),
+    ):
+        session.arrow(session.query("SELECT pg_sleep(60)::text AS slept"))

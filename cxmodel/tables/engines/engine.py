@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -83,13 +84,15 @@ def default_session() -> Session:
     >>> default_session() is default_session()
     True
     """
-    return connect(Engine())
+    return shared_session(Engine())
 
 
 @cache
 def shared_session(engine: Engine) -> Session:
-    """Give the session that readers with this engine share in this process."""
-    return connect(engine)
+    """Give the session that readers with this engine share in this process; it ends with it."""
+    session = connect(engine)
+    atexit.register(session.close)
+    return session
 
 
 def session_of(table: ibis.Table) -> Session:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import glob
 import shutil
-import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cxmodel.errors import EngineError
+from cxmodel.tables.engines.folders import own_folder
 from cxmodel.tables.engines.session import Session
 from cxmodel.tables.engines.settings import Engine
 
@@ -105,7 +106,8 @@ def open_duckdb(engine: Engine) -> DuckDBSession:
     """
     import ibis
 
-    folder = _spill_folder(engine)
+    _check_address(engine)
+    folder = own_folder(engine)
     settings: dict[str, Any] = {
         "temp_directory": folder,
         "memory_limit": engine.memory_limit,
@@ -124,25 +126,29 @@ def open_duckdb(engine: Engine) -> DuckDBSession:
     return DuckDBSession(backend, spill_folder=folder)
 
 
-def _spill_folder(engine: Engine) -> str:
-    try:
-        return tempfile.mkdtemp(prefix="cxmodel-", dir=engine.temp_directory)
-    except OSError as error:
+def _check_address(engine: Engine) -> None:
+    """Refuse a file that is not there, which DuckDB would make, and words that say nothing."""
+    if "://" not in engine.url:
         raise EngineError(
-            f"No folder can be made in engine.temp_directory ({error.strerror}). Name a folder "
-            "that exists and can be written to."
-        ) from error
+            f'engine.url {engine.url!r} is no address. Write "duckdb://" for DuckDB inside the '
+            'process, or "duckdb:///file.db".'
+        )
+    for name, value in engine.parameters.items():
+        if name != "access_mode" or value.lower() not in ("read_only", "read_write"):
+            raise EngineError(
+                f"engine.url has the parameter {name}={value}, which is not known for DuckDB. "
+                "Known: access_mode=read_only, access_mode=read_write."
+            )
+    file = engine.address
+    if file not in ("", ":memory:") and not Path(file).is_file():
+        raise EngineError(
+            f"There is no database {Path(file).name} at the address in engine.url. A path is "
+            "relative to the .toml file (in Python: to the working folder)."
+        )
 
 
 def _is_read_only(engine: Engine) -> bool:
-    unknown = sorted(set(engine.parameters) - {"access_mode", "read_only"})
-    if unknown:
-        raise EngineError(
-            f"engine.url has the parameter {unknown[0]!r}, which is not known for DuckDB. "
-            "Known: access_mode=read_only."
-        )
-    words = {value.lower() for value in engine.parameters.values()}
-    return bool(words & {"read_only", "true", "1"})
+    return engine.parameters.get("access_mode", "").lower() == "read_only"
 
 
 def _cannot_open(error: Exception) -> str:

@@ -88,7 +88,7 @@ class PostgresSession(Session):
             cursor.execute(statement)
 
     def _cancel(self) -> None:
-        self.backend.con.cancel_safe(timeout=1)
+        self.backend.con.cancel_safe(timeout=0.5)
 
     def _trouble(self, error: Exception) -> str | None:
         import psycopg
@@ -107,6 +107,14 @@ class PostgresSession(Session):
             )
         if isinstance(error, (errors.DiskFull, errors.OutOfMemory)):
             return f"PostgreSQL is full: {_first_line(error)}. Ask for more space, or ask for less."
+        if isinstance(error, errors.QueryCanceled):
+            return (
+                f"PostgreSQL gave up: {_first_line(error)}. Raise statement_timeout for this user, "
+                "or ask for less."
+            )
+        is_connected = not (self.backend.con.closed or self.backend.con.broken)
+        if isinstance(error, psycopg.OperationalError) and is_connected:
+            return f"PostgreSQL refused: {_first_line(error)}. Ask for less, or ask who runs it."
         if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
             # The words of a driver may repeat the address and the password.
             return (

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import signal
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cxmodel.errors import EngineError
+from cxmodel.tables.engines.folders import own_folder
 from cxmodel.tables.engines.session import PLACE, Session
 from cxmodel.tables.engines.settings import Engine
 
@@ -127,7 +127,7 @@ class SparkSession(Session):
 
     def _trouble(self, error: Exception) -> str | None:
         words = " ".join(str(error).split())
-        if type(error).__name__ in ("Py4JNetworkError", "ConnectionRefusedError", "Py4JError"):
+        if type(error).__name__ in ("Py4JNetworkError", "ConnectionRefusedError"):
             return _gone(words)
         if "SparkContext was shut down" in words or "stopped SparkContext" in words:
             return _gone(words)
@@ -197,16 +197,18 @@ def open_spark(engine: Engine) -> SparkSession:
     is_new = running is None
     if running is not None:
         _refuse_another_master(engine, running.sparkContext.master)
-    folder = tempfile.mkdtemp(prefix="cxmodel-", dir=engine.temp_directory) if is_new else None
+    folder = own_folder(engine) if is_new else None
     settings: dict[str, Any] = {**_OURS, **_ALWAYS, **_limits(engine, folder), **engine.parameters}
     builder = Builder.builder.config(map=settings)
     try:
         with _own_interrupts():
             session = builder.getOrCreate()
         backend = ibis.pyspark.connect(session)
-    except Exception as error:
+    except BaseException as error:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+        if not isinstance(error, Exception):
+            raise
         raise EngineError(_cannot_start(error)) from error
     return SparkSession(backend, owned=is_new, folder=folder)
 

@@ -187,7 +187,8 @@ class Session(ABC):
     def drop(self, table: ibis.Table) -> None:
         """Drop a table that `keep` or `register` made, before the session ends."""
         made = ("table", name_of(table))
-        if made in self._made:
+        # An engine that has not obeyed an interrupt is not waited for: see `close`.
+        if made in self._made and not self._worker.is_busy:
             self._made.remove(made)
             self.run(lambda: self._remove(*made))
 
@@ -203,7 +204,7 @@ class Session(ABC):
         EngineError
             If the engine went away, is full, or does not allow it.
         """
-        while self._discarded:
+        while self._discarded and not self._worker.is_busy:
             self.drop(self._discarded.pop())
         try:
             return self._worker.run(step, self._cancel)
@@ -217,8 +218,8 @@ class Session(ABC):
 
     def close(self) -> None:
         """Drop what was made here; close the connection if it is ours."""
-        if self._worker.is_busy:
-            # It did not obey an interrupt: whatever was made goes with the connection.
+        if self.owned or self._worker.is_busy:
+            # Whatever was made is temporary, and goes with the connection.
             self._made.clear()
         while self._made:
             self._drop_quietly(*self._made.pop())

@@ -8,13 +8,30 @@ is passed on to the engine.
 from __future__ import annotations
 
 import queue
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 _Answer = TypeVar("_Answer")
-PATIENCE_SECONDS = 0.5
+PATIENCE_SECONDS = 0.4
 """How long an engine may take to obey an interrupt before it is left to itself."""
+
+
+TURN_SECONDS = 0.1
+
+
+_WORKERS: WeakSet[Worker] = WeakSet()
+
+
+def is_any_busy() -> bool:
+    """Say whether an engine is still at work on something that was interrupted.
+
+    The interpreter cannot end in an orderly way then: the thread would come back into what is no
+    longer there.
+    """
+    return any(worker.is_busy for worker in _WORKERS)
 
 
 class Worker:
@@ -32,6 +49,7 @@ class Worker:
         self._steps: queue.SimpleQueue[_Step | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._pending: _Step | None = None
+        _WORKERS.add(self)
 
     @property
     def is_busy(self) -> bool:
@@ -54,7 +72,9 @@ class Worker:
         pending = self._pending = _Step(step)
         self._steps.put(pending)
         try:
-            pending.done.wait()
+            # In short turns: a signal just before a wait would not end it.
+            while not pending.done.wait(TURN_SECONDS):
+                pass
         except BaseException:
             cancel()
             pending.done.wait(PATIENCE_SECONDS)
@@ -78,6 +98,9 @@ class Worker:
             self._thread.start()
 
     def _serve(self) -> None:
+        if hasattr(signal, "pthread_sigmask"):
+            # A signal that came to this thread would not wake the one that waits for it.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         while (step := self._steps.get()) is not None:
             step.take()
 
