@@ -87,6 +87,7 @@ def _leave_busy_engines(code: int) -> None:
     """End at once where an engine has not obeyed: its thread would outlive the interpreter."""
     worker = sys.modules.get("cxmodel.tables.engines.worker")
     if worker is not None and worker.is_any_busy():
+        sys.modules["cxmodel.tables.engines.engine"].close_shared()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

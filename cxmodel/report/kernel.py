@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 _POLL_S = 0.1
@@ -35,6 +35,9 @@ def run_to_end(client: Any) -> None:
         try:
             running = pool.submit(work)
             may_begin.set()
+            while not running.done():
+                # In short turns: a signal just before a wait would not end it.
+                wait([running], timeout=_POLL_S)
             running.result()
         except (KeyboardInterrupt, SystemExit):
             # an interrupt may come while the thread is being started, too

@@ -119,8 +119,8 @@ def choose_plan(session: Session, responses: ir.Table, rows: ir.Table) -> PlanCh
         return PlanChoice(
             plan="range",
             n_responses=n_responses,
-            reason=f"range: no customer answered more than {_times(n_most)}, so a join makes few "
-            f"pairs for each row: {n_most:,} at most, below {PAIRS_WORTH_STACKING}",
+            reason=f"range: no customer answered more than {_times(n_most)}, so a join makes at "
+            f"most {n_most:,} pairs for each row, below {PAIRS_WORTH_STACKING}",
         )
     counts = session.one_row(_many_counted(per_customer, rows))
     n_other_rows = 0

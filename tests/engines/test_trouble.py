@@ -86,6 +86,9 @@ def test_an_interrupted_study_leaves_no_table_on_the_server(postgres, study):
     path = on_engine(study, postgres.url)
     with pytest.raises(KeyboardInterrupt):
         cx.Study.from_toml(path).run(progress=Interrupting("lift of revenue", interrupt))
+    end = time.monotonic() + 20  # the server cleans up behind a connection in its own time
+    while temporary_tables(postgres) and time.monotonic() < end:
+        time.sleep(0.1)
     assert temporary_tables(postgres) == []
 
 

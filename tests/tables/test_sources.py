@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -102,6 +103,7 @@ def test_a_named_table_may_serve_several_sources(session, shop):
 
 
 def test_tables_of_the_engine_are_found(tmp_path):
+    ibis.duckdb.connect(tmp_path / "warehouse.db").disconnect()
     with connect(Engine(f"duckdb:///{tmp_path / 'warehouse.db'}")) as session:
         session.backend.raw_sql("CREATE SCHEMA crm")
         session.backend.raw_sql("CREATE TABLE crm.answers AS SELECT 'a' AS customer_id, 9 AS q1")

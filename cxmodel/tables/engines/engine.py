@@ -25,6 +25,7 @@ __all__ = [
 ]
 # By identity: ibis holds two databases in memory to be equal.
 _OPENED: WeakValueDictionary[int, Session] = WeakValueDictionary()
+_SHARED: list[Session] = []
 _BROUGHT: dict[int, Session] = {}
 
 
@@ -91,8 +92,15 @@ def default_session() -> Session:
 def shared_session(engine: Engine) -> Session:
     """Give the session that readers with this engine share in this process; it ends with it."""
     session = connect(engine)
-    atexit.register(session.close)
+    _SHARED.append(session)
     return session
+
+
+@atexit.register
+def close_shared() -> None:
+    """Close the sessions that this process shares, at its end; their folders go with them."""
+    while _SHARED:
+        _SHARED.pop().close()
 
 
 def session_of(table: ibis.Table) -> Session:

@@ -190,6 +190,11 @@ def open_postgres(engine: Engine) -> PostgresSession:
             # Compiling to machine code costs more than it saves on expressions as long as ours.
             cursor.execute("SET jit = off")
             # The default of 4 MB is meant for short queries: hashes and sorts would go to disk.
+            # A query whose client has gone ends within a second, and its tables with it.
+            cursor.execute(
+                "SELECT set_config(name, '1000', false) FROM pg_settings "
+                "WHERE name = 'client_connection_check_interval'"
+            )
             cursor.execute(
                 "SELECT set_config('work_mem', '64MB', false) "
                 "WHERE pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('64MB')"

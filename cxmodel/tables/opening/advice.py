@@ -29,8 +29,8 @@ def amount_advice(text: str) -> str:
     Examples
     --------
     >>> amount_advice("1.234,56 €")
-    "Leave out the currency sign (study.currency names it), write a point before the decimals and \
-nothing between thousands: it would be read as 1234.56."
+    'Leave out the currency sign (study.currency names it) and write a point before the decimals \
+and nothing between thousands: it would be read as 1234.56.'
     >>> amount_advice("1,234")
     'Is it 1234 or 1.234? Write a point before the decimals and nothing between thousands.'
     """
