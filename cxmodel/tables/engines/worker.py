@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import signal
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -76,8 +77,7 @@ class Worker:
             while not pending.done.wait(TURN_SECONDS):
                 pass
         except BaseException:
-            cancel()
-            pending.done.wait(PATIENCE_SECONDS)
+            _give_up(pending, cancel)
             raise
         if pending.error is not None:
             # Without the trail of the thread, and free of the circle error -> frame -> error.
@@ -103,6 +103,14 @@ class Worker:
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         while (step := self._steps.get()) is not None:
             step.take()
+
+
+def _give_up(pending: _Step, cancel: Callable[[], None]) -> None:
+    """Ask again and again: a step may be between two queries when it is first asked."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not pending.done.is_set() and time.monotonic() < end:
+        cancel()
+        pending.done.wait(TURN_SECONDS)
 
 
 class _Step:
