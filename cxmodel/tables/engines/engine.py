@@ -112,9 +112,10 @@ def session_of(table: ibis.Table) -> Session:
     if backend is None:
         return default_session()
     opened = _OPENED.get(id(backend))
-    if opened is not None and opened.backend is backend:
+    if opened is not None and opened.backend is backend and not opened.is_closed:
         return opened
-    if id(backend) not in _BROUGHT:
+    brought = _BROUGHT.get(id(backend))
+    if brought is None or brought.is_closed:
         _BROUGHT[id(backend)] = _session_on(backend)
     return _BROUGHT[id(backend)]
 

@@ -7,6 +7,7 @@ whole numbers. The tests hold the two against each other.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ _DATE = (
     r"[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
     rf"|02-(?:0[1-9]|1[0-9]|2[0-8]))|{_LEAP}-02-29"
 )
+_1970 = dt.datetime(1970, 1, 1)
 TIMESTAMP = rf"^(?!0000)(?:{_DATE})(?:[ T]{_CLOCK})?$"
 _MIDNIGHT_AT_THE_END = r"([ T])24:00(:00(?:[.]0*)?)?$"
 _BEYOND_MICROSECONDS = r"([.][0-9]{6})[0-9]+$"
@@ -107,21 +109,23 @@ def timestamp_of(text: ir.StringValue) -> ir.TimestampValue:
     return is_end_of_day.ifelse(time + ibis.interval(days=1), time)
 
 
+def microseconds_between(start: ir.TimestampValue, end: ir.TimestampValue) -> ir.IntegerValue:
+    """Count the microseconds from one naive UTC time to another; null where either is.
+
+    Examples
+    --------
+    >>> import datetime as dt
+    >>> day, later = dt.datetime(2025, 3, 1), dt.datetime(2025, 3, 1, 0, 0, 0, 1)
+    >>> ahead = microseconds_between(ibis.literal(day), ibis.literal(later))
+    >>> ibis.duckdb.connect().to_pyarrow(ahead).as_py()
+    1
+    """
+    return end.delta(start, unit="microsecond").cast("int64")
+
+
 def epoch_micros(time: ir.TimestampValue) -> ir.IntegerValue:
     """Count the microseconds from 1970 to a naive UTC time."""
-    name = engine_name(time)
-    if name == "duckdb":
-        return _function("epoch_us", ("timestamp(6)",), "int64")(time)
-    if name == "pyspark":
-        at = _function("to_timestamp_ltz", ("timestamp(6)",), "timestamp('UTC')")(time)
-        return _function("unix_micros", ("timestamp('UTC')",), "int64")(at)
-    if name == "postgres":
-        seconds = _function("date_part", ("string", "timestamp(6)"), "float64")
-        # The whole seconds and the rest apart: each is exact as a double.
-        whole = seconds("epoch", time.truncate("s")).cast("int64")
-        rest = seconds("microseconds", time).cast("int64") % 1_000_000
-        return whole * 1_000_000 + rest
-    return time.epoch_seconds().cast("int64") * 1_000_000 + time.microsecond().cast("int64")
+    return microseconds_between(ibis.literal(_1970, "timestamp(6)"), time)
 
 
 # -- Text ------------------------------------------------------------------------------------------

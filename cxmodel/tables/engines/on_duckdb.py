@@ -29,7 +29,7 @@ class DuckDBSession(Session):
     """
 
     shown: ClassVar[str] = "DuckDB"
-    reads_files: ClassVar[bool] = True
+    order_of_files: ClassVar[tuple[str, ...]] = ()
     order_of_frames: ClassVar[tuple[str, ...]] = ()
     spill_folder: str | None = None
 

@@ -53,7 +53,6 @@ class SparkSession(Session):
     """
 
     shown: ClassVar[str] = "Spark"
-    reads_files: ClassVar[bool] = True
     order_of_files: ClassVar[tuple[str, ...]] = (_FILE, PLACE)
     folder: str | None = None
     _persisted: dict[str, Any] = field(default_factory=dict, repr=False)

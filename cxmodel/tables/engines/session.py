@@ -6,7 +6,8 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from threading import Event
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from cxmodel.errors import EngineError
 from cxmodel.tables.engines.worker import Worker
@@ -40,16 +41,13 @@ class Session(ABC):
 
     shown: ClassVar[str]
     """How messages call the engine."""
-    reads_files: ClassVar[bool] = False
-    """Whether it reads files itself; to the others rows of files are copied."""
     order_of_frames: ClassVar[tuple[str, ...]] = (PLACE,)
     """The columns, beside a frame's own, by which its rows come in order; none where they do."""
-    order_of_files: ClassVar[tuple[str, ...]] = ()
-    """The same for files."""
 
     backend: Any
     owned: bool = True
     _made: list[tuple[str, str]] = field(default_factory=list, repr=False)
+    _closed: Event = field(default_factory=Event, repr=False)
     _discarded: list[ibis.Table] = field(default_factory=list, repr=False)
     _worker: Worker = field(default_factory=Worker, repr=False)
 
@@ -75,18 +73,15 @@ class Session(ABC):
     def _trouble(self, error: Exception) -> str | None:
         """Say what is wrong where it is the engine's trouble and not the table's."""
 
-    def csv(self, files: list[str], n_columns: int, delimiter: str) -> ibis.Table:
-        """Read CSV files with a header as text columns ``c0``, ``c1``, ..., without a guess."""
-        raise NotImplementedError(f"{self.shown} reads no files.")
-
-    def parquet(self, files: list[str]) -> ibis.Table:
-        """Read Parquet files of the same columns as one table."""
-        raise NotImplementedError(f"{self.shown} reads no files.")
-
     def tables(self, database: str | tuple[str, ...] | None = None) -> list[str]:
         """List the tables that are there, but for our own."""
         found = self.run(lambda: self.backend.list_tables(database=database))
         return [name for name in found if not name.startswith(PREFIX)]
+
+    def databases(self, catalog: str | None = None) -> list[str]:
+        """List the databases (schemas) of the connection, or of a catalog."""
+        found = self.run(lambda: self.backend.list_databases(catalog=catalog))
+        return list(found)
 
     def _remove(self, kind: str, name: str) -> None:
         """Drop a table or view of ours."""
@@ -103,6 +98,11 @@ class Session(ABC):
     def name(self) -> str:
         """The engine's name, as results give it."""
         return str(self.backend.name)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called: nothing can be asked of it any more."""
+        return self._closed.is_set()
 
     def register(self, data: Any, hint: str = "frame") -> ibis.Table:
         """Bring an Arrow table, or a pandas or polars frame, onto the engine.
@@ -204,6 +204,8 @@ class Session(ABC):
         EngineError
             If the engine went away, is full, or does not allow it.
         """
+        if self.is_closed:
+            raise EngineError(f"This session on {self.shown} is closed. Open another one.")
         while self._discarded and not self._worker.is_busy:
             self.drop(self._discarded.pop())
         try:
@@ -223,6 +225,7 @@ class Session(ABC):
             self._made.clear()
         while self._made:
             self._drop_quietly(*self._made.pop())
+        self._closed.set()
         self._worker.stop()
         if self.owned:
             self._disconnect()
@@ -240,6 +243,23 @@ class Session(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@runtime_checkable
+class ReadsFiles(Protocol):
+    """A session on an engine that reads files itself; to the others rows of files are copied."""
+
+    order_of_files: ClassVar[tuple[str, ...]]
+    """The columns, beside a file's own, by which its rows come in order; none where they do."""
+
+    def csv(self, files: list[str], n_columns: int, delimiter: str) -> ibis.Table:
+        """Read CSV files with a header as text columns ``c0``, ``c1``, ..., without a guess."""
+
+    def parquet(self, files: list[str]) -> ibis.Table:
+        """Read Parquet files of the same columns as one table."""
+
+    def arrow(self, expr: ibis.Table) -> pa.Table:
+        """Take the rows of an expression out of the engine."""
 
 
 def name_of(table: ibis.Table) -> str:

@@ -9,25 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cxmodel.tables.engines.functions import microseconds_between
+
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 MICROSECONDS_PER_DAY = 86_400_000_000
-
-
-def microseconds_between(start: ir.TimestampValue, end: ir.TimestampValue) -> ir.IntegerValue:
-    """Count the microseconds from one naive UTC time to another; null where either is.
-
-    Examples
-    --------
-    >>> import datetime as dt
-    >>> import ibis
-    >>> day, later = dt.datetime(2025, 3, 1), dt.datetime(2025, 3, 1, 0, 0, 0, 1)
-    >>> ahead = microseconds_between(ibis.literal(day), ibis.literal(later))
-    >>> ibis.duckdb.connect().to_pyarrow(ahead).as_py()
-    1
-    """
-    return end.delta(start, unit="microsecond").cast("int64")
 
 
 def days_between(start: ir.TimestampValue, end: ir.TimestampValue) -> ir.FloatingValue:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cxmodel.tables.engines.functions import microseconds_between
 from cxmodel.tables.joining.columns import Kind, Written, written
 from cxmodel.tables.joining.contacts import LAST_CONTACT, UNRESOLVED
-from cxmodel.tables.joining.exact import MICROSECONDS_PER_DAY, days_between, microseconds_between
+from cxmodel.tables.joining.exact import MICROSECONDS_PER_DAY, days_between
 from cxmodel.tables.joining.invitations import INVITED
 from cxmodel.tables.joining.outcomes import Outcomes
 from cxmodel.tables.joining.subscriptions import prorated

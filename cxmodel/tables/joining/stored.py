@@ -98,15 +98,12 @@ class StoredObservations:
             raise EngineError(
                 f"The observations were closed before their rows were taken out. {_ADVICE}"
             )
-        try:
-            rows = self.session.arrow(self._table.order_by(self._order))
-        except Exception as error:  # each engine has its own for a connection that is gone
-            seen = str(error) if isinstance(error, EngineError) else type(error).__name__
+        if self.session.is_closed:
             raise EngineError(
-                f"The observations cannot be taken out of {self.session.name}: its session has "
-                f"ended, or the engine went away ({seen}). {_ADVICE}"
-            ) from error
-        return _in_order(rows, self._order)
+                f"The observations cannot be taken out of {self.session.shown}: its session has "
+                f"ended. {_ADVICE}"
+            )
+        return _in_order(self.session.arrow(self._table.order_by(self._order)), self._order)
 
     def close(self) -> None:
         """Drop the table from the engine; rows that were taken out stay."""

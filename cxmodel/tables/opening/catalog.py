@@ -101,9 +101,13 @@ class Catalog:
             return None
         database = path[0] if len(path) == 1 else tuple(path)
         try:
+            if path[-1] not in self.session.databases(*path[:-1]):
+                return None
             listed = self.session.tables(database)
-        except engine_errors():
-            return None
+        except engine_errors() as error:
+            raise SourceError(
+                f"The table {name!r} cannot be looked up: {engine_words(error)}"
+            ) from error
         return self._table(last, database) if last in listed else None
 
     def _table(self, name: str, database: str | tuple[str, ...] | None = None) -> ibis.Table:

@@ -12,10 +12,11 @@ import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cxmodel.errors import EngineError, SourceError, nearest
 from cxmodel.tables.engines.engine import Session, default_session
+from cxmodel.tables.engines.session import ReadsFiles
 from cxmodel.tables.engines.trouble import engine_errors, engine_words
 
 if TYPE_CHECKING:
@@ -87,14 +88,15 @@ def open_file(session: Session, path: str, base: Path, *, sheet: str | None = No
         raise SourceError(
             f"{path} is no Excel file, so it has no sheet {sheet!r}. Leave sheet out."
         )
-    reader = session if session.reads_files else default_session()
     if suffix in EXCEL:
         return _open_excel(session, files, path, sheet)
+    # The DuckDB of this process reads for engines that cannot.
+    reader = session if isinstance(session, ReadsFiles) else cast(ReadsFiles, default_session())
     opened = (_open_parquet if suffix in PARQUET else _open_csv)(reader, files, path)
-    return opened if reader is session else _moved(opened, reader, session, files)
+    return opened if isinstance(session, ReadsFiles) else _moved(opened, reader, session, files)
 
 
-def _moved(opened: OpenTable, reader: Session, session: Session, files: list[Path]) -> OpenTable:
+def _moved(opened: OpenTable, reader: ReadsFiles, session: Session, files: list[Path]) -> OpenTable:
     size = sum(file.stat().st_size for file in files)
     if size > COPY_LIMIT:
         raise EngineError(
@@ -156,7 +158,7 @@ def _suffix(file: Path) -> str:
 # -- CSV ---------------------------------------------------------------------------------------
 
 
-def _open_csv(session: Session, files: list[Path], path: str) -> OpenTable:
+def _open_csv(session: ReadsFiles, files: list[Path], path: str) -> OpenTable:
     """Read CSV files as text, by a header and delimiter that we read ourselves: no guess."""
     heads = [_read_head(file, _name(file, files, path)) for file in files]
     names, delimiter = heads[0]
@@ -239,7 +241,7 @@ def _unlike(shown: str, found: list[str], wanted: list[str], first: str) -> str:
 # -- Parquet -----------------------------------------------------------------------------------
 
 
-def _open_parquet(session: Session, files: list[Path], path: str) -> OpenTable:
+def _open_parquet(session: ReadsFiles, files: list[Path], path: str) -> OpenTable:
     if len(files) > 1:
         _refuse_unlike_parquet(files, path)
     table = run_reading(lambda: session.parquet([str(file) for file in files]), path)
