@@ -127,7 +127,8 @@ def window_plan(
     from cxmodel.tables.joining.observation_join import revenue_totals
     from cxmodel.tables.observation_table import Windows
     from cxmodel.tables.plan_choice import PlanChoice, choose_plan
-    from cxmodel.tables.windows import Total, after, before, totals_in_windows
+    from cxmodel.tables.window_sums import totals_in_windows
+    from cxmodel.tables.windows import Total, after, before
 
     plans = {
         "range": PlanChoice(plan="range"),

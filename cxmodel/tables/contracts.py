@@ -31,6 +31,38 @@ MAX_UNITS = 2**50
 into 64 bits. For USD that is 1e11 in one booking."""
 
 
+RESERVED = frozenset(
+    {
+        "customer_id",
+        "responded_at",
+        "rating",
+        "band",
+        "response_weight",
+        "revenue_before",
+        "revenue_before_2",
+        "revenue_before_3",
+        "revenue_before_units",
+        "revenue_before_2_units",
+        "revenue_before_3_units",
+        "contacts_before",
+        "days_since_contact",
+        "contacts_unresolved",
+        "days_since_invited",
+        "tenure_days",
+        "days_observed_before",
+        "revenue_after",
+        "revenue_after_units",
+        "churned",
+        "duration_days",
+        "outcome_complete",
+        "touchpoint",
+        "row_number",
+        "started_at",
+    }
+)
+"""Names that the observation table needs itself, so that no attribute may have them."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TypeContract:
     """How values of one type are read.

@@ -51,7 +51,7 @@ class PlanChoice:
     Parameters
     ----------
     plan : {"range", "stack", "mixed"}
-        The plan: see ``windows.py``.
+        The plan: see ``window_sums.py``.
     step : {"day", "hour", "minute"}, optional
         The stretch of time by which ``stack`` adds up rows first; None puts every row on the line.
     n_responses : int, optional

@@ -21,7 +21,7 @@ from cxmodel.tables.opening.opening import open_source
 from cxmodel.tables.plan_choice import PlanChoice
 from cxmodel.tables.sources import Source, Sources
 from cxmodel.tables.specs import RatingSpec, SourceSpec
-from cxmodel.tables.windows import totals_in_windows
+from cxmodel.tables.window_sums import totals_in_windows
 
 AS_OF = dt.date(2025, 12, 20)
 ENGINES = ["postgres_session", "spark_session"]

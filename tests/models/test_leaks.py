@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,10 +16,6 @@ from cxmodel.models.leaks import (
     pure_share,
     refuse_later_dates,
 )
-
-ROOT = Path(__file__).parents[2]
-DATA = Path(os.environ.get("CXMODEL_DATA", ROOT.parent / "shared" / "data"))
-TELCO = DATA / "ibm_telco" / "telco_11_1_3_joined.csv"
 
 
 def _outcome(n: int = 1_000, rate: float = 0.2, seed: int = 0) -> np.ndarray:
@@ -106,10 +99,9 @@ def test_auc_of_a_rating_is_that_of_scikit_learn():
     assert pure == 0.0
 
 
-@pytest.mark.skipif(not TELCO.exists(), reason="there is no IBM Telco sample")
-def test_ibm_telco_has_four_leaks_and_a_rating_that_separates():
+def test_ibm_telco_has_four_leaks_and_a_rating_that_separates(data_dir):
     """reference/published.md: score, category, reason and status leak; satisfaction separates."""
-    data = pd.read_csv(TELCO)
+    data = pd.read_csv(data_dir / "ibm_telco" / "telco_11_1_3_joined.csv")
     columns = [c for c in data.columns if c not in ("Customer ID", "Churn Label")]
     report = find_leaks(data, (data["Churn Label"] == "Yes").astype(float), columns=columns)
     assert {leak.column for leak in report.leaks} == {

@@ -12,13 +12,13 @@ from cxmodel.tables import plan_choice
 from cxmodel.tables.engines.engine import default_session
 from cxmodel.tables.observation_table import Windows
 from cxmodel.tables.plan_choice import PlanChoice
+from cxmodel.tables.window_sums import totals_in_windows
 from cxmodel.tables.windows import (
     Total,
     Window,
     after,
     before,
     shifted,
-    totals_in_windows,
 )
 
 NOON = dt.datetime(2025, 6, 15, 12)

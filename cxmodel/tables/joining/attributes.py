@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from cxmodel.errors import SchemaError
+from cxmodel.tables.contracts import RESERVED
 from cxmodel.tables.opening.convert import count_if
 from cxmodel.tables.opening.mapping import name_is_taken
 from cxmodel.tables.times.text_times import parse_iso
@@ -19,36 +20,6 @@ if TYPE_CHECKING:
 
 # A version without a start has always been in force.
 _LONG_AGO = dt.datetime(1000, 1, 1)
-
-RESERVED = frozenset(
-    {
-        "customer_id",
-        "responded_at",
-        "rating",
-        "band",
-        "response_weight",
-        "revenue_before",
-        "revenue_before_2",
-        "revenue_before_3",
-        "revenue_before_units",
-        "revenue_before_2_units",
-        "revenue_before_3_units",
-        "contacts_before",
-        "days_since_contact",
-        "contacts_unresolved",
-        "days_since_invited",
-        "tenure_days",
-        "days_observed_before",
-        "revenue_after",
-        "revenue_after_units",
-        "churned",
-        "duration_days",
-        "outcome_complete",
-        "touchpoint",
-        "row_number",
-        "started_at",
-    }
-)
 
 
 def check_names(surveys: Source, customers: Source | None) -> None:

@@ -26,7 +26,8 @@ from cxmodel.tables.observation_table import Windows
 from cxmodel.tables.plan_choice import Plan, PlanChoice, choose_plan
 from cxmodel.tables.sources import Source, Sources
 from cxmodel.tables.times.calendar_days import Calendar, day_number
-from cxmodel.tables.windows import Total, after, before, totals_in_windows
+from cxmodel.tables.window_sums import totals_in_windows
+from cxmodel.tables.windows import Total, after, before
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cxmodel.errors import CxModelError, SchemaError
-from cxmodel.tables.contracts import CONTRACTS
-from cxmodel.tables.joining.attributes import RESERVED
+from cxmodel.tables.contracts import CONTRACTS, RESERVED
 from cxmodel.tables.opening.carried import is_dated, settled, sniffed
 from cxmodel.tables.opening.catalog import Catalog
 from cxmodel.tables.opening.convert import (
