@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from cxmodel.config import StudyConfig, load_config
 from cxmodel.errors import EngineError, OutputError, SourceError
 from cxmodel.init_config import draft_config, init_config
-from cxmodel.init_config.draft import hide_password, toml_key, toml_text
+from cxmodel.init_config.draft import hide_password
+from cxmodel.init_config.toml_lines import toml_key, toml_text
 from cxmodel.init_config.words import in_order, words
 
 DECISIONS = {

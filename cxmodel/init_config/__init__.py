@@ -14,7 +14,7 @@ from cxmodel.errors import OutputError
 from cxmodel.init_config.draft import Draft, Plan, write_draft
 from cxmodel.init_config.keys import find_keys
 from cxmodel.init_config.kinds import choose, guess_kinds
-from cxmodel.init_config.profile import Look, look_at
+from cxmodel.init_config.looking import Look, look_at
 from cxmodel.progress import NoProgress
 from cxmodel.tables.engines.engine import Session, connect
 

@@ -2,69 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cxmodel.init_config.guess import Guess
 from cxmodel.init_config.keys import Key, Step
-from cxmodel.init_config.kinds import Guess
-from cxmodel.init_config.profile import Look, Table, quoted, quoted_table
+from cxmodel.init_config.looking import Look
+from cxmodel.init_config.profile import Table, quoted, quoted_table
 from cxmodel.init_config.ratings import Rating
+from cxmodel.init_config.toml_lines import COMMENT_AT, decide, line, toml_key, toml_text
 from cxmodel.init_config.words import words
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
-_COMMENT_AT = 44
 _MONEY = frozenset({"amount", "monthly_amount", "monthly_revenue"})
-
-
-def toml_text(value: Any) -> str:
-    r"""Write a value as TOML on one line.
-
-    Examples
-    --------
-    >>> print(toml_text('a "quoted"\nname'), toml_text([0, True]), toml_text({"low": 1}))
-    "a \"quoted\"\nname" [0, true] { low = 1 }
-    """
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        # JSON escapes all that TOML wants escaped but DEL
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, Mapping):
-        inside = ", ".join(f"{toml_key(key)} = {toml_text(part)}" for key, part in value.items())
-        return f"{{ {inside} }}"
-    if isinstance(value, Sequence):
-        return f"[{', '.join(toml_text(part) for part in value)}]"
-    return str(value)
-
-
-def toml_key(key: str) -> str:
-    """Write a key as TOML: bare where it can be.
-
-    Examples
-    --------
-    >>> toml_key("nps"), toml_key("an id")
-    ('nps', '"an id"')
-    """
-    return key if _BARE.fullmatch(key) else toml_text(key)
-
-
-def line(key: str, value: Any, comment: str = "") -> str:
-    """Write one setting, with what is to be said about it."""
-    return _commented(f"{key} = {toml_text(value)}", comment)
-
-
-def decide(key: str, value: Any = None, comment: str = "") -> str:
-    """Write a setting that nobody can guess; without a value it is left open."""
-    shown = "..." if value is None else toml_text(value)
-    return _commented(f"# decide: {key} = {shown}", comment)
-
-
-def _commented(text: str, comment: str) -> str:
-    clean = toml_text(comment)[1:-1].replace('\\"', '"') if comment else ""
-    return f"{text.ljust(_COMMENT_AT)} # {clean}" if clean else text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,11 +85,11 @@ def _study(plan: Plan) -> Iterator[str]:
     ratings = [rating for guess in plan.chosen for rating in guess.ratings]
     if ratings:
         listed = ", ".join(rating.key for rating in ratings[:6])
-        yield f"# rating = {toml_text(ratings[0].key)}".ljust(_COMMENT_AT) + (
+        yield f"# rating = {toml_text(ratings[0].key)}".ljust(COMMENT_AT) + (
             f" # gets the lift; default the first of: {listed}"
         )
-    yield "# as_of = 2026-06-30".ljust(_COMMENT_AT) + " # default: the day of the latest booking"
-    yield '# time_zone = "UTC"'.ljust(_COMMENT_AT) + " # of times that have no zone"
+    yield "# as_of = 2026-06-30".ljust(COMMENT_AT) + " # default: the day of the latest booking"
+    yield '# time_zone = "UTC"'.ljust(COMMENT_AT) + " # of times that have no zone"
 
 
 def _engine(plan: Plan) -> Iterator[str]:
@@ -345,7 +296,7 @@ def _rating_line(rating: Rating) -> str:
 
 def _value(plan: Plan) -> Iterator[str]:
     if not plan.chosen:
-        yield "# decide: sources = ...".ljust(_COMMENT_AT) + (
+        yield "# decide: sources = ...".ljust(COMMENT_AT) + (
             " # no table was recognised: write [sources.surveys] and the others by hand"
         )
     if not plan.has_money:
