@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from cxmodel.report.amounts import MINUS, NO_BREAK, currency_of, money
 from cxmodel.results import Estimate
+from cxmodel.tables.times.calendar_days import MONTHS
 
 Shown = Literal["higher", "lower", "not shown", "no interval"]
 
@@ -235,22 +236,6 @@ _NAMES = {
 }
 
 
-_MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
-
-
 def period(text: str) -> str:
     """Write a period as a reader says it.
 
@@ -267,7 +252,7 @@ def period(text: str) -> str:
     if rest.startswith("W") and rest[1:].isdigit():
         return f"week{NO_BREAK}{int(rest[1:])} of{NO_BREAK}{year}"
     if rest.isdigit() and 1 <= int(rest) <= 12:
-        return f"{_MONTHS[int(rest) - 1]}{NO_BREAK}{year}"
+        return f"{MONTHS[int(rest) - 1]}{NO_BREAK}{year}"
     return str(text)
 
 

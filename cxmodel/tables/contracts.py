@@ -237,8 +237,8 @@ _SURVEYS = Contract(
     kind="surveys",
     row="one response",
     columns=(
-        _column("customer_id", "id", "who answered; without it KPIs only"),
-        _column("responded_at", "time", "when", "past"),
+        _column("customer_id", "id", "who answered; without it KPIs only", "counted"),
+        _column("responded_at", "time", "when", "counted", "past"),
         _column("touchpoint", "text", "where in the journey it was asked"),
         _column("invitation_id", "id", "the invitation that it answers"),
         _column("agent", "text", "who served the customer"),

@@ -123,6 +123,19 @@ def test_what_is_worth_a_warning_is_counted(session):
     )
 
 
+def test_a_survey_in_which_nobody_is_named_and_nothing_answered_is_worth_a_look(session):
+    answers = pd.DataFrame(
+        {"customer_id": [None, ""], "responded_at": ["2024-01-01", None], "q1": [None, None]}
+    )
+    spec = SourceSpec(kind="surveys", data=answers, ratings={"nps": RatingSpec("q1", NPS)})
+    warnings = open_sources([spec], session).by_kind["surveys"].facts["warnings"]
+    assert set(warnings) == {
+        "sources.surveys: 2 row(s) have no customer_id.",
+        "sources.surveys: 1 row(s) have no responded_at.",
+        "No row of sources.surveys has an answer to 'nps' (column 'q1').",
+    }
+
+
 def test_what_may_lie_ahead_is_no_warning(session):
     ahead = pd.DataFrame(
         {

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from cxmodel.errors import EngineError
+from cxmodel.tables.engines.arrow_types import plain_types
 from cxmodel.tables.engines.session import Session
 from cxmodel.tables.engines.settings import Engine
 
@@ -42,7 +43,7 @@ class PostgresSession(Session):
     def _bring(self, name: str, rows: pa.Table) -> None:
         from pyarrow import csv
 
-        rows = _plain_types(rows)
+        rows = plain_types(rows, own=_as_text)
         quoted = self.quoted(name)
         self._execute(f"CREATE TEMPORARY TABLE {quoted} ({self._columns_of(rows.schema)})")
         cursor = self.backend.con.cursor()
@@ -129,22 +130,16 @@ def _first_line(error: Exception) -> str:
     return lines[0].rstrip(".") if lines else type(error).__name__
 
 
-def _plain_types(rows: pa.Table) -> pa.Table:
-    """Bring types that CSV or PostgreSQL lack to one that they have."""
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Write as text what CSV cannot hold."""
     import pyarrow as pa
     import pyarrow.types as kinds
 
-    columns = []
-    for column in rows.columns:
-        kind = column.type
-        if kinds.is_unsigned_integer(kind):
-            column = column.cast(pa.decimal128(20) if kind.bit_width == 64 else pa.int64())
-        elif kinds.is_nested(kind) or kinds.is_binary(kind) or kinds.is_duration(kind):
-            column = pa.array([None if v is None else str(v) for v in column.to_pylist()])
-        elif kinds.is_timestamp(kind) and kind.unit != "us":
-            column = column.cast(pa.timestamp("us", kind.tz), safe=False)
-        columns.append(column)
-    return pa.table(columns, names=rows.column_names)
+    kind = column.type
+    if kinds.is_nested(kind) or kinds.is_binary(kind) or kinds.is_duration(kind):
+        words = [None if value is None else str(value) for value in column.to_pylist()]
+        return pa.chunked_array([pa.array(words, pa.string())])
+    return column
 
 
 def _read_rows(text: io.BytesIO, schema: pa.Schema) -> pa.Table:

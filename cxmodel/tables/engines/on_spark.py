@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cxmodel.errors import EngineError
+from cxmodel.tables.engines.arrow_types import plain_types
 from cxmodel.tables.engines.folders import own_folder
 from cxmodel.tables.engines.session import PLACE, Session
 from cxmodel.tables.engines.settings import Engine
@@ -77,7 +78,7 @@ class SparkSession(Session):
         frame.createOrReplaceTempView(name)
 
     def _bring(self, name: str, rows: pa.Table) -> None:
-        self.spark.createDataFrame(_plain_types(rows)).createOrReplaceTempView(name)
+        self.spark.createDataFrame(plain_types(rows, own=_as_text)).createOrReplaceTempView(name)
 
     def _take(self, expr: ibis.Table) -> pa.Table:
         frame = self.spark.sql(self.sql_of(expr))
@@ -155,22 +156,12 @@ def _gone(words: str) -> str:
     )
 
 
-def _plain_types(rows: pa.Table) -> pa.Table:
-    """Bring types that Spark lacks to one that it has."""
+def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Write times of a day, which Spark has not, as text."""
     import pyarrow as pa
     import pyarrow.types as kinds
 
-    columns = []
-    for column in rows.columns:
-        kind = column.type
-        if kinds.is_unsigned_integer(kind):
-            column = column.cast(pa.decimal128(20) if kind.bit_width == 64 else pa.int64())
-        elif kinds.is_timestamp(kind) and kind.unit != "us":
-            column = column.cast(pa.timestamp("us", kind.tz), safe=False)
-        elif kinds.is_time(kind):
-            column = column.cast(pa.string())
-        columns.append(column)
-    return pa.table(columns, names=rows.column_names)
+    return column.cast(pa.string()) if kinds.is_time(column.type) else column
 
 
 def open_spark(engine: Engine) -> SparkSession:

@@ -88,12 +88,22 @@ def warnings_of(spec: SourceSpec, facts: Mapping[str, Any]) -> tuple[str, ...]:
         Sentences.
     """
     return (
+        *_no_answers(spec, facts),
         *_low_ratings(spec, facts),
         *(
             f'{spec.label}.{name} was read as "{one}", the one way to read it. State date_format.'
             for name, one in facts["date_formats"].items()
         ),
     )
+
+
+def _no_answers(spec: SourceSpec, facts: Mapping[str, Any]) -> list[str]:
+    """Warn where a question has no answer at all: it may be another column."""
+    return [
+        f"No row of {spec.label} has an answer to {key!r} (column {rating.column!r})."
+        for key, rating in spec.ratings.items()
+        if not facts[f"rating_{key}"]["n"]
+    ]
 
 
 def _low_ratings(spec: SourceSpec, facts: Mapping[str, Any]) -> list[str]:

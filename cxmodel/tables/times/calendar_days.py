@@ -15,6 +15,21 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 _EPOCH = dt.date(1970, 1, 1)
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+"""Their English names, whatever the language of the machine."""
 
 
 def day_number(day: dt.date) -> int:

@@ -14,24 +14,11 @@ import ibis
 
 from cxmodel.errors import ConfigError
 from cxmodel.tables.engines.functions import engine_name, first_group, timestamp_of
+from cxmodel.tables.times.calendar_days import MONTHS
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-_MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
 _DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 _NUMBERS = {
     "d": "[0-9]{1,2}",
@@ -46,8 +33,8 @@ _NUMBERS = {
     "g": "[0-9]{1,3}",
 }
 _NAMES = {
-    "b": [month[:3] for month in _MONTHS],
-    "B": _MONTHS,
+    "b": [month[:3] for month in MONTHS],
+    "B": list(MONTHS),
     "a": [day[:3] for day in _DAYS],
     "A": _DAYS,
     "p": ["AM", "PM"],
@@ -143,7 +130,7 @@ def _month(found: dict[str, Any]) -> Any:
     name = found.get("B", found.get("b"))
     if name is None:
         return _two(found.get("m"), "01")
-    numbers = [(name.left(3) == m[:3].upper(), f"{i:02d}") for i, m in enumerate(_MONTHS, start=1)]
+    numbers = [(name.left(3) == m[:3].upper(), f"{i:02d}") for i, m in enumerate(MONTHS, start=1)]
     return ibis.cases(*numbers, else_=ibis.null("string"))
 
 
