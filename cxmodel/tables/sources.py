@@ -249,35 +249,6 @@ class Inspection:
     warnings: list[str]
 
 
-def check_sources(
-    specs: Iterable[SourceSpec],
-    session: Session,
-    *,
-    tables: Mapping[str, TableFile | str] | None = None,
-    base_dir: str | Path = ".",
-    currency: str | None = None,
-    as_of: dt.date | None = None,
-) -> tuple[list[CxModelError], list[str]]:
-    """Open the sources of a study and list everything that is wrong, or worth a look.
-
-    Parameters
-    ----------
-    specs, session, tables, base_dir, currency, as_of
-        As for `inspect_sources`.
-
-    Returns
-    -------
-    breaches : list of CxModelError
-        What a run would refuse.
-    warnings : list of str
-        What it would accept, but a reader should know.
-    """
-    found = inspect_sources(
-        specs, session, tables=tables, base_dir=base_dir, currency=currency, as_of=as_of
-    )
-    return found.breaches, found.warnings
-
-
 def inspect_sources(
     specs: Iterable[SourceSpec],
     session: Session,

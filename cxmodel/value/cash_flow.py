@@ -32,13 +32,6 @@ class Fade:
     lasts_months: float | None = None
     half_life_months: float | None = None
 
-    @property
-    def reaches_beyond(self) -> bool:
-        """Whether anything is assumed beyond the window."""
-        if self.half_life_months is not None:
-            return True
-        return self.lasts_months is not None and self.lasts_months > self.window_months
-
     def within(self, n_months: int) -> FloatArray:
         """Give the share of each month 1..n that lies in the window, while the gain lasts."""
         end = self.window_months

@@ -6,11 +6,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from checking import check_sources
 
 from cxmodel.scales import CSAT5, NPS
 from cxmodel.tables.engines.engine import Session
 from cxmodel.tables.opening.plausibility import worth_a_look
-from cxmodel.tables.sources import check_sources, open_sources
+from cxmodel.tables.sources import open_sources
 from cxmodel.tables.specs import RatingSpec, SourceSpec
 
 SLOW = pytest.mark.slow  # Spark takes seconds over each

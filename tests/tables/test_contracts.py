@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from checking import check_sources
 
 from cxmodel.config import SourcesConfig
 from cxmodel.scales import NPS
 from cxmodel.tables.contracts import CONTRACTS, TYPES
 from cxmodel.tables.engines.engine import Session, connect
-from cxmodel.tables.sources import check_sources, open_sources
+from cxmodel.tables.sources import open_sources
 from cxmodel.tables.specs import AMOUNTS, TYPE_OF, RatingSpec, SourceSpec
 
 ROOT = Path(__file__).parents[2]

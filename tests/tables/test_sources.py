@@ -11,6 +11,7 @@ import ibis
 import numpy as np
 import pandas as pd
 import pytest
+from checking import check_sources
 
 from cxmodel.errors import (
     ConfigError,
@@ -22,7 +23,7 @@ from cxmodel.errors import (
 )
 from cxmodel.scales import CSAT5, NPS
 from cxmodel.tables.engines.engine import Engine, Session, connect
-from cxmodel.tables.sources import check_sources, open_sources
+from cxmodel.tables.sources import open_sources
 from cxmodel.tables.specs import Query, RatingSpec, SourceSpec, TableFile, TableName
 
 NPS_Q1 = {"nps": RatingSpec("q1", NPS)}

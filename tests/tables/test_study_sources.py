@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from checking import check_sources
 
 from cxmodel.config import load_config
 from cxmodel.study_sources import source_specs, table_files
 from cxmodel.tables.engines.engine import connect
 from cxmodel.tables.opening.money import money
-from cxmodel.tables.sources import check_sources, open_sources
+from cxmodel.tables.sources import open_sources
 
 STUDIES = Path(__file__).parents[1] / "studies"
 
