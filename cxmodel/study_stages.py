@@ -79,6 +79,9 @@ class StageRunner:
             average=settings.average,
             by=settings.by,
             keep=settings.keep,
+            reliability=settings.reliability,
+            instrument=settings.instrument,
+            seed=self._seed,
         )
 
         def fit(observations: Observations) -> LiftResult:

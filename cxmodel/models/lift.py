@@ -18,6 +18,7 @@ from cxmodel.models.level_rows import LevelRows
 from cxmodel.models.levels import Levels, fit_levels, path_quantity
 from cxmodel.models.lift_fit import LiftFit, fit_lift
 from cxmodel.models.lift_result import LiftResult, LiftUnits
+from cxmodel.models.lift_settings import DEFAULT_SEED, LiftSettings, Reliability, names
 from cxmodel.models.population import Outcome, has_outcome
 from cxmodel.results import Estimate, NotRun
 from cxmodel.tables.observation_table import Observations
@@ -52,6 +53,13 @@ class LiftModel:
         Columns within whose groups the lift is reported too.
     keep : sequence of str
         Columns that the leak alarm would leave out and for which you vouch.
+    reliability : float or mapping, optional
+        What is known of the noise in one answer: a number, ``{"mean", "sd"}``,
+        ``{"within_days": 30}`` for repeats, or ``{"items": [...]}`` for several questions.
+    instrument : str, optional
+        ``"agent_mean"``, or a column that moves the outcome through the rating alone.
+    seed : int
+        Of every random step.
 
     Raises
     ------
@@ -112,12 +120,29 @@ class LiftModel:
     weighted: bool = True
     by: Sequence[str] | str = ()
     keep: Sequence[str] | str = field(default=())
+    reliability: Reliability | None = None
+    instrument: str | None = None
+    seed: int = DEFAULT_SEED
 
     def __post_init__(self) -> None:
         if self.outcome not in ("revenue", "retention"):
             raise ValueError(f"outcome must be 'revenue' or 'retention', not {self.outcome!r}.")
         if self.average not in ("base", "variance"):
             raise ValueError(f"average must be 'base' or 'variance', not {self.average!r}.")
+
+    @property
+    def settings(self) -> LiftSettings:
+        """The same settings in the form that fits and checks carry with them."""
+        return LiftSettings(
+            controls=None if self.controls is None else names(self.controls),
+            average=self.average,
+            weighted=self.weighted,
+            by=names(self.by),
+            keep=names(self.keep),
+            reliability=self.reliability,
+            instrument=self.instrument,
+            seed=self.seed,
+        )
 
     def fit(self, obs: Observations) -> LiftResult:
         """Fit every estimate, run every check and grade the evidence.
@@ -149,21 +174,11 @@ class LiftModel:
             )
         # one thread: the sums come out the same on every machine, and small solves gain nothing
         with threadpool_limits(limits=1, user_api="blas"):
-            fit = fit_lift(
-                obs,
-                self.outcome,
-                controls=None if self.controls is None else _names(self.controls),
-                keep=_names(self.keep),
-                additive_first=self.average == "variance",
-            )
-            return _assemble(fit, _names(self.by))
+            fit = fit_lift(obs, self.outcome, self.settings)
+            return _assemble(fit)
 
 
-def _names(columns: Sequence[str] | str) -> tuple[str, ...]:
-    return (columns,) if isinstance(columns, str) else tuple(columns)
-
-
-def _assemble(fit: LiftFit, by: tuple[str, ...]) -> LiftResult:
+def _assemble(fit: LiftFit) -> LiftResult:
     """Compute every term, then the rows, the checks and the grade."""
     scale = fit.obs.scale
     if scale is None:
@@ -187,7 +202,9 @@ def _assemble(fit: LiftFit, by: tuple[str, ...]) -> LiftResult:
         per_kpi={p: _estimate(q, units.of_path(p), level, riding) for p, q in paths.items()},
         by_rating=tuple(rows.by_rating(levels)),
         by_band=tuple(rows.by_band(levels, scale)),
-        by_group=NotRun(f"the lift by group {LATER}" if by else "no lift.by was asked for"),
+        by_group=NotRun(
+            f"the lift by group {LATER}" if fit.settings.by else "no lift.by was asked for"
+        ),
         checks=checks,
         evidence=evidence,
         caveats=caveats,
@@ -195,6 +212,10 @@ def _assemble(fit: LiftFit, by: tuple[str, ...]) -> LiftResult:
         influence={name: quantity.influence for name, quantity in quantities.items()},
         **_facts(fit),
     )
+
+
+def _by_group(fit: LiftFit) -> NotRun:
+    return NotRun(f"the lift by group {LATER}" if fit.settings.by else "no lift.by was asked for")
 
 
 def _facts(fit: LiftFit) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from cxmodel.models.controls import (
 )
 from cxmodel.models.estimation import Link, Sample, SlopeFit, fit_slope
 from cxmodel.models.leaks import LeakReport, examine_rating, find_leaks, is_suspect
+from cxmodel.models.lift_settings import LiftSettings
 from cxmodel.models.population import (
     WINDOWS_BEFORE,
     History,
@@ -81,6 +82,8 @@ class LiftFit:
         The whole table.
     outcome : {"revenue", "retention"}
         What is explained.
+    settings : LiftSettings
+        What the user asked.
     rows : array of int
         Positions in ``obs.frame`` of the rows used.
     sample : Sample
@@ -109,6 +112,7 @@ class LiftFit:
 
     obs: Observations
     outcome: Outcome
+    settings: LiftSettings
     rows: NDArray[np.int64]
     sample: Sample
     plan: ControlPlan
@@ -195,14 +199,7 @@ def build_sample(
     return Sample.build(outcome, rating, plan.matrix(frame), codes[rows], n_customers)
 
 
-def fit_lift(
-    obs: Observations,
-    outcome: Outcome,
-    *,
-    controls: Sequence[str] | None,
-    keep: Sequence[str],
-    additive_first: bool,
-) -> LiftFit:
+def fit_lift(obs: Observations, outcome: Outcome, settings: LiftSettings | None = None) -> LiftFit:
     """Choose population and controls, then fit the additive and the interacted slope.
 
     Raises
@@ -218,10 +215,10 @@ def fit_lift(
     """
     if obs.rating is None or obs.scale is None or "rating" not in obs.frame:
         raise ConfigError("A lift needs a rating, and the observations have none.")
-    _check_kept(obs, keep)
+    settings = settings or LiftSettings()
+    _check_kept(obs, settings.keep)
     require_ratings(obs.frame["rating"].to_numpy(dtype=float))
-    prepared = _prepare(obs, outcome, controls, keep)
-    return _fit_slopes(prepared, additive_first)
+    return _fit_slopes(_prepare(obs, outcome, settings))
 
 
 def _check_kept(obs: Observations, keep: Sequence[str]) -> None:
@@ -234,18 +231,19 @@ def _check_kept(obs: Observations, keep: Sequence[str]) -> None:
         )
 
 
-def _prepare(
-    obs: Observations, outcome: Outcome, controls: Sequence[str] | None, keep: Sequence[str]
-) -> LiftFit:
+def _prepare(obs: Observations, outcome: Outcome, settings: LiftSettings) -> LiftFit:
     """Settle the rows and the controls."""
     happened = outcome_values(obs, outcome)
     reasons, in_population, history = _population(obs, outcome)
     require_events(happened[in_population], outcome, obs.window_words)
     population = obs.frame.loc[in_population]
     leaks = find_leaks(
-        population, leak_outcome(obs)[in_population], columns=examined_columns(obs), keep=keep
+        population,
+        leak_outcome(obs)[in_population],
+        columns=examined_columns(obs),
+        keep=settings.keep,
     )
-    names = candidate_controls(obs, history, controls)
+    names = candidate_controls(obs, history, settings.controls)
     names = tuple(name for name in names if name not in leaks.left_out)
     history = history_of_controls(history, names)
     cap = float(len(history.controls) * obs.windows.lookback_days) or None
@@ -262,8 +260,8 @@ def _prepare(
     sample = build_sample(obs, rows, values, plan, codes, len(customers))
     require_variety(sample)
     return LiftFit(
-        obs, outcome, rows, sample, plan, history, leaks, tuple(not_used), customers, codes,
-        caveats=(*_history_caveat(obs, history, controls), *plan.caveats),
+        obs, outcome, settings, rows, sample, plan, history, leaks, tuple(not_used), customers,
+        codes, caveats=(*_history_caveat(obs, history, settings.controls), *plan.caveats),
     )  # fmt: skip
 
 
@@ -301,7 +299,7 @@ def _history_caveat(
     )
 
 
-def _fit_slopes(prepared: LiftFit, additive_first: bool) -> LiftFit:
+def _fit_slopes(prepared: LiftFit) -> LiftFit:
     """Fit additive and interacted slopes; a separated logit leaves both out."""
     sample = prepared.sample
     linear = fit_slope(sample)
@@ -319,7 +317,7 @@ def _fit_slopes(prepared: LiftFit, additive_first: bool) -> LiftFit:
             additive = fit_slope(sample, link="logit")
         except SeparationError:
             return replace(prepared, separation="rating and controls together")
-    if additive_first:
+    if prepared.settings.average == "variance":
         return replace(prepared, additive=additive, headline=additive)
     headline, said = _interacted(prepared, additive)
     return replace(prepared, additive=additive, headline=headline, caveats=(*caveats, *said))

@@ -263,7 +263,7 @@ def test_error_of_the_marginal_effect_is_that_of_the_bootstrap(observations):
 def _slope_only(model, obs):
     from cxmodel.models.lift_fit import fit_lift
 
-    fit = fit_lift(obs, model.outcome, controls=model.controls, keep=(), additive_first=False)
+    fit = fit_lift(obs, model.outcome, model.settings)
     return fit.headline.slope.value
 
 

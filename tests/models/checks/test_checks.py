@@ -14,12 +14,12 @@ from cxmodel.models.checks.run_all import run_checks
 from cxmodel.models.checks.timing import check_timing
 from cxmodel.models.lift import LiftModel
 from cxmodel.models.lift_fit import LiftFit, fit_lift
+from cxmodel.models.lift_settings import LiftSettings
 from cxmodel.results import NotRun
 
 
 def _fit(obs, outcome="revenue", **settings) -> LiftFit:
-    arguments = {"controls": None, "keep": (), "additive_first": False, **settings}
-    return fit_lift(obs, outcome, **arguments)
+    return fit_lift(obs, outcome, LiftSettings(**settings))
 
 
 def _check(obs, name, outcome="revenue", **settings) -> Check:
@@ -80,7 +80,7 @@ def test_placebo_warns_when_the_rating_remembers_and_the_estimate_does_not_move(
 def test_change_is_that_of_adding_the_window(observations):
     """Omitted-variable formula: the change equals the difference of two least-squares fits."""
     obs = observations(800, seed=4, old_habit=0.5)
-    fit = _fit(obs, additive_first=True)
+    fit = _fit(obs, average="variance")
     frame = fit.frame
     design = np.column_stack([np.ones(800), fit.sample.rating, fit.sample.controls])
     short = sm.OLS(fit.sample.outcome, design).fit().params[1]
@@ -337,7 +337,7 @@ def test_attributes_of_the_response_were_known_at_the_response(observations):
 
 def test_leave_one_group_out_is_the_fit_without_the_group(observations):
     """Subtracted moments against a fit on the remaining rows (numpy lstsq)."""
-    fit = _fit(observations(900, seed=4), additive_first=True)
+    fit = _fit(observations(900, seed=4), average="variance")
     check = next(c for c in run_checks(fit) if c.name == "leave_one_group_out")
     slopes = []
     for group in ("small", "middle", "large"):
