@@ -143,7 +143,9 @@ class SparkCluster:
             process = subprocess.Popen(
                 [str(program), f"org.apache.spark.deploy.{name}", "--webui-port", "0",
                  "--host", "127.0.0.1", *arguments],
-                stdout=stream, stderr=stream, env=spark_environment(), cwd=self.folder,
+                stdout=stream, stderr=stream, cwd=self.folder,
+                # Workers that are killed leave their folders behind: here they go with the test.
+                env=spark_environment() | {"SPARK_LOCAL_DIRS": str(self.folder)},
             )  # fmt: skip
         self.processes.append(process)
         _wait_for(log, words, process)

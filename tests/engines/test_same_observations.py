@@ -154,17 +154,23 @@ def test_text_files_are_read_alike(request, engine, duckdb_session, tmp_path):
     assert there[2]["responded_at"] == dt.datetime(2024, 12, 31, 22, 59)
 
 
+def same_results(folder: Path, name: str, url: str) -> None:
+    """Run the study of a small company on DuckDB and at an address: one results.json."""
+    cx.datasets.simulate(n_customers=400, seed=3).write(folder)
+    settings = (folder / "cxmodel.toml").read_text(encoding="utf-8")
+    results = {}
+    for engine, address in (("duckdb", "duckdb://"), (name, url)):
+        path = folder / f"{engine}.toml"
+        path.write_text(f'[engine]\nurl = "{address}"\n{settings}', encoding="utf-8")
+        results[engine] = json.loads(cx.Study.from_toml(path).run().to_json())
+    assert results["duckdb"]["lift"]["revenue"]["status"] == "ok"
+    assert results[name]["study"].pop("engine") != results["duckdb"]["study"].pop("engine")
+    assert results[name] == results["duckdb"]
+
+
 @pytest.mark.parametrize("engine", ["postgres", "spark"])
 def test_a_whole_study_has_the_same_results(request, engine, tmp_path):
-    cx.datasets.simulate(n_customers=400, seed=3).write(tmp_path)
-    address = LOCAL_SPARK if engine == "spark" else request.getfixturevalue("postgres").url
     if engine == "spark":
         request.getfixturevalue("spark_session")  # Java is there, and one session serves both
-    settings = (tmp_path / "cxmodel.toml").read_text(encoding="utf-8")
-    results = {}
-    for name, url in (("duckdb", "duckdb://"), (engine, address)):
-        path = tmp_path / f"{name}.toml"
-        path.write_text(f'[engine]\nurl = "{url}"\n{settings}', encoding="utf-8")
-        results[name] = json.loads(cx.Study.from_toml(path).run().to_json())
-    assert results[engine]["study"].pop("engine") != results["duckdb"]["study"].pop("engine")
-    assert results[engine] == results["duckdb"]
+    url = LOCAL_SPARK if engine == "spark" else request.getfixturevalue("postgres").url
+    same_results(tmp_path, engine, url)

@@ -237,8 +237,10 @@ def _limits(engine: Engine, folder: str | None) -> dict[str, str]:
         settings["spark.driver.host"] = settings["spark.driver.bindAddress"] = "127.0.0.1"
     if engine.memory_limit is not None:
         settings["spark.driver.memory"] = _spark_size(engine.memory_limit)
-    if folder is not None:
+    if folder is not None and is_local:
+        # Not on a cluster: its workers would make this folder again, each on its own disk.
         settings["spark.local.dir"] = folder
+    if folder is not None:
         settings["spark.sql.warehouse.dir"] = os.path.join(folder, "warehouse")  # noqa: PTH118
     return settings
 
