@@ -17,6 +17,7 @@ from company import Company, make_company
 import cxmodel as cx
 from cxmodel.cli import main
 from cxmodel.errors import EngineError, InsufficientDataError, SourceError
+from cxmodel.models.evidence import NEEDED
 
 SCHEMA = json.loads(files("cxmodel").joinpath("schema/results.schema.json").read_text())
 CHECKS = {
@@ -80,9 +81,16 @@ def test_all_fifteen_checks_stand_for_each_outcome(results: dict[str, Any]) -> N
         assert len(rows) == 15
 
 
-def test_no_grade_is_above_association_yet(results: dict[str, Any]) -> None:
-    assert results["evidence"]["grade"] == "association"
-    assert "unobserved_confounding" in results["evidence"]["text"]
+def test_the_grade_is_what_the_checks_allow(results: dict[str, Any]) -> None:
+    for outcome, evidence in results["evidence"]["by_outcome"].items():
+        verdicts = {
+            row["name"]: row["verdict"]
+            for row in results["checks"]["rows"]
+            if row["outcome"] == outcome
+        }
+        stands = all(verdicts[name] in ("pass", "warn") for name in NEEDED)
+        assert evidence["grade"] == ("adjusted" if stands else "association"), outcome
+    assert results["evidence"]["grade"] == "adjusted"
 
 
 def test_no_customer_id_is_in_results(written: Path) -> None:

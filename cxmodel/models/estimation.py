@@ -123,6 +123,12 @@ class Sample:
         """Whether some customer has more than one row."""
         return self.n_in_sample < self.n_obs
 
+    @cached_property
+    def rating_on_controls(self) -> LeastSquares:
+        """The rating explained by a constant and the controls, with the same weights."""
+        design = np.hstack([np.ones((self.n_obs, 1)), self.controls])
+        return fit_least_squares(design, self.rating, self.share * self.n_obs)
+
     def with_outcome(self, outcome: Floats) -> Sample:
         """Explain something else with the same rows and controls."""
         return replace(self, outcome=outcome)

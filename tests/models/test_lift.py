@@ -486,7 +486,7 @@ def test_frame_is_tidy(observations):
 
 def test_summary_names_estimate_checks_and_grade(observations):
     lift = LiftModel().fit(observations(400, seed=1))
-    for words in ("per_rating_point", "placebo_before", "Evidence: association", "not run"):
+    for words in ("per_rating_point", "placebo_before", "Evidence: adjusted", "not run"):
         assert words in lift.summary()
     assert lift.diagnostics()["n_obs"].tolist() == [400]
 

@@ -137,7 +137,8 @@ def robust_covariance(fit: LeastSquares, gradients: Floats, sample: Sample) -> F
             sample.customers,
         )
         return np.asarray(sums.T @ sums)
-    left = np.where(fit.leverage < FULL_LEVERAGE, 1 - fit.leverage, 1.0)
+    leverage = fit.leverage
+    left = np.where(leverage < FULL_LEVERAGE, 1 - leverage, 1.0)
     rows = fit.influence(gradients) / left[:, None]
     return np.asarray(rows.T @ rows)
 

@@ -41,7 +41,9 @@ def check_placebo_before(fit: LiftFit) -> Check:
             f"Revenue in the earlier window is not known for {n_unknown:,} responses.",
         )
     remembered = fit_slope(fit.sample.with_outcome(before), interacted=fit.is_interacted).slope
-    headline = fit_slope(fit.sample, interacted=fit.is_interacted).slope
+    headline = fit.headline.slope
+    if fit.link != "linear":
+        headline = fit_slope(fit.sample, interacted=fit.is_interacted).slope
     window = window_coefficient(fit.sample, before, interacted=fit.is_interacted)
     change = combine(
         remembered.value * window.value, [(window.value, remembered), (remembered.value, window)]

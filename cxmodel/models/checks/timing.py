@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cxmodel.errors import SeparationError
 from cxmodel.models.checks.base import Check, normal_p
@@ -99,15 +100,37 @@ def _loss(fit: LiftFit, gap: int) -> Loss | None:
     enough = MIN_ROWS_PER_PARAMETER * fit.headline.n_params
     if len(rows) < enough or count_events(values[rows], fit.outcome) < MIN_EVENTS:
         return None
-    plan = fit.plan
-    if fit.outcome == "retention":
-        # a level in which all of those still there stay has no finite coefficient
-        plan = pool_pure_levels(plan, fit.obs.frame.iloc[rows], values[rows])
-    sample = fit.sample_of(rows, values[rows], plan)
+    sample = _sample(fit, there[fit.rows], values[rows])
     try:
         return Loss(gap, fit.headline.slope, fit.refit(sample).slope)
     except SeparationError:
         return _additive_loss(fit, gap, sample)
+
+
+def _sample(fit: LiftFit, is_there: NDArray[np.bool_], outcome: NDArray[np.float64]) -> Sample:
+    """Make the arrays of those still there, from the columns that the fit has made already."""
+    whole = fit.sample
+    controls = whole.controls[is_there]
+    if fit.outcome == "retention" and _has_pure_column(controls, outcome):
+        # a level in which all of those still there stay has no finite coefficient
+        rows = fit.rows[is_there]
+        plan = pool_pure_levels(fit.plan, fit.obs.frame.iloc[rows], outcome)
+        return fit.sample_of(rows, outcome, plan)
+    return Sample.build(
+        outcome, whole.rating[is_there], controls, whole.customers[is_there], whole.n_customers
+    )
+
+
+def _has_pure_column(controls: NDArray[np.float64], outcome: NDArray[np.float64]) -> bool:
+    """Say whether on one of a column's two values everybody has one outcome."""
+    high = controls.max(axis=0, initial=-np.inf)
+    low = controls.min(axis=0, initial=np.inf)
+    is_flag = ((controls == high) | (controls == low)).all(axis=0)
+    above = controls[:, is_flag] == high[is_flag]
+    n_above, n_events = above.sum(axis=0), outcome @ above
+    n_below, n_other = len(outcome) - n_above, outcome.sum() - n_events
+    pure = (n_events == 0) | (n_events == n_above) | (n_other == 0) | (n_other == n_below)
+    return bool(pure.any())
 
 
 def _additive_loss(fit: LiftFit, gap: int, sample: Sample) -> Loss | None:
