@@ -79,7 +79,6 @@ def caveats_of_settings(config: StudyConfig) -> list[str]:
     """
     unused = {
         "lift.instrument": config.lift.instrument is not None,
-        "lift.reliability": config.lift.reliability is not None,
         "[experiment]": config.experiment is not None,
     }
     found = [

@@ -236,11 +236,11 @@ def test_settings_that_change_nothing_are_caveats(company: Company) -> None:
     company.toml += (
         'touchpoint = "phone"\nrequires = ["Letters"]\n'
         '[[programmes]]\nname = "Letters"\nrating_points = 0.1\nlasts_months = 12\n'
-        '[lift]\ninstrument = "agent_mean"\nreliability = 0.7\n'
+        '[lift]\ninstrument = "agent_mean"\n'
         '[experiment]\narm = "segment"\ncontrol = "small"\n'
     )
     said = " ".join(cx.Study.from_toml(company.write()).run(only=["kpis"]).caveats.rows)
-    for name in ("lift.instrument", "lift.reliability", "[experiment]"):
+    for name in ("lift.instrument", "[experiment]"):
         assert f"{name} was read and changed no number" in said
     assert "Call-backs share a touchpoint, require or exclude another" in said
     assert "Programme Letters: that the gain outlasts the outcome window" in said

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -34,21 +35,27 @@ class Quantity:
         Rows behind it.
     deg_freedom : float, optional
         Of Student's t; None for the normal.
+    stated : mapping
+        Errors that no customer carries, by their source: what a user stated with an sd moves every
+        quantity made of it, in every outcome, together.
     """
 
     value: float
     influence: Floats
     n_obs: int
     deg_freedom: float | None = None
+    stated: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def std_error(self) -> float:
-        """Square root of the summed squares of the influence."""
-        return float(np.sqrt(np.sum(self.influence**2)))
+        """Square root of the summed squares of the influence and of what was stated."""
+        stated = sum(error**2 for error in self.stated.values())
+        return float(np.sqrt(np.sum(self.influence**2) + stated))
 
     def transformed(self, value: float, slope: float) -> Quantity:
         """Give a smooth function of the quantity: its value and its derivative (delta method)."""
-        return replace(self, value=value, influence=slope * self.influence)
+        stated = {source: slope * error for source, error in self.stated.items()}
+        return replace(self, value=value, influence=slope * self.influence, stated=stated)
 
     def to_estimate(
         self, unit: str, *, conf_level: float, caveats: tuple[str, ...] = ()
@@ -70,7 +77,11 @@ def combine(value: float, parts: list[tuple[float, Quantity]]) -> Quantity:
     influence = np.sum([slope * part.influence for slope, part in parts], axis=0)
     degrees = [part.deg_freedom for _, part in parts if part.deg_freedom is not None]
     n_obs = min(part.n_obs for _, part in parts)
-    return Quantity(value, influence, n_obs, min(degrees, default=None))
+    stated: dict[str, float] = {}
+    for slope, part in parts:
+        for source, error in part.stated.items():
+            stated[source] = stated.get(source, 0.0) + slope * error
+    return Quantity(value, influence, n_obs, min(degrees, default=None), stated)
 
 
 @dataclass(frozen=True, eq=False)

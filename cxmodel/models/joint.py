@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +19,8 @@ def joint_covariance(
     results: Sequence[LiftResult], terms: Sequence[str] = ("per_rating_point",)
 ) -> tuple[list[tuple[str, str]], Floats, Floats]:
     """Give the covariance of terms across outcomes, the sum of psi psi' over customers (methods 6).
+
+    What was stated with an sd is one more row for each source, shared by all that is made of it.
 
     Parameters
     ----------
@@ -43,7 +45,7 @@ def joint_covariance(
     names = [(r.outcome, term) for r in results for term in terms if term in r.influence]
     if not names:
         raise ValueError(f"None of the terms was run: {', '.join(terms)}.")
-    columns = _aligned(results, terms)
+    columns = np.vstack([_aligned(results, terms), _stated(results, terms)])
     values = np.array([r.values[t] for r in results for t in terms if t in r.influence])
     return names, values, columns.T @ columns
 
@@ -74,6 +76,23 @@ def draw_normal(values: Floats, covariance: Floats, n: int, seed: int) -> Floats
     root = vectors * signs * np.sqrt(np.maximum(eigenvalues, 0.0))
     standard = np.random.default_rng(seed).standard_normal((n, len(values)))
     return np.asarray(values + standard @ root.T)
+
+
+def stated_rows(errors: Sequence[Mapping[str, float]]) -> Floats:
+    """Put errors that no customer carries side by side, one row a source.
+
+    Examples
+    --------
+    >>> stated_rows([{}, {"reliability": 0.5}])
+    array([[0. , 0.5]])
+    """
+    sources = sorted({source for each in errors for source in each})
+    rows = [[each.get(source, 0.0) for each in errors] for source in sources]
+    return np.array(rows, dtype=float).reshape(len(sources), len(errors))
+
+
+def _stated(results: Sequence[LiftResult], terms: Sequence[str]) -> Floats:
+    return stated_rows([r.stated.get(t, {}) for r in results for t in terms if t in r.influence])
 
 
 def _aligned(results: Sequence[LiftResult], terms: Sequence[str]) -> Floats:

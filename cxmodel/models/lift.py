@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from cxmodel.errors import ConfigError
 from cxmodel.models.alternatives import SEPARATED, percent, two_part, unadjusted, winsorised
+from cxmodel.models.answer_noise import check_reliability
 from cxmodel.models.checks.run_all import run_checks
 from cxmodel.models.controls import ControlPlan
 from cxmodel.models.estimation import Quantity
@@ -20,6 +21,11 @@ from cxmodel.models.lift_fit import LiftFit, fit_lift
 from cxmodel.models.lift_result import LiftResult, LiftUnits
 from cxmodel.models.lift_settings import DEFAULT_SEED, LiftSettings, Reliability, names
 from cxmodel.models.population import Outcome, has_outcome
+from cxmodel.models.reliability import (
+    noise_sentences,
+    reliability_corrected,
+    reliability_section,
+)
 from cxmodel.results import Estimate, NotRun
 from cxmodel.tables.observation_table import Observations
 
@@ -129,6 +135,7 @@ class LiftModel:
             raise ValueError(f"outcome must be 'revenue' or 'retention', not {self.outcome!r}.")
         if self.average not in ("base", "variance"):
             raise ValueError(f"average must be 'base' or 'variance', not {self.average!r}.")
+        check_reliability(self.reliability)
 
     @property
     def settings(self) -> LiftSettings:
@@ -210,6 +217,8 @@ def _assemble(fit: LiftFit) -> LiftResult:
         caveats=caveats,
         values={name: quantity.value for name, quantity in quantities.items()},
         influence={name: quantity.influence for name, quantity in quantities.items()},
+        stated={name: quantity.stated for name, quantity in quantities.items() if quantity.stated},
+        reliability=reliability_section(terms["reliability_corrected_per_rating_point"], level),
         **_facts(fit),
     )
 
@@ -267,12 +276,10 @@ def _terms(fit: LiftFit, levels: Levels, scale: Scale) -> tuple[Found, list[str]
         "two_part_per_rating_point": two_part(fit),
         "within_customer_per_rating_point": NotRun(f"the estimate within customers {LATER}"),
         "flexible_per_rating_point": NotRun(f"the flexible estimate {LATER}"),
-        "reliability_corrected_per_rating_point": NotRun(
-            f"the correction for noise in the rating {LATER}"
-        ),
+        "reliability_corrected_per_rating_point": (corrected := reliability_corrected(fit)),
         "winsorised_per_rating_point": winsorised(fit),
     }
-    return terms, said
+    return terms, [*said, *noise_sentences(corrected, fit.outcome)]
 
 
 def _or_not_run(plus_one: Quantity | None, fit: LiftFit, separated: NotRun) -> Quantity | NotRun:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from cxmodel.errors import InsufficientDataError
 from cxmodel.models.checks.base import Check
 from cxmodel.models.controls import ControlPlan
 from cxmodel.models.evidence import Evidence
-from cxmodel.models.joint import draw_normal
+from cxmodel.models.joint import draw_normal, stated_rows
 from cxmodel.models.leaks import LeakReport
 from cxmodel.results import TIDY_COLUMNS, Estimate, NotRun, Result
 from cxmodel.scales import Path, Scale
@@ -96,6 +96,10 @@ class LiftResult(Result):
     values, influence : mapping
         Each term's value, and what each customer contributes to its error, (n_customers,);
         the squares sum to the variance.
+    stated : mapping
+        Of terms that rest on something stated with an sd: its part of the error, by source.
+    reliability : mapping or NotRun
+        What `reliability_corrected_per_rating_point` rests on.
     """
 
     outcome: str
@@ -122,6 +126,8 @@ class LiftResult(Result):
     customers: NDArray[Any]
     values: Mapping[str, float]
     influence: Mapping[str, NDArray[np.float64]]
+    stated: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    reliability: Mapping[str, Any] | NotRun = NotRun("nothing was stated")  # noqa: RUF009 - frozen
 
     @property
     def title(self) -> str:
@@ -168,6 +174,7 @@ class LiftResult(Result):
                 f"No estimate {absent[0]!r} to draw. There is: {', '.join(self.influence)}."
             )
         psi = np.column_stack([self.influence[term] for term in terms])
+        psi = np.vstack([psi, stated_rows([self.stated.get(term, {}) for term in terms])])
         return draw_normal(np.array([self.values[term] for term in terms]), psi.T @ psi, n, seed)
 
     def to_frame(self) -> pd.DataFrame:
@@ -210,6 +217,7 @@ class LiftResult(Result):
             "by_rating": {"rows": list(self.by_rating)},
             "by_band": {"rows": list(self.by_band)},
             "by_group": self.by_group,
+            "reliability": self.reliability,
             "controls": list(self.controls.spoken()),
             "n_obs": self.n_obs,
             "n_customers": self.n_customers,

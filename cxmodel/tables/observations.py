@@ -26,6 +26,9 @@ The columns that begin with an underscore are for the models:
     risk, and ``_left_in_gap`` is a departure in ``(t, t + gap]``.
 ``_history_windows``
     How many lookback windows of ledger lie before the response.
+``_days_since_booking``
+    Days since the last booking before an answer that follows another of the same customer within 90
+    days; missing for other answers, and where there was no booking in the 90 days before.
 ``_event``
     Whether ``duration_days`` ended in a departure; otherwise it was cut off at ``as_of``.
 ``_month``

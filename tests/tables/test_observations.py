@@ -492,6 +492,8 @@ def slow_observations(tables, windows, as_of, zone):
             out["revenue_before_3"] = amount(c, t - 3 * look, t - 2 * look, False)
         else:
             out["days_observed_before"] = max(out["tenure_days"], 0.0) if start else np.nan
+        if bookings is not None:
+            out["_days_since_booking"] = slow_booking(kept, row, own)
         out |= slow_contacts(tables["interactions"], c, t, look)
         if "invitations" in tables:
             invited = slow_invitation(tables["invitations"], row, end)
@@ -546,6 +548,17 @@ def slow_observations(tables, windows, as_of, zone):
         out["duration_days"] = np.nan if had_left else duration / DAY
         out["churned"] = out[f"_churned_g{stated}"]
     return pd.DataFrame(rows)
+
+
+def slow_booking(kept, row, own):
+    """Days since the last booking within 90, where an answer repeats one within 90 days."""
+    c, t = row["customer_id"], row["responded_at"]
+    mine = [k for k in kept if k["customer_id"] == c]
+    earlier = mine[: next(i for i, k in enumerate(mine) if k is row)]
+    near = [b for b in own if t - 90 * DAY <= b < t]
+    if not any(k["responded_at"] >= t - 90 * DAY for k in earlier) or not near:
+        return np.nan
+    return (t - max(near)) / DAY
 
 
 def slow_contacts(contacts, customer, t, look):
@@ -636,7 +649,7 @@ def random_tables(rng, study, zone, windows):
     base = dt.datetime(2018, 10, 1)
     answered = []  # who answered when: other rows are put on the edges of their windows
     look, gap, ahead = windows.lookback_days, windows.gap_days, windows.outcome_days
-    edges = [0, -look, -2 * look, -3 * look, gap, gap + ahead, -windows.inactive_days, -30]
+    edges = [0, -look, -2 * look, -3 * look, gap, gap + ahead, -windows.inactive_days, -30, -90]
     edges += [gap - windows.inactive_days, gap + ahead - windows.inactive_days]
 
     def maybe(prob, value):

@@ -14,6 +14,7 @@ from cxmodel.tables.joining.contacts import LAST_CONTACT, UNRESOLVED
 from cxmodel.tables.joining.exact import MICROSECONDS_PER_DAY, days_between
 from cxmodel.tables.joining.invitations import INVITED
 from cxmodel.tables.joining.outcomes import Outcomes
+from cxmodel.tables.joining.repeats import LAST_BOOKING, REPEAT_DAYS
 from cxmodel.tables.joining.subscriptions import prorated
 
 if TYPE_CHECKING:
@@ -176,9 +177,20 @@ def _hidden(join: ObservationJoin, rows: ir.Table) -> list[Written]:
         since = microseconds_between(ledger, rows.responded_at).cast("float64")
         lookback = float(join.windows.lookback_days * MICROSECONDS_PER_DAY)
         columns.append(written("_history_windows", "number", since / lookback))
+    if LAST_BOOKING in rows.columns:
+        columns.append(_days_since_booking(rows))
     if "_agent" in rows.columns:
         columns += _as_they_are(rows, ("_agent",), "text")
     return columns
+
+
+def _days_since_booking(rows: ir.Table) -> Written:
+    """Days since the last booking, as far back as answers count as repeats."""
+    import ibis
+
+    days = days_between(rows[LAST_BOOKING], rows.responded_at)
+    near = ibis.ifelse(days <= float(REPEAT_DAYS), days, ibis.null("float64"))
+    return written("_days_since_booking", "number", near)
 
 
 def _status(rows: ir.Table) -> ir.StringValue:

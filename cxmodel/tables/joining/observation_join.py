@@ -21,6 +21,7 @@ from cxmodel.tables.joining.churn_rule import (
 from cxmodel.tables.joining.contacts import contacts_so_far
 from cxmodel.tables.joining.history import Horizon
 from cxmodel.tables.joining.invitations import Invitations
+from cxmodel.tables.joining.repeats import last_bookings
 from cxmodel.tables.joining.subscriptions import covered_days, unit_days_in_windows
 from cxmodel.tables.observation_table import Windows
 from cxmodel.tables.plan_choice import Plan, PlanChoice, choose_plan
@@ -169,6 +170,7 @@ class ObservationJoin:
             parts.append((customer_facts(self.responses, customers), ()))
         if self.bookings is not None:
             parts.append(self._booked(self.bookings))
+            parts.append((last_bookings(self.responses, self.bookings, self.plan), ()))
         if self.subscription_days is not None:
             parts.append(self._subscribed(self.subscription_days))
         if self.contacts is not None:
