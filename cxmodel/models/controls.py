@@ -273,16 +273,19 @@ def without_the_rating(plan: ControlPlan, frame: pd.DataFrame) -> ControlPlan:
         If the controls together still tell the rating without error.
     """
     rating = frame["rating"].to_numpy(dtype=float)
-    columns = plan.matrix(frame)
-    told = _share_told(columns, rating)
     # with as many columns as rows anything is told: that is refused elsewhere
-    if len(frame) <= columns.shape[1] + 1 or told <= NEARLY:
+    if len(frame) <= len(plan.column_names) + 1:
         return plan
-    copies = [c.name for c in plan.controls if _share_told(c.columns(frame), rating) > EXACTLY]
+    copies = [c.name for c in plan.controls if _is_word_for_word(c, frame, rating)]
+    told = _share_told(plan.matrix(frame), rating)
+    if told > NEARLY:
+        copies += [c.name for c in plan.controls if _share_told(c.columns(frame), rating) > EXACTLY]
+    elif not copies:
+        return plan
     kept = plan.without(copies)
     caveats = list(plan.caveats)
     if copies:
-        names = _list([spoken(name) for name in copies])
+        names = _list([spoken(name) for name in dict.fromkeys(copies)])
         caveats.append(f"Left out because it repeats the rating: {names}.")
         told = _share_told(kept.matrix(frame), rating)
     if told > EXACTLY:
@@ -296,6 +299,18 @@ def without_the_rating(plan: ControlPlan, frame: pd.DataFrame) -> ControlPlan:
             "the little that they leave."
         )
     return replace(kept, caveats=tuple(caveats))
+
+
+def _is_word_for_word(control: Control, frame: pd.DataFrame, rating: Floats) -> bool:
+    """Say whether each word of a control stands for one rating, before rare words are pooled."""
+    if control.kind == "number":
+        return False
+    codes = pd.factorize(as_levels(frame[control.name]))[0]
+    lowest, highest = np.full(codes.max() + 1, np.inf), np.full(codes.max() + 1, -np.inf)
+    np.minimum.at(lowest, codes, rating)
+    np.maximum.at(highest, codes, rating)
+    # where every word has a row of its own, it stands for one rating by necessity
+    return bool((lowest == highest).all() and 2 * len(lowest) <= len(rating))
 
 
 def _share_told(columns: Floats, rating: Floats) -> float:

@@ -20,7 +20,7 @@ from cxmodel.models.controls import (
     pool_pure_levels,
     without_the_rating,
 )
-from cxmodel.models.estimation import Link, Sample, SlopeFit, fit_slope
+from cxmodel.models.estimation import Link, Sample, SlopeFit, fit_slope, slope_design
 from cxmodel.models.leaks import LeakReport, examine_rating, find_leaks, is_suspect
 from cxmodel.models.lift_settings import LiftSettings
 from cxmodel.models.population import (
@@ -35,13 +35,17 @@ from cxmodel.models.population import (
 )
 from cxmodel.models.requirements import (
     count_events,
+    require_customers,
     require_events,
     require_levels,
+    require_outcome,
     require_ratings,
     require_rows,
     require_variety,
+    require_weights,
 )
 from cxmodel.models.say import listed
+from cxmodel.stats.linear import fit_least_squares
 
 if TYPE_CHECKING:
     from cxmodel.tables.observation_table import Observations
@@ -211,14 +215,24 @@ def fit_lift(obs: Observations, outcome: Outcome, settings: LiftSettings | None 
     LeakageError
         If a dated control lies after the response.
     SchemaError
-        If a rating is missing.
+        If a rating or a customer is missing, an outcome or a weight impossible.
     """
     if obs.rating is None or obs.scale is None or "rating" not in obs.frame:
         raise ConfigError("A lift needs a rating, and the observations have none.")
     settings = settings or LiftSettings()
     _check_kept(obs, settings.keep)
-    require_ratings(obs.frame["rating"].to_numpy(dtype=float))
+    _require_sound(obs, outcome)
     return _fit_slopes(_prepare(obs, outcome, settings))
+
+
+def _require_sound(obs: Observations, outcome: Outcome) -> None:
+    """Refuse values that no observation can have, before any of them reaches a number."""
+    frame = obs.frame
+    require_ratings(frame["rating"].to_numpy(dtype=float))
+    require_customers(customer_codes(obs)[0])
+    require_outcome(outcome_values(obs, outcome), outcome)
+    if "response_weight" in frame:
+        require_weights(frame["response_weight"].to_numpy(dtype=float, na_value=np.nan))
 
 
 def _check_kept(obs: Observations, keep: Sequence[str]) -> None:
@@ -302,6 +316,10 @@ def _history_caveat(
 def _fit_slopes(prepared: LiftFit) -> LiftFit:
     """Fit additive and interacted slopes; a separated logit leaves both out."""
     sample = prepared.sample
+    if sample.n_obs <= sample.controls.shape[1] + 2:
+        # no slope can be fitted, so the terms are counted without one
+        design = slope_design(sample, interacted=False)
+        require_rows(sample, fit_least_squares(design, sample.outcome).n_params)
     linear = fit_slope(sample)
     require_rows(sample, linear.n_params)
     require_levels(sample, len(np.unique(sample.rating)), linear.n_params - 2)

@@ -44,6 +44,65 @@ def require_ratings(rating: Floats) -> None:
         )
 
 
+def require_customers(codes: NDArray[np.int64]) -> None:
+    """Refuse rows without a customer where the table names customers.
+
+    Parameters
+    ----------
+    codes : array of int (n,)
+        The number of each row's customer; -1 where none is named.
+
+    Raises
+    ------
+    SchemaError
+        Naming how many, and the first.
+    """
+    unknown = np.flatnonzero(codes < 0)
+    if len(unknown):
+        raise SchemaError(
+            f"customer_id is missing in {len(unknown):,} observations (first: row "
+            f"{unknown[0] + 1:,}), so nobody knows whose they are. Leave them out."
+        )
+
+
+def require_outcome(outcome: Floats, kind: str) -> None:
+    """Refuse outcomes that are no amount, or neither staying nor leaving; unknown ones may be.
+
+    Raises
+    ------
+    SchemaError
+        Naming how many, and the first.
+    """
+    if kind == "revenue":
+        wrong, what = np.isinf(outcome), "revenue_after is infinite"
+    else:
+        wrong = ~np.isin(outcome, (0.0, 1.0)) & ~np.isnan(outcome)
+        what = "churned is neither true nor false"
+    rows = np.flatnonzero(wrong)
+    if len(rows):
+        raise SchemaError(
+            f"{what} in {len(rows):,} observations (first: row {rows[0] + 1:,}). Correct them, or "
+            "leave them out."
+        )
+
+
+def require_weights(weights: Floats) -> None:
+    """Refuse response weights that are no numbers over zero.
+
+    Raises
+    ------
+    SchemaError
+        Naming how many, and the first.
+    """
+    rows = np.flatnonzero(~(np.isfinite(weights) & (weights > 0)))
+    if len(rows):
+        raise SchemaError(
+            f"response_weight is missing, infinite, zero or negative in {len(rows):,} observations "
+            f"(first: {weights[rows[0]]:g}, row {rows[0] + 1:,}). A weight says for how many "
+            "customers a response stands, so it is over zero; 1 weights nobody."
+        )
+
+
 def require_events(outcome: Floats, kind: str, window: str) -> None:
     """Refuse under 10 events.
 

@@ -1,0 +1,1 @@
+"""The known-truth study: companies whose truth is known, fitted again and again."""

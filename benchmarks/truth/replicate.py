@@ -1,0 +1,168 @@
+"""One replication: draw a company, fit its lifts, write down what they said."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+import cxmodel
+from benchmarks.truth.draws import observe, truths
+from benchmarks.truth.worlds import FULL, WORLDS
+from cxmodel.errors import CxModelError
+from cxmodel.models import lift as lift_module
+from cxmodel.models.lift import LiftModel
+from cxmodel.models.lift_result import LiftResult
+from cxmodel.results import Estimate, NotRun
+
+# Estimators: what they are called here -> where they stand in a result, and whose truth they claim.
+Place = tuple[Callable[[LiftResult], Mapping[str, Estimate | NotRun]], str, str]
+
+
+def _terms(result: LiftResult) -> Mapping[str, Estimate | NotRun]:
+    return result.terms
+
+
+def _paths(result: LiftResult) -> Mapping[str, Estimate | NotRun]:
+    return result.per_kpi
+
+
+ESTIMATORS: dict[str, Place] = {
+    "per_rating_point": (_terms, "per_rating_point", "base"),
+    "unadjusted": (_terms, "unadjusted_per_rating_point", "base"),
+    "additive": (_terms, "additive_per_rating_point", "variance"),
+    "weighted": (_terms, "weighted_per_rating_point", "base"),
+    "unweighted": (_terms, "unweighted_per_rating_point", "base"),
+    "plus_one_below_top": (_terms, "plus_one_below_top", "plus_one"),
+    "uniform_shift": (_paths, "uniform_shift", "uniform_shift"),
+    "detractor_to_promoter": (_paths, "detractor_to_promoter", "detractor_to_promoter"),
+    "percent": (_terms, "percent_per_rating_point", "percent"),
+    "two_part": (_terms, "two_part_per_rating_point", "base"),
+    "within_customer": (_terms, "within_customer_per_rating_point", "within"),
+    "flexible": (_terms, "flexible_per_rating_point", "variance"),
+    "reliability_corrected": (_terms, "reliability_corrected_per_rating_point", "base"),
+    "winsorised": (_terms, "winsorised_per_rating_point", "base"),
+}
+# Estimators that are not closed forms: fitted in every fifth replication, and judged more widely.
+SLOW = {"flexible": 5}
+# Where the lift model finds them, so that the other replications can leave them out.
+SLOW_FUNCTIONS = {"flexible": ("flexible",)}
+SKIPPED = NotRun("left out of this replication to save time")
+LARGE = 400_000
+"""Customers of the draw from which the truth is read."""
+
+
+def seed_of(world: str, shift: int, number: int) -> np.random.SeedSequence:
+    """Give every replication of every world its own random numbers."""
+    return np.random.SeedSequence([zlib.crc32(world.encode()), shift, number])
+
+
+@lru_cache(maxsize=4)
+def truth_of(world: str, shift: int) -> dict[str, float]:
+    """Give the truth of every estimand of a world, from one large draw of it."""
+    entry = WORLDS[world]
+    rng = np.random.default_rng(seed_of(world, shift, 10**6))
+    # where customers answer often, fewer of them make as many rows
+    n = LARGE // entry.answers
+    return truths(entry.make(rng, n, entry.strengths[shift]))
+
+
+def replicate(world: str, shift: int, number: int) -> dict[str, Any]:
+    """Draw one company of a world and fit its lifts.
+
+    Parameters
+    ----------
+    world : str
+        A key of `WORLDS`.
+    shift : int
+        Nominal standard errors by which the headline is moved.
+    number : int
+        Of the replication; it is the seed.
+
+    Returns
+    -------
+    dict
+        ``terms``: estimator -> [estimate, standard error, low, high]; ``checks``: name -> verdict;
+        ``grades``; ``not_run``: estimator -> reason; ``errors``: outcome -> message. Names begin
+        with the outcome and a dot.
+    """
+    entry = WORLDS[world]
+    rng = np.random.default_rng(seed_of(world, shift, number))
+    draw = entry.make(rng, entry.n_customers, entry.strengths[shift])
+    obs = observe(draw, rng)
+    row: dict[str, Any] = {
+        "world": world, "shift": shift, "seed": number, "terms": {}, "checks": {}, "grades": {},
+        "not_run": {}, "errors": {},
+    }  # fmt: skip
+    with _without(name for name, every in SLOW.items() if number % every):
+        for outcome in entry.outcomes:
+            _fit(row, obs, outcome, draw.settings)
+            if entry.vouched_for:
+                _fit_vouched(row, obs, outcome, entry.vouched_for)
+    return row
+
+
+def _fit(row: dict[str, Any], obs: Any, outcome: Any, settings: Mapping[str, Any]) -> None:
+    try:
+        result = LiftModel(outcome=outcome, **settings).fit(obs)
+    except CxModelError as error:
+        row["errors"][outcome] = f"{type(error).__name__}: {error}"
+        return
+    for name, (part, key, _) in ESTIMATORS.items():
+        found = part(result).get(key, NotRun("no such estimator"))
+        if isinstance(found, Estimate):
+            row["terms"][f"{outcome}.{name}"] = [
+                found.estimate, found.std_error, found.conf_low, found.conf_high,
+            ]  # fmt: skip
+        elif found is not SKIPPED:
+            row["not_run"][f"{outcome}.{name}"] = found.reason
+    for check in result.checks:
+        row["checks"][f"{outcome}.{check.name}"] = check.verdict
+    row["grades"][outcome] = result.evidence.grade
+
+
+def _fit_vouched(row: dict[str, Any], obs: Any, outcome: Any, column: str) -> None:
+    """Fit with the leak held equal, to say by how much it would have moved the headline."""
+    found = LiftModel(outcome=outcome, keep=(column,)).fit(obs).terms["per_rating_point"]
+    if isinstance(found, Estimate):
+        row["terms"][f"{outcome}.with_leak"] = [
+            found.estimate, found.std_error, found.conf_low, found.conf_high,
+        ]  # fmt: skip
+
+
+@contextmanager
+def _without(names: Iterator[str]) -> Iterator[None]:
+    """Leave slow estimators out of a replication, where the lift model has them."""
+    functions = [f for name in names for f in SLOW_FUNCTIONS[name] if hasattr(lift_module, f)]
+    patches = [patch.object(lift_module, name, lambda fit: SKIPPED) for name in functions]
+    for each in patches:
+        each.start()
+    try:
+        yield
+    finally:
+        for each in patches:
+            each.stop()
+
+
+@lru_cache(maxsize=1)
+def fingerprint() -> str:
+    """Name the code that fits: rows of other code are not mixed with those of this."""
+    package, here = Path(cxmodel.__file__).parent, Path(__file__).parent
+    files = [*(package / "models").rglob("*.py"), *(package / "stats").rglob("*.py")]
+    files += [here / name for name in ("draws.py", "worlds.py", "waves.py", "replicate.py")]
+    digest = hashlib.sha256()
+    for file in sorted(files, key=lambda f: f.relative_to(f.parents[1]).as_posix()):
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def shifts_of(world: str) -> tuple[int, ...]:
+    """List the nominal shifts of a world, the full one first."""
+    return (FULL, *(shift for shift in WORLDS[world].strengths if shift != FULL))

@@ -1,0 +1,107 @@
+"""Run replications, two at a time, and keep every one of them: a run that is killed goes on."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from benchmarks.truth.replicate import fingerprint, replicate, shifts_of
+from benchmarks.truth.worlds import FULL
+
+Task = tuple[str, int, int]
+CHUNK = 5
+
+
+def rows_file(folder: Path, world: str) -> Path:
+    """Name the file of a world's replications."""
+    return folder / f"{world}.jsonl"
+
+
+def read_rows(folder: Path, world: str) -> list[dict[str, Any]]:
+    """Read a world's replications in the order of their seeds, those of this code alone.
+
+    A last line that was cut off when a run was killed is left out.
+    """
+    path = rows_file(folder, world)
+    if not path.exists():
+        return []
+    rows = {}
+    for line in path.read_text().splitlines():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if row["code"] == fingerprint():
+            rows[row["shift"], row["seed"]] = row
+    return [rows[key] for key in sorted(rows)]
+
+
+def tasks(folder: Path, worlds: Iterable[str], n: int, n_power: int) -> Iterator[Task]:
+    """List the replications that are still to be done."""
+    for world in worlds:
+        done = {(row["shift"], row["seed"]) for row in read_rows(folder, world)}
+        for shift in shifts_of(world):
+            for number in range(n if shift == FULL else min(n, n_power)):
+                if (shift, number) not in done:
+                    yield world, shift, number
+
+
+def run(folder: Path, worlds: list[str], n: int, n_power: int, processes: int) -> None:
+    """Do what is still to be done, one world after the other.
+
+    Parameters
+    ----------
+    n : int
+        Replications of each world.
+    n_power : int
+        Replications at the smaller shifts of worlds in which a check must fire.
+    processes : int
+        How many at a time.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    left = list(tasks(folder, worlds, n, n_power))
+    start = time.monotonic()
+    for n_done, (world, row) in enumerate(_done(left, processes), start=1):
+        with rows_file(folder, world).open("ab+") as file:
+            _end_line(file)
+            file.write(json.dumps({**row, "code": fingerprint()}).encode() + b"\n")
+        if n_done % 100 == 0 or n_done == len(left):
+            _say(n_done, len(left), time.monotonic() - start)
+
+
+def _end_line(file: BinaryIO) -> None:
+    """Close a line that a killed run left open, so that it spoils no other."""
+    end = file.seek(0, 2)
+    if end:
+        file.seek(end - 1)
+        if file.read(1) != b"\n":
+            file.write(b"\n")
+
+
+def _done(left: list[Task], processes: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    if processes == 1:
+        for task in left:
+            yield task[0], replicate(*task)
+        return
+    with ProcessPoolExecutor(processes) as pool:
+        for task, row in zip(left, pool.map(_replicate, left, chunksize=CHUNK), strict=True):
+            yield task[0], row
+
+
+def _replicate(task: Task) -> dict[str, Any]:
+    return replicate(*task)
+
+
+def _say(n_done: int, n: int, seconds: float) -> None:
+    rest = seconds / n_done * (n - n_done)
+    print(
+        f"{n_done:,} of {n:,} replications in {seconds / 60:.1f} minutes, "
+        f"about {rest / 60:.1f} to go",
+        file=sys.stderr,
+        flush=True,
+    )
