@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
 
+    from cxmodel.tables.engines.engine import Session
+
 Floats = NDArray[np.float64]
 
 MAX_CELLS = 200_000
@@ -159,7 +161,7 @@ def count_cells(
         rows.known(key)
     allowed = allowed_cells(rows.n_used, max_cells)
     if _probe_refuses(rows, keys, allowed):
-        raise _too_many(rows, keys, allowed)
+        raise too_many_cells(keys, rows.n_used, allowed)
     deviations = [deviation_of(rows, name) for name in dict.fromkeys(outcomes)]
     columns = {f"k{i}": rows.table[key] for i, key in enumerate(keys)}
     base = rows.table.select(**columns, **deviation_columns(rows, deviations))
@@ -171,8 +173,8 @@ def count_cells(
         grouped = base.aggregate(**aggregates).filter(lambda all_rows: all_rows["n"] > 0)
     found = rows.session.arrow(grouped.limit(allowed + 1))
     if found.num_rows > allowed:
-        raise _too_many(rows, keys, allowed)
-    order, values = _in_order([found[name] for name in columns], found.num_rows)
+        raise too_many_cells(keys, rows.n_used, allowed)
+    order, values = in_order([found[name] for name in columns], found.num_rows)
     read = {name: total.read(found)[order] for name, total in sums.items()}
     n = np.asarray(found["n"].to_numpy(), dtype=np.int64)[order]
     return _cells(rows, dict(zip(keys, values, strict=True)), n, deviations, read)
@@ -194,7 +196,7 @@ def number_of_cells(
             return min(possible, rows.n_used)
     if _probe_refuses(rows, keys, allowed):
         return None
-    n_cells = _distinct(rows, rows.table, keys, allowed + 1)
+    n_cells = count_distinct(rows.session, rows.table, keys, allowed + 1)
     return n_cells if n_cells <= allowed else None
 
 
@@ -214,23 +216,25 @@ def _probe_refuses(rows: CompleteRows, keys: Sequence[str], allowed: int) -> boo
     size = 2 * allowed
     if rows.n_used <= 4 * size or not keys:
         return False
-    return _distinct(rows, rows.table.limit(size), keys, allowed + 1) > allowed
+    return count_distinct(rows.session, rows.table.limit(size), keys, allowed + 1) > allowed
 
 
-def _distinct(rows: CompleteRows, table: ir.Table, keys: Sequence[str], most: int) -> int:
+def count_distinct(session: Session, table: ir.Table, keys: Sequence[str], most: int) -> int:
+    """Count the combinations of keys in a table, up to a number."""
     distinct = table.select(**{f"k{i}": table[key] for i, key in enumerate(keys)}).distinct()
     capped = distinct.limit(most)
-    return int(rows.session.one_row(capped.aggregate(n=capped.count()))["n"])
+    return int(session.one_row(capped.aggregate(n=capped.count()))["n"])
 
 
-def _too_many(rows: CompleteRows, keys: Sequence[str], allowed: int) -> InsufficientDataError:
+def too_many_cells(keys: Sequence[str], n_used: int, allowed: int) -> InsufficientDataError:
+    """Say that cells would be no reduction."""
     return InsufficientDataError(
-        f"{', '.join(keys)} make more than {allowed:,} cells of {rows.n_used:,} rows, "
+        f"{', '.join(keys)} make more than {allowed:,} cells of {n_used:,} rows, "
         "which would be no reduction. Use fewer or coarser keys, or cross-products."
     )
 
 
-def _in_order(
+def in_order(
     keys: Sequence[pa.ChunkedArray], n_cells: int
 ) -> tuple[NDArray[np.intp], list[NDArray[Any]]]:
     """Sort cells by their keys: text by code point, which no engine's collation changes."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 RobustKind = Literal["HC0", "HC1", "HC2", "HC3"]
-Mean = Literal["identity", "logistic", "exponential"]
+Mean = Literal["identity", "logistic", "exponential", "gamma"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -97,9 +97,9 @@ def robust_meat(
     kind : {"HC0", "HC1", "HC2", "HC3"}
         HC2 and HC3 divide a row's residual by the root of ``1 - h``, or by it, h its leverage
         (MacKinnon & White 1985).
-    mean : {"identity", "logistic", "exponential"}
-        What makes the mean out of the linear predictor. But for the identity the predictor is that
-        of the outcome in own units.
+    mean : {"identity", "logistic", "exponential", "gamma"}
+        What makes the mean out of the linear predictor; "gamma" is the exponential whose score is
+        ``y / mean - 1``. But for the identity the predictor is that of the outcome in own units.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def robust_meat(
 def likelihood_step(
     rows: CompleteRows, moments: CrossProducts, coefficients: Floats, mean: Mean
 ) -> Step:
-    """Add up gradient and information of a logit, Poisson or least-squares fit.
+    """Add up gradient and information of a logit, Poisson, gamma or least-squares fit.
 
     Parameters
     ----------
@@ -182,6 +182,11 @@ def with_residuals(
     kept = [f"z{j}" for j in range(p)] + ["w"] + [c for c in ("customer",) if c in table.columns]
     found: dict[str, Any] = {}
     for k in range(q):
+        if mean == "gamma":
+            # The observed information y / mean, as on rows.
+            found[f"v{k}"] = table[f"y{k}"] / table[f"f{k}"].exp()
+            found[f"r{k}"] = found[f"v{k}"] - constant(1)
+            continue
         level, found[f"v{k}"] = _mean_and_variance(table[f"f{k}"], mean)
         found[f"r{k}"] = table[f"y{k}"] - level
     return computed_once(rows.session, table.select(*kept, **found))
