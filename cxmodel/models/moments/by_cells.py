@@ -98,13 +98,13 @@ def refuse_cells(cells: Cells, outcome: str) -> None:
     """Refuse cells in which there is nothing to explain."""
     if not cells.n_used:
         raise InsufficientDataError(
-            f"None of {cells.n_rows:,} rows is complete. Gaps: {cells.missing or 'no rows'}."
+            f"None of {cells.n_rows:,} rows is complete; gaps: {cells.missing or 'none'}."
         )
     sums = cells.outcomes[outcome]
     if not sums.d2.any():
         raise InsufficientDataError(
-            f"The outcome {outcome!r} is {sums.centre:g} in each of {cells.n_used:,} rows, so there "
-            "is nothing to explain."
+            f"The outcome {outcome!r} is {sums.centre:g} in each of {cells.n_used:,} rows, so "
+            "there is nothing to explain."
         )
 
 

@@ -22,8 +22,8 @@ from cxmodel.tables.reduction.cells import (
     OutcomeSums,
     PairSums,
     allowed_cells,
-    count_distinct,
     in_order,
+    probe_refuses,
     too_many_cells,
 )
 from cxmodel.tables.reduction.rows import as_number, kind_of
@@ -115,10 +115,8 @@ def cells_at_once(
     if found is None:
         return None
     allowed = allowed_cells(n_rows, max_cells)
-    if n_rows > 8 * allowed and keys:
-        looked = count_distinct(session, table.limit(2 * allowed), keys, allowed + 1)
-        if looked > allowed:
-            raise too_many_cells(keys, n_rows, allowed)
+    if n_rows > 8 * allowed and keys and probe_refuses(session, table, keys, allowed):
+        raise too_many_cells(keys, n_rows, allowed)
     # Groups with a gap come on top of cells: if these are as many again, look at the rows first.
     answer = session.arrow(_grouped(table, keys, found, n_rows).limit(2 * allowed + 1))
     return None if answer.num_rows > 2 * allowed else _read(answer, keys, found, max_cells)

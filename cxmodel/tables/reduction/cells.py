@@ -36,6 +36,9 @@ Floats = NDArray[np.float64]
 MAX_CELLS = 200_000
 """Cells beyond which a table is not reduced to cells; nor beyond a quarter of its rows."""
 
+FIRST_ROWS = 40_000
+"""Rows looked at first for how often they agree."""
+
 ALWAYS_ALLOWED = 1_000
 """Cells that are few enough however few the rows."""
 
@@ -212,11 +215,19 @@ def allowed_cells(n_used: int, max_cells: int = MAX_CELLS) -> int:
 
 
 def _probe_refuses(rows: CompleteRows, keys: Sequence[str], allowed: int) -> bool:
-    """Look at the first rows alone: too many cells there are too many in all."""
-    size = 2 * allowed
-    if rows.n_used <= 4 * size or not keys:
+    if rows.n_used <= 8 * allowed or not keys:
         return False
-    return count_distinct(rows.session, rows.table.limit(size), keys, allowed + 1) > allowed
+    return probe_refuses(rows.session, rows.table, keys, allowed)
+
+
+def probe_refuses(session: Session, table: ir.Table, keys: Sequence[str], allowed: int) -> bool:
+    """Look at the first rows alone: too many cells there are too many in all.
+
+    A few rows come first: where they agree often, so will the others.
+    """
+    if count_distinct(session, table.limit(FIRST_ROWS), keys, FIRST_ROWS) < FIRST_ROWS // 4:
+        return False
+    return count_distinct(session, table.limit(2 * allowed), keys, allowed + 1) > allowed
 
 
 def count_distinct(session: Session, table: ir.Table, keys: Sequence[str], most: int) -> int:
