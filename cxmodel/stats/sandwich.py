@@ -98,6 +98,49 @@ def small_sample_factor(n_obs: int, n_params: int, n_clusters: int | None = None
     return n_clusters / (n_clusters - 1) * (n_obs - 1) / (n_obs - n_params)
 
 
+def newey_west_covariance(influence: Floats, n_lags: int, *, n_params: int = 0) -> Floats:
+    """Sum the products of influence of rows up to `n_lags` apart, with Bartlett's falling weights.
+
+    For rows in order of time whose errors hang together (Newey & West 1987): the products of rows
+    j apart count ``1 - j/(n_lags + 1)``. HAC; with no lags it is HC0.
+
+    Parameters
+    ----------
+    influence : array (n, k)
+        Each row's pull on k estimates, in order of time without gaps.
+    n_lags : int
+        The farthest rows that still count; 0 or more, below n.
+    n_params : int
+        With the number of parameters the factor ``n/(n-k)`` is applied, as Stata's ``newey`` does;
+        0 for none.
+
+    Returns
+    -------
+    array (k, k)
+
+    Raises
+    ------
+    ValueError
+        If `n_lags` is negative, or not below the number of rows.
+
+    Examples
+    --------
+    >>> rows = np.array([[1.0], [1.0], [-1.0], [-1.0]])
+    >>> float(newey_west_covariance(rows, 0)[0, 0])
+    4.0
+    >>> float(newey_west_covariance(rows, 1)[0, 0])     # 4 + 2 x 1/2 x (1 - 1 + 1)
+    5.0
+    """
+    n_obs = len(influence)
+    if not 0 <= n_lags < n_obs:
+        raise ValueError(f"n_lags must lie in 0-{n_obs - 1} (rows - 1), not {n_lags}.")
+    total = np.asarray(influence.T @ influence)
+    for lag in range(1, n_lags + 1):
+        products = influence[lag:].T @ influence[:-lag]
+        total = total + (1 - lag / (n_lags + 1)) * (products + products.T)
+    return total * (small_sample_factor(n_obs, n_params) if n_params else 1.0)
+
+
 def cr2_influence(
     orthonormal: Floats, scores: Floats, rotated_gradients: Floats, clusters: Codes
 ) -> Floats:

@@ -207,6 +207,33 @@ def clustered_meat(
     )
 
 
+def customer_products(rows: CompleteRows, table: ir.Table, names: Sequence[str]) -> Meat:
+    """Add up columns within customers, then the products of these sums over customers.
+
+    Parameters
+    ----------
+    rows : CompleteRows
+        The rows that `table` was made from, one for one.
+    table : ibis table
+        Holds ``customer`` and the columns, doubles.
+    names : sequence of str
+        The columns, in the order of the matrix.
+    """
+    customers = count_customers(rows)
+    values = table.select("customer", *names)
+    sizes = largest_sizes(rows.session, values.drop("customer"), rows.n_used)
+    sums = _by_customer(values, sizes, customers)
+    bounds = {name: customers.n_largest * sizes[name] for name in names}
+    limbs = _limbs(customers) + 1
+    return Meat(
+        matrix=cross_sums(rows.session, sums, bounds, customers.n_customers, limbs=limbs),
+        kind="CR1",
+        n_obs=rows.n_used,
+        n_clusters=customers.n_customers,
+        n_singletons=customers.n_singletons,
+    )
+
+
 def _scores_by_customer(
     rows: CompleteRows,
     table: ir.Table,

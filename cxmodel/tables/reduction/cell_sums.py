@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 # The product of two whole numbers up to here fits into 64 bits.
-_SMALL = 2**31
+SMALL = 2**31
 _FITS = 2**62
 _FITS_DECIMAL = 10**38
 
@@ -131,10 +131,10 @@ def written(sums: Mapping[str, CellSum], base: ir.Table, n_terms: int) -> dict[s
 def _plain(name: str, value: ir.NumericValue, d: Deviation, n_terms: int) -> CellSum:
     if not d.is_whole:
         return CellSum(name, term=Term(value, d.bound))
-    return CellSum(name, whole=_summable(value, n_terms * d.bound))
+    return CellSum(name, whole=summable(value, n_terms * d.bound))
 
 
-def _summable(value: ir.IntegerValue, total: float) -> ir.NumericValue:
+def summable(value: ir.IntegerValue, total: float) -> ir.NumericValue:
     """Widen what may not fit: Spark adds up 64-bit numbers in 64 bits, and stops beyond."""
     return value if total < _FITS else value.cast("decimal(38, 0)")
 
@@ -147,8 +147,8 @@ def _product(
 ) -> CellSum:
     first, second = values
     bound = deviations[0].bound * deviations[1].bound
-    if all(d.is_whole and d.bound <= _SMALL for d in deviations):
-        return CellSum(name, whole=_summable(first * second, n_terms * bound))
+    if all(d.is_whole and d.bound <= SMALL for d in deviations):
+        return CellSum(name, whole=summable(first * second, n_terms * bound))
     if all(d.is_whole for d in deviations) and n_terms * bound < _FITS_DECIMAL:
         wide = first.cast("decimal(19, 0)") * second.cast("decimal(19, 0)")
         return CellSum(name, whole=wide.cast("decimal(38, 0)"))

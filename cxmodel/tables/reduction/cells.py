@@ -29,10 +29,15 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
 
+    from cxmodel.tables.engines.engine import Session
+
 Floats = NDArray[np.float64]
 
 MAX_CELLS = 200_000
 """Cells beyond which a table is not reduced to cells; nor beyond a quarter of its rows."""
+
+FIRST_ROWS = 40_000
+"""Rows looked at first for how often they agree."""
 
 ALWAYS_ALLOWED = 1_000
 """Cells that are few enough however few the rows."""
@@ -159,7 +164,7 @@ def count_cells(
         rows.known(key)
     allowed = allowed_cells(rows.n_used, max_cells)
     if _probe_refuses(rows, keys, allowed):
-        raise _too_many(rows, keys, allowed)
+        raise too_many_cells(keys, rows.n_used, allowed)
     deviations = [deviation_of(rows, name) for name in dict.fromkeys(outcomes)]
     columns = {f"k{i}": rows.table[key] for i, key in enumerate(keys)}
     base = rows.table.select(**columns, **deviation_columns(rows, deviations))
@@ -171,8 +176,8 @@ def count_cells(
         grouped = base.aggregate(**aggregates).filter(lambda all_rows: all_rows["n"] > 0)
     found = rows.session.arrow(grouped.limit(allowed + 1))
     if found.num_rows > allowed:
-        raise _too_many(rows, keys, allowed)
-    order, values = _in_order([found[name] for name in columns], found.num_rows)
+        raise too_many_cells(keys, rows.n_used, allowed)
+    order, values = in_order([found[name] for name in columns], found.num_rows)
     read = {name: total.read(found)[order] for name, total in sums.items()}
     n = np.asarray(found["n"].to_numpy(), dtype=np.int64)[order]
     return _cells(rows, dict(zip(keys, values, strict=True)), n, deviations, read)
@@ -194,7 +199,7 @@ def number_of_cells(
             return min(possible, rows.n_used)
     if _probe_refuses(rows, keys, allowed):
         return None
-    n_cells = _distinct(rows, rows.table, keys, allowed + 1)
+    n_cells = count_distinct(rows.session, rows.table, keys, allowed + 1)
     return n_cells if n_cells <= allowed else None
 
 
@@ -210,27 +215,37 @@ def allowed_cells(n_used: int, max_cells: int = MAX_CELLS) -> int:
 
 
 def _probe_refuses(rows: CompleteRows, keys: Sequence[str], allowed: int) -> bool:
-    """Look at the first rows alone: too many cells there are too many in all."""
-    size = 2 * allowed
-    if rows.n_used <= 4 * size or not keys:
+    if rows.n_used <= 8 * allowed or not keys:
         return False
-    return _distinct(rows, rows.table.limit(size), keys, allowed + 1) > allowed
+    return probe_refuses(rows.session, rows.table, keys, allowed)
 
 
-def _distinct(rows: CompleteRows, table: ir.Table, keys: Sequence[str], most: int) -> int:
+def probe_refuses(session: Session, table: ir.Table, keys: Sequence[str], allowed: int) -> bool:
+    """Look at the first rows alone: too many cells there are too many in all.
+
+    A few rows come first: where they agree often, so will the others.
+    """
+    if count_distinct(session, table.limit(FIRST_ROWS), keys, FIRST_ROWS) < FIRST_ROWS // 4:
+        return False
+    return count_distinct(session, table.limit(2 * allowed), keys, allowed + 1) > allowed
+
+
+def count_distinct(session: Session, table: ir.Table, keys: Sequence[str], most: int) -> int:
+    """Count the combinations of keys in a table, up to a number."""
     distinct = table.select(**{f"k{i}": table[key] for i, key in enumerate(keys)}).distinct()
     capped = distinct.limit(most)
-    return int(rows.session.one_row(capped.aggregate(n=capped.count()))["n"])
+    return int(session.one_row(capped.aggregate(n=capped.count()))["n"])
 
 
-def _too_many(rows: CompleteRows, keys: Sequence[str], allowed: int) -> InsufficientDataError:
+def too_many_cells(keys: Sequence[str], n_used: int, allowed: int) -> InsufficientDataError:
+    """Say that cells would be no reduction."""
     return InsufficientDataError(
-        f"{', '.join(keys)} make more than {allowed:,} cells of {rows.n_used:,} rows, "
+        f"{', '.join(keys)} make more than {allowed:,} cells of {n_used:,} rows, "
         "which would be no reduction. Use fewer or coarser keys, or cross-products."
     )
 
 
-def _in_order(
+def in_order(
     keys: Sequence[pa.ChunkedArray], n_cells: int
 ) -> tuple[NDArray[np.intp], list[NDArray[Any]]]:
     """Sort cells by their keys: text by code point, which no engine's collation changes."""

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from cxmodel.tables.reduction.design import Term
 from cxmodel.tables.reduction.exact_sums import Term as SumTerm
-from cxmodel.tables.reduction.exact_sums import cross_sums, total_sums
+from cxmodel.tables.reduction.exact_sums import constant, cross_sums, total_sums
+from cxmodel.tables.reduction.keyed import Keyed, keyed_columns, keyed_sums
 from cxmodel.tables.reduction.rows import CompleteRows
 from cxmodel.tables.reduction.standard import StandardDesign, standard_design
 
@@ -104,16 +105,8 @@ def cross_products_of(rows: CompleteRows, design: StandardDesign) -> CrossProduc
     """Add up the cross-products of a design whose means and scales are known."""
     p, q = len(design.columns), len(design.outcomes)
     _refuse_wide(p + q)
-    names = [f"z{i}" for i in range(p)] + [f"y{i}" for i in range(q)]
-    weight = None if rows.weight is None else ("w", rows.largest_weight)
-    sums = cross_sums(
-        rows.session,
-        design.table(rows),
-        dict.fromkeys(names, 1.0),
-        rows.n_used,
-        weight=weight,
-        never={(f"z{i}", f"z{j}") for i, j in design.exclusive()},
-    )
+    keyed = keyed_columns(rows, design, [*design.columns, *design.outcomes])
+    sums = _pairs(rows, design) if keyed is None else _by_key(rows, design, keyed)
     return CrossProducts(
         design=design,
         zwz=sums[:p, :p],
@@ -123,6 +116,30 @@ def cross_products_of(rows: CompleteRows, design: StandardDesign) -> CrossProduc
         n_rows=rows.n_rows,
         n_used=rows.n_used,
         missing=rows.missing,
+    )
+
+
+def _by_key(rows: CompleteRows, design: StandardDesign, keyed: Keyed) -> Floats:
+    """Add up the parts of columns that are no keys in each cell, and the cells after that."""
+    table = design.table(rows, keyed.carried(rows))
+    if rows.weight is None:
+        table = table.mutate(w=constant(1))
+    weights = {"all": ("w", rows.largest_weight)}
+    return keyed_sums(rows, keyed, table, weights)["all"]
+
+
+def _pairs(rows: CompleteRows, design: StandardDesign) -> Floats:
+    """Add up every pair of columns and outcomes."""
+    p, q = len(design.columns), len(design.outcomes)
+    names = [f"z{i}" for i in range(p)] + [f"y{i}" for i in range(q)]
+    weight = None if rows.weight is None else ("w", rows.largest_weight)
+    return cross_sums(
+        rows.session,
+        design.table(rows),
+        dict.fromkeys(names, 1.0),
+        rows.n_used,
+        weight=weight,
+        never={(f"z{i}", f"z{j}") for i, j in design.exclusive()},
     )
 
 

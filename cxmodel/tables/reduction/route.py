@@ -20,11 +20,12 @@ Method = Literal[
     "row_bootstrap",
 ]
 
-_NEEDS_ROWS = {
+NEEDS_ROWS = {
     "quantile": "quantiles depend on the order of single values",
     "trees": "trees split single rows",
     "row_bootstrap": "a bootstrap draws single rows",
 }
+"""What no reduction holds, and why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +110,8 @@ def choose_route(rows: CompleteRows, need: Need, *, max_cells: int = MAX_CELLS) 
     ('cells', 'The 2 rows fall into at most 2 cells of rating.')
     """
     n = rows.n_used
-    if need.method in _NEEDS_ROWS:
-        why = _NEEDS_ROWS[need.method]
+    if need.method in NEEDS_ROWS:
+        why = NEEDS_ROWS[need.method]
         return _route("rows", f"All {n:,} rows are taken out of the engine, since {why}.", n)
     if need.customer_effects and need.method != "least_squares":
         text = f"All {n:,} rows are taken out, since effects of customers are subtracted only"

@@ -168,10 +168,10 @@ def complete_rows(
     (2, {'rating': 1}, 6.0)
     """
     wanted = list(dict.fromkeys([*columns, *(c for c in (weight, customer) if c is not None)]))
-    kinds = {name: _kind_of(table, name) for name in wanted}
+    kinds = {name: kind_of(table, name) for name in wanted}
     if weight is not None and kinds[weight] == "text":
         raise SchemaError(f"The weight {weight!r} is text. Weights are positive numbers.")
-    view = table.select(**{name: _as_number(table[name], kinds[name]) for name in wanted})
+    view = table.select(**{name: as_number(table[name], kinds[name]) for name in wanted})
     facts = session.one_row(_look(view, kinds))
     undefined = [name for i, name in enumerate(wanted) if _holds_nan(facts, i, kinds[name])]
     if undefined:
@@ -218,7 +218,14 @@ def levels_of(rows: CompleteRows, column: str, *, max_levels: int = 200) -> tupl
     return tuple(sorted(found))
 
 
-def _kind_of(table: ir.Table, name: str) -> Kind:
+def kind_of(table: ir.Table, name: str) -> Kind:
+    """Say what a column is.
+
+    Raises
+    ------
+    SchemaError
+        If it is missing, or neither a number nor text.
+    """
     if name not in table.columns:
         raise SchemaError(f"There is no column {name!r}. {nearest(name, table.columns)}")
     kind = table[name].type()
@@ -231,7 +238,8 @@ def _kind_of(table: ir.Table, name: str) -> Kind:
     raise SchemaError(f"Column {name!r} is {kind}, neither a number nor text. Convert it first.")
 
 
-def _as_number(column: ir.Value, kind: Kind) -> ir.Value:
+def as_number(column: ir.Value, kind: Kind) -> ir.Value:
+    """Give whole numbers and flags as int64, other numbers as doubles, text as it is."""
     import ibis
 
     if kind == "text":

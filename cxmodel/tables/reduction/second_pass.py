@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +18,7 @@ from cxmodel.tables.reduction.exact_sums import (
     cross_sums,
     total_sums,
 )
+from cxmodel.tables.reduction.keyed import keyed_columns, keyed_sums
 from cxmodel.tables.reduction.rows import CompleteRows
 from cxmodel.tables.reduction.solving import half_inverse
 
@@ -26,8 +28,11 @@ if TYPE_CHECKING:
     from cxmodel.tables.engines.engine import Session
 
 Floats = NDArray[np.float64]
+NEAR = 16.0
+"""How far a bound may lie above what is bounded: four of some sixty spare bits."""
+
 RobustKind = Literal["HC0", "HC1", "HC2", "HC3"]
-Mean = Literal["identity", "logistic", "exponential"]
+Mean = Literal["identity", "logistic", "exponential", "gamma"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -97,9 +102,9 @@ def robust_meat(
     kind : {"HC0", "HC1", "HC2", "HC3"}
         HC2 and HC3 divide a row's residual by the root of ``1 - h``, or by it, h its leverage
         (MacKinnon & White 1985).
-    mean : {"identity", "logistic", "exponential"}
-        What makes the mean out of the linear predictor. But for the identity the predictor is that
-        of the outcome in own units.
+    mean : {"identity", "logistic", "exponential", "gamma"}
+        What makes the mean out of the linear predictor; "gamma" is the exponential whose score is
+        ``y / mean - 1``. But for the identity the predictor is that of the outcome in own units.
 
     Raises
     ------
@@ -107,10 +112,22 @@ def robust_meat(
         If coefficients do not fit the design.
     """
     coefficients = checked_coefficients(moments, coefficients)
-    table = with_residuals(rows, moments, coefficients, mean)
+    keyed = None
+    if coefficients.shape[1] == 1:
+        keyed = keyed_columns(rows, moments.design, moments.design.columns)
+    carried = {} if keyed is None else keyed.carried(rows)
+    table = with_residuals(rows, moments, coefficients, mean, carried)
     if kind in ("HC2", "HC3"):
         table = _with_leverage(rows.session, table, moments)
         table = _divided(table, coefficients.shape[1], kind)
+    if keyed is not None:
+        u = table["w"] * table["r0"]
+        squares = table.select(*keyed.names(), u=u * u)
+        bound = _known_square(rows, coefficients[:, 0], kind, mean)
+        if bound is None:
+            bound = largest_sizes(rows.session, squares.select("u"), rows.n_used)["u"]
+        matrix = keyed_sums(rows, keyed, squares, {"all": ("u", bound)})["all"]
+        return Meat(matrix=matrix, kind=kind, n_obs=rows.n_used)
     scores = score_table(rows.session, table, coefficients.shape)
     bounds = largest_sizes(rows.session, scores, rows.n_used)
     matrix = cross_sums(rows.session, scores, bounds, rows.n_used)
@@ -120,7 +137,7 @@ def robust_meat(
 def likelihood_step(
     rows: CompleteRows, moments: CrossProducts, coefficients: Floats, mean: Mean
 ) -> Step:
-    """Add up gradient and information of a logit, Poisson or least-squares fit.
+    """Add up gradient and information of a logit, Poisson, gamma or least-squares fit.
 
     Parameters
     ----------
@@ -130,11 +147,23 @@ def likelihood_step(
         On standard columns, for the first outcome.
     """
     coefficients = checked_coefficients(moments, coefficients)[:, :1]
-    table = with_residuals(rows, moments, coefficients, mean)
+    keyed = keyed_columns(rows, moments.design, moments.design.columns)
+    carried = {} if keyed is None else keyed.carried(rows)
+    table = with_residuals(rows, moments, coefficients, mean, carried)
     p = len(coefficients)
     weighted = table.select(
-        *[f"z{j}" for j in range(p)], v=table["w"] * table["v0"], r=table["w"] * table["r0"]
+        *[f"z{j}" for j in range(p)],
+        *carried,
+        v=table["w"] * table["v0"],
+        r=table["w"] * table["r0"],
     )
+    if keyed is not None:
+        sizes = _known_sizes(rows, moments, mean)
+        if sizes is None:
+            sizes = largest_sizes(rows.session, weighted.select("v", "r"), rows.n_used)
+        weights = {"sum": ("r", sizes["r"]), "all": ("v", sizes["v"])}
+        found = keyed_sums(rows, keyed, weighted, weights)
+        return Step(gradient=found["sum"], information=found["all"])
     sizes = largest_sizes(rows.session, weighted.select("v", "r"), rows.n_used)
     terms = {f"z{j}": Term(weighted[f"z{j}"] * weighted["r"], sizes["r"]) for j in range(p)}
     gradient = total_sums(rows.session, weighted, terms, rows.n_used)
@@ -164,12 +193,40 @@ def checked_coefficients(moments: CrossProducts, coefficients: Floats) -> Floats
     return found
 
 
+def _known_square(
+    rows: CompleteRows, coefficients: Floats, kind: RobustKind, mean: Mean
+) -> float | None:
+    """Bound squared residuals where that needs no look, and is not so wide that it costs digits.
+
+    Standard columns and outcomes are at most 1 in size.
+    """
+    most = 1 + float(np.abs(coefficients).sum())
+    if mean != "identity" or kind not in ("HC0", "HC1") or most > NEAR:
+        return None
+    return (rows.largest_weight * most) ** 2
+
+
+def _known_sizes(rows: CompleteRows, moments: CrossProducts, mean: Mean) -> dict[str, float] | None:
+    """Bound variance and residual where that needs no look: an outcome of 0 to 1 and a share."""
+    known = rows.number(moments.design.outcomes[0].name)
+    if mean != "logistic" or known.low < 0 or known.high > 1:
+        return None
+    return {"v": rows.largest_weight / 4, "r": rows.largest_weight}
+
+
 def with_residuals(
-    rows: CompleteRows, moments: CrossProducts, coefficients: Floats, mean: Mean
+    rows: CompleteRows,
+    moments: CrossProducts,
+    coefficients: Floats,
+    mean: Mean,
+    carried: Mapping[str, Any] | None = None,
 ) -> ir.Table:
-    """Compute ``r0, r1, ...`` and variances ``v0, ...`` beside columns ``z`` and weight ``w``."""
+    """Compute ``r0, r1, ...`` and variances ``v0, ...`` beside columns ``z`` and weight ``w``.
+
+    `carried` is written beside them.
+    """
     design = moments.design
-    table = design.table(rows)
+    table = design.table(rows, carried)
     p, q = coefficients.shape
     added: dict[str, Any] = {} if rows.weight is not None else {"w": constant(1)}
     predictors = {f"f{k}": _combined(table, coefficients[:, k]) for k in range(q)}
@@ -177,11 +234,17 @@ def with_residuals(
     if mean != "identity":
         for k, outcome in enumerate(design.outcomes[:q]):
             outcomes[f"y{k}"] = table[f"y{k}"] * constant(outcome.scale) + constant(outcome.centre)
-    kept = [f"z{j}" for j in range(p)] + [c for c in ("w", "customer") if c in table.columns]
+    beside = [*(carried or {}), *(c for c in ("customer",) if c in table.columns)]
+    kept = [f"z{j}" for j in range(p)] + [c for c in ("w", *beside) if c in table.columns]
     table = table.select(*kept, **predictors, **outcomes, **added)
-    kept = [f"z{j}" for j in range(p)] + ["w"] + [c for c in ("customer",) if c in table.columns]
+    kept = [f"z{j}" for j in range(p)] + ["w", *beside]
     found: dict[str, Any] = {}
     for k in range(q):
+        if mean == "gamma":
+            # The observed information y / mean, as on rows.
+            found[f"v{k}"] = table[f"y{k}"] / table[f"f{k}"].exp()
+            found[f"r{k}"] = found[f"v{k}"] - constant(1)
+            continue
         level, found[f"v{k}"] = _mean_and_variance(table[f"f{k}"], mean)
         found[f"r{k}"] = table[f"y{k}"] - level
     return computed_once(rows.session, table.select(*kept, **found))

@@ -7,7 +7,7 @@ two, which rounds nothing. ``own = centre + scale * standard`` is the way back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -132,9 +132,13 @@ class StandardDesign:
         """The outcomes' names."""
         return tuple(outcome.name for outcome in self.outcomes)
 
-    def table(self, rows: CompleteRows) -> ir.Table:
-        """Compute the columns ``z0, z1, ...``, the outcomes ``y0, ...`` and weight ``w``."""
+    def table(self, rows: CompleteRows, carried: Mapping[str, Any] | None = None) -> ir.Table:
+        """Compute the columns ``z0, z1, ...``, the outcomes ``y0, ...`` and weight ``w``.
+
+        `carried` is written beside them.
+        """
         found: dict[str, Any] = {f"z{i}": c.value(rows) for i, c in enumerate(self.columns)}
+        found |= carried or {}
         found |= {f"y{i}": c.value(rows) for i, c in enumerate(self.outcomes)}
         if rows.weight is not None:
             found["w"] = rows.table[rows.weight].cast("float64")
@@ -191,7 +195,8 @@ def standard_design(
     _refuse_repeated([term.name for term in terms])
     has_intercept = any(isinstance(term, Intercept) for term in terms)
     centre = has_intercept if centre is None else centre
-    bases = dict.fromkeys(base for term in terms for base in _bases(term))
+    # A level is taken off its mean only where it is centred.
+    bases = dict.fromkeys(b for term in terms if not isinstance(term, Level) for b in _bases(term))
     bases |= dict.fromkeys(Numeric(name) for name in outcomes)
     means = _means(rows, list(bases))
     return StandardDesign(
@@ -212,7 +217,8 @@ def _bases(term: Term) -> list[Numeric | Level]:
     if isinstance(term, Intercept):
         return []
     if isinstance(term, Product):
-        return _bases(term.left) + _bases(term.right)
+        parts = (term.left, term.right)
+        return [base for part in parts if isinstance(part, Centred) for base in _bases(part)]
     return [term.term if isinstance(term, Centred) else term]
 
 

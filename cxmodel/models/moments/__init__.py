@@ -1,0 +1,1 @@
+"""Regressions on reduced tables: cells, cross-products and sums by customer in place of rows."""

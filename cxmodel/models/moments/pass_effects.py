@@ -1,0 +1,183 @@
+"""Average marginal effects by passes over the table, with analytic errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxmodel.models.moments.pass_fits import PassFit
+from cxmodel.tables.moments import CompleteRows, Meat
+from cxmodel.tables.reduction.by_customer import customer_products
+from cxmodel.tables.reduction.exact_sums import (
+    Term,
+    computed_once,
+    constant,
+    cross_sums,
+    total_sums,
+)
+from cxmodel.tables.reduction.second_pass import largest_sizes
+from cxmodel.tables.reduction.standard import StandardColumn
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+Floats = NDArray[np.float64]
+
+
+def effects_by_passes(
+    fitted: PassFit, columns: Sequence[str], *, clustered: bool
+) -> tuple[Floats, Meat]:
+    """Average the slope of the mean in numeric columns over the rows.
+
+    A row's pull is ``g_i - AME - G H^-1 s_i``; a first pass gives G and H, a second the squares.
+
+    Parameters
+    ----------
+    fitted : PassFit
+        The regression.
+    columns : sequence of str
+        q numeric columns of the table.
+    clustered : bool
+        Whether the pull of a customer's rows is added up before it is squared.
+
+    Returns
+    -------
+    values : array (q,)
+        Outcome per unit of each column.
+    meat : Meat
+        Covariance of the values in own units, (q, q), without a small-sample factor.
+    """
+    rows, places = fitted.rows, range(len(columns))
+    table = _with_slopes(fitted, columns)
+    sums = _first_pass(fitted, table, columns)
+    total = fitted.moments.sum_weights
+    values = np.array([sums[f"value_{k}"] for k in places]) / total
+    pulls: dict[str, Any] = {}
+    for k, column in enumerate(columns):
+        gradient = np.array([sums[f"bend_{k}_{j}"] for j in range(len(fitted.standard))])
+        for j in _moved(fitted, column):
+            gradient[j] += sums[f"move_{k}_{j}"]
+        direction = fitted.inverse @ gradient / total
+        through = _combined(table, direction)
+        level = (table[f"g{k}"] - constant(values[k])) * constant(1 / total)
+        pulls[f"psi{k}"] = table["w"] * (level + table["r"] * through)
+    if clustered:
+        pulls["customer"] = table["customer"]
+    pulled = computed_once(rows.session, table.select(**pulls))
+    names = [f"psi{k}" for k in places]
+    if clustered:
+        meat = customer_products(rows, pulled, names)
+    else:
+        bounds = largest_sizes(rows.session, pulled.select(*names), rows.n_used)
+        matrix = cross_sums(rows.session, pulled, bounds, rows.n_used)
+        meat = Meat(matrix=matrix, kind="HC1", n_obs=rows.n_used)
+    factor = fitted.scale**2
+    return values * fitted.scale, Meat(
+        matrix=meat.matrix * factor,
+        kind=meat.kind,
+        n_obs=meat.n_obs,
+        n_clusters=meat.n_clusters,
+        n_singletons=meat.n_singletons,
+    )
+
+
+def _first_pass(fitted: PassFit, table: ir.Table, columns: Sequence[str]) -> dict[str, float]:
+    """Add up the effects, and their derivatives in the coefficients."""
+    terms: dict[str, Any] = {}
+    for k, column in enumerate(columns):
+        terms[f"value_{k}"] = table["w"] * table[f"g{k}"]
+        for j in range(len(fitted.standard)):
+            terms[f"bend_{k}_{j}"] = table["w"] * table[f"b{k}"] * table[f"z{j}"]
+        for j in _moved(fitted, column):
+            terms[f"move_{k}_{j}"] = table["w"] * table["steep"] * table[f"d{k}_{j}"]
+    added = computed_once(fitted.rows.session, table.select(**terms))
+    sizes = largest_sizes(fitted.rows.session, added, fitted.rows.n_used)
+    sums = {name: Term(added[name], sizes[name]) for name in terms}
+    return total_sums(fitted.rows.session, added, sums, fitted.rows.n_used)
+
+
+def _with_slopes(fitted: PassFit, columns: Sequence[str]) -> ir.Table:
+    """Compute effects ``g``, their bend ``b``, moves ``d``, the score ``r`` and steepness."""
+    rows, design = fitted.rows, fitted.moments.design
+    found: dict[str, Any] = {f"z{j}": c.value(rows) for j, c in enumerate(design.columns)}
+    outcome = design.outcomes[0]
+    found["y"] = outcome.value(rows)
+    found["w"] = constant(1) if rows.weight is None else rows.table[rows.weight].cast("float64")
+    if rows.customer is not None:
+        found["customer"] = rows.table[rows.customer]
+    for k, column in enumerate(columns):
+        for j in _moved(fitted, column):
+            found[f"d{k}_{j}"] = _derivative(rows, design.columns[j], column)
+    table = computed_once(rows.session, rows.table.select(**found))
+    kept = [name for name in table.columns if name != "y"]
+    held = table["y"]
+    if fitted.family != "linear":
+        held = held * constant(outcome.scale) + constant(outcome.centre)
+    slopes = {
+        f"e{k}": _added(
+            [table[f"d{k}_{j}"] * constant(fitted.standard[j]) for j in _moved(fitted, column)]
+        )
+        for k, column in enumerate(columns)
+    }
+    table = table.select(*kept, y=held, f=_combined(table, fitted.standard), **slopes)
+    mean, steep, bend, score = _family(fitted, table)
+    table = table.select(*kept, *slopes, steep=steep(mean), bend=bend(mean), r=score(mean))
+    effects = {f"g{k}": table["steep"] * table[f"e{k}"] for k in range(len(columns))}
+    effects |= {f"b{k}": table["bend"] * table[f"e{k}"] for k in range(len(columns))}
+    return computed_once(rows.session, table.select(*kept, "steep", "r", **effects))
+
+
+def _family(fitted: PassFit, table: ir.Table) -> Any:
+    """Give the mean, and what follows from it: steepness, bend and score."""
+    one = constant(1)
+    if fitted.family == "linear":
+        return table["f"], lambda _: one, lambda _: constant(0), lambda m: table["y"] - m
+    if fitted.family == "logit":
+        share = one / (one + (constant(0) - table["f"]).exp())
+        return (
+            share,
+            lambda p: p * (one - p),
+            lambda p: p * (one - p) * (one - constant(2) * p),
+            lambda p: table["y"] - p,
+        )
+    mean = table["f"].exp()
+    if fitted.family == "gamma":
+        return mean, lambda m: m, lambda m: m, lambda m: table["y"] / m - one
+    return mean, lambda m: m, lambda m: m, lambda m: table["y"] - m
+
+
+def _moved(fitted: PassFit, column: str) -> list[int]:
+    """Name the columns of the design that move with a numeric column."""
+    return [
+        j
+        for j, standard in enumerate(fitted.moments.design.columns)
+        if any(f.column == column and f.level is None for f in standard.factors)
+    ]
+
+
+def _derivative(rows: CompleteRows, standard: StandardColumn, column: str) -> ir.FloatingValue:
+    """Write how fast a standard column moves with a numeric column of the table."""
+    parts = []
+    for i, factor in enumerate(standard.factors):
+        if factor.column != column or factor.level is not None:
+            continue
+        product = constant(1 / standard.scale)
+        for k, other in enumerate(standard.factors):
+            if k != i:
+                product = product * other.value(rows)
+        parts.append(product)
+    return _added(parts)
+
+
+def _added(parts: Sequence[ir.FloatingValue]) -> ir.FloatingValue:
+    total = constant(0)
+    for part in parts:
+        total = total + part
+    return total
+
+
+def _combined(table: ir.Table, coefficients: Floats) -> ir.FloatingValue:
+    return _added([table[f"z{j}"] * constant(c) for j, c in enumerate(coefficients) if c != 0])
