@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from cxmodel.errors import ConfigError
 from cxmodel.models.alternatives import SEPARATED, percent, two_part, unadjusted, winsorised
+from cxmodel.models.by_group import GroupLifts, lifts_by_group
 from cxmodel.models.checks.run_all import run_checks
 from cxmodel.models.controls import ControlPlan
 from cxmodel.models.estimation import Quantity
@@ -20,6 +21,7 @@ from cxmodel.models.lift_fit import LiftFit, fit_lift
 from cxmodel.models.lift_result import LiftResult, LiftUnits
 from cxmodel.models.lift_settings import DEFAULT_SEED, LiftSettings, Reliability, names
 from cxmodel.models.population import Outcome, has_outcome
+from cxmodel.models.within import WithinSummary, summary_of_within, within_customer
 from cxmodel.results import Estimate, NotRun
 from cxmodel.tables.observation_table import Observations
 
@@ -189,33 +191,45 @@ def _assemble(fit: LiftFit) -> LiftResult:
     paths = _paths(fit, levels, scale)
     caveats = tuple(dict.fromkeys([*fit.caveats, *unseen, *levels.caveats]))
     checks = run_checks(fit)
-    evidence = grade(checks)
+    within = summary_of_within(fit, checks)
+    evidence = grade(checks, within=within)
     # an estimate that is passed on alone still says how far it may be believed
     riding = (first_sentence(evidence.text), *caveats)
-    quantities = _quantities(terms, paths, levels)
+    by_group = lifts_by_group(fit, units.slope)
+    quantities = _quantities(terms, paths, levels, by_group)
     level = fit.obs.conf_level
     rows = LevelRows(units.level, level, fit.obs.min_group_size, fit.outcome == "retention")
     return LiftResult(
         outcome=fit.outcome,
         units=units,
-        terms={n: _estimate(q, units.of_term(n), level, riding) for n, q in terms.items()},
+        terms={
+            n: _estimate(q, units.of_term(n), level, (*riding, *beside_term(n, within)))
+            for n, q in terms.items()
+        },
         per_kpi={p: _estimate(q, units.of_path(p), level, riding) for p, q in paths.items()},
         by_rating=tuple(rows.by_rating(levels)),
         by_band=tuple(rows.by_band(levels, scale)),
-        by_group=NotRun(
-            f"the lift by group {LATER}" if fit.settings.by else "no lift.by was asked for"
-        ),
+        by_group=by_group,
+        within=within,
         checks=checks,
         evidence=evidence,
-        caveats=caveats,
+        caveats=(*caveats, *beside(within, by_group)),
         values={name: quantity.value for name, quantity in quantities.items()},
         influence={name: quantity.influence for name, quantity in quantities.items()},
         **_facts(fit),
     )
 
 
-def _by_group(fit: LiftFit) -> NotRun:
-    return NotRun(f"the lift by group {LATER}" if fit.settings.by else "no lift.by was asked for")
+def beside_term(term: str, within: WithinSummary | None) -> tuple[str, ...]:
+    """Say what rides on one term alone."""
+    is_within = term == "within_customer_per_rating_point" and within is not None
+    return (within.text,) if within is not None and is_within else ()
+
+
+def beside(within: WithinSummary | None, by_group: GroupLifts | NotRun) -> list[str]:
+    """Say what is known of estimates beside the headline; it does not ride on the headline."""
+    said = [] if within is None else [within.text]
+    return said + ([] if isinstance(by_group, NotRun) else list(by_group.caveats))
 
 
 def _facts(fit: LiftFit) -> dict[str, Any]:
@@ -265,7 +279,7 @@ def _terms(fit: LiftFit, levels: Levels, scale: Scale) -> tuple[Found, list[str]
         "plus_one_below_top": _or_not_run(plus_one, fit, separated),
         "percent_per_rating_point": percent(fit) if fit.headline else separated,
         "two_part_per_rating_point": two_part(fit),
-        "within_customer_per_rating_point": NotRun(f"the estimate within customers {LATER}"),
+        "within_customer_per_rating_point": within_customer(fit),
         "flexible_per_rating_point": NotRun(f"the flexible estimate {LATER}"),
         "reliability_corrected_per_rating_point": NotRun(
             f"the correction for noise in the rating {LATER}"
@@ -289,7 +303,9 @@ def _estimate(
     return found.to_estimate(unit, conf_level=conf_level, caveats=caveats)
 
 
-def _quantities(terms: Found, paths: Found, levels: Levels) -> dict[str, Quantity]:
+def _quantities(
+    terms: Found, paths: Found, levels: Levels, by_group: GroupLifts | NotRun
+) -> dict[str, Quantity]:
     """Name everything that has an influence, for the joint covariance."""
     named: Found = {**terms, **{f"per_kpi_point.{path}": found for path, found in paths.items()}}
     named.update(
@@ -298,4 +314,6 @@ def _quantities(terms: Found, paths: Found, levels: Levels) -> dict[str, Quantit
             for rating, mean in zip(levels.ratings, levels.means, strict=True)
         }
     )
+    if isinstance(by_group, GroupLifts):
+        named.update(by_group.quantities)
     return {name: found for name, found in named.items() if isinstance(found, Quantity)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cxmodel.models.checks.base import CHECK_NAMES, Check
+from cxmodel.models.checks.feedback import check_feedback
 from cxmodel.models.checks.join import check_join
 from cxmodel.models.checks.leakage import check_leakage
 from cxmodel.models.checks.leave_one_group_out import check_leave_one_group_out
@@ -22,6 +23,7 @@ CHECKS: dict[str, Callable[[LiftFit], Check]] = {
     "timing": check_timing,
     "linearity": check_linearity,
     "weighting": check_weighting,
+    "feedback": check_feedback,
     "leakage": check_leakage,
     "separation": check_separation,
     "leave_one_group_out": check_leave_one_group_out,
@@ -38,7 +40,6 @@ NOT_BUILT = {
     "unobserved_confounding": GRADING,
     "overlap": GRADING,
     "non_response": f"Weights for those who did not answer, and their check, come {LATER}.",
-    "feedback": f"The estimate within customers, and its check, come {LATER}.",
     "shuffled_rating": f"The test of the arithmetic with shuffled ratings comes {LATER}.",
 }
 
