@@ -222,8 +222,9 @@ def _assemble(fit: LiftFit) -> LiftResult:
 
 def beside_term(term: str, within: WithinSummary | None) -> tuple[str, ...]:
     """Say what rides on one term alone."""
-    is_within = term == "within_customer_per_rating_point" and within is not None
-    return (within.text,) if within is not None and is_within else ()
+    if within is None or term != "within_customer_per_rating_point":
+        return ()
+    return (within.text,)
 
 
 def beside(within: WithinSummary | None, by_group: GroupLifts | NotRun) -> list[str]:
