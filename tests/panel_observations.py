@@ -44,8 +44,7 @@ def panel_observations(
         season = 10.0 * (wave % 2)
         after = 100 + season + dollars_per_point * rating + trait * own + noise * last
         stays = (
-            rng.random(n_customers)
-            < 0.85 + staying_per_point * (rating - 6.5) + trait / 400 * own
+            rng.random(n_customers) < 0.85 + staying_per_point * (rating - 6.5) + trait / 400 * own
         )
         day = wave * days_between + rng.integers(0, 5, n_customers)
         parts.append(

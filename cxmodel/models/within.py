@@ -128,8 +128,9 @@ def find_within(fit: LiftFit) -> WithinFit | NotRun:
     on the second and later waves: it says nothing of how customers differ for good, and is known
     before the outcome. In the same simulation it gives .030.
 
-    Every customer has one weight, shared by the waves; errors are clustered by customer (CR1, the
-    customers' effects not counted as parameters: they are nested in the clusters).
+    For revenue every customer has one weight, shared by the waves, for retention every wave (see
+    `row_weights`). Errors are clustered by customer (CR1, the customers' effects not counted as
+    parameters: they are nested in the clusters).
 
     References
     ----------
@@ -159,6 +160,15 @@ def sample_of_waves(fit: LiftFit, rows: Ints, plan: ControlPlan | None = None) -
     return fit.sample_of(rows, fit.sample.outcome[at], within_plan(fit) if plan is None else plan)
 
 
+def row_weights(fit: LiftFit, sample: Sample) -> Floats:
+    """Give every customer one weight for revenue, and every wave one weight for retention.
+
+    Who left gave no more answers, so for retention 1/n would give most weight to those who left:
+    simulated with up to four waves and a lift of .030, weights of 1/n give .040, even ones .030.
+    """
+    return sample.share * sample.n_obs if fit.outcome == "revenue" else np.ones(sample.n_obs)
+
+
 def too_few(fit: LiftFit, sample: Sample, n_params: int, n_changed: int) -> NotRun | None:
     """Say why waves do not carry the equation, if they do not."""
     n_events = count_events(sample.outcome, fit.outcome)
@@ -186,7 +196,7 @@ def _from_customer_means(fit: LiftFit, waves: Waves) -> WithinFit | NotRun:
         np.column_stack([sample.rating, sample.controls]),
         sample.outcome,
         sample.customers,
-        sample.share * sample.n_obs,
+        row_weights(fit, sample),
     )
     if 0 in ols.dropped:
         return NotRun("no customer's rating changed from one wave to the next, the calendar apart")
@@ -203,7 +213,7 @@ def _from_earlier_ratings(fit: LiftFit, waves: Waves) -> WithinFit | NotRun:
     earlier = earlier_mean(ratings, waves.number)
     later = waves.number > 0
     sample = sample_of_waves(fit, waves.rows[later])
-    weights = sample.share * sample.n_obs
+    weights = row_weights(fit, sample)
     held = np.column_stack([np.ones(sample.n_obs), sample.controls])
     first = fit_least_squares(held, sample.rating - earlier[later], weights)
     n_changed = count_changed(ratings, waves.customers)
@@ -303,7 +313,7 @@ def mundlak(fit: LiftFit, found: WithinFit) -> tuple[float, float] | None:
         usual = ratings - within_groups(ratings, waves.customers)
     sample = sample_of_waves(fit, waves.rows[used], fit.plan)
     design = np.column_stack([slope_design(sample, interacted=False), usual])
-    ols = fit_least_squares(design, sample.outcome, sample.share * sample.n_obs)
+    ols = fit_least_squares(design, sample.outcome, row_weights(fit, sample))
     is_short = sample.n_obs < MIN_ROWS_PER_PARAMETER * ols.n_params
     if is_short or sample.n_in_sample <= ols.n_params or design.shape[1] - 1 in ols.dropped:
         return None

@@ -9,7 +9,14 @@ from cxmodel.models.estimation import Quantity
 from cxmodel.models.lift_fit import LiftFit
 from cxmodel.models.say import amount
 from cxmodel.models.waves import Waves, find_waves
-from cxmodel.models.within import SIGNIFICANT, count_changed, sample_of_waves, t_test, too_few
+from cxmodel.models.within import (
+    SIGNIFICANT,
+    count_changed,
+    row_weights,
+    sample_of_waves,
+    t_test,
+    too_few,
+)
 from cxmodel.results import NotRun
 from cxmodel.stats.fixed_effects import fit_within
 
@@ -75,7 +82,7 @@ def next_rating(fit: LiftFit) -> Quantity | NotRun:
         np.column_stack([sample.rating, following, sample.controls]),
         sample.outcome,
         sample.customers,
-        sample.share * sample.n_obs,
+        row_weights(fit, sample),
     )
     if 0 in ols.dropped or 1 in ols.dropped:
         return NotRun("ratings do not change enough from answer to answer to tell the next apart")
