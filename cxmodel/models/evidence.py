@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from cxmodel.models.checks.base import Check
+
+if TYPE_CHECKING:
+    from cxmodel.models.within import WithinSummary
 
 Grade = Literal["experiment", "within_customer", "adjusted", "association"]
 # Best first.
 GRADES: tuple[Grade, ...] = ("experiment", "within_customer", "adjusted", "association")
 # None of these may have failed, or not have been run, for the grade "adjusted" (methods 5).
 NEEDED = ("placebo_before", "timing", "overlap", "leakage", "join", "unobserved_confounding")
+# A lift within customers holds lasting differences equal by itself; these it leans on as well.
+NEEDED_WITHIN = ("timing", "leakage", "join")
+MIN_WAVES, MIN_CHANGED_PER_PARAMETER = 3, 30
 ADJUSTED_TEXT = "The checks that could be run found nothing; they cannot see everything."
 
 
@@ -36,11 +42,19 @@ class Evidence:
         return {"grade": self.grade, "text": self.text}
 
 
-def grade(checks: Iterable[Check]) -> Evidence:
+def grade(checks: Iterable[Check], *, within: WithinSummary | None = None) -> Evidence:
     """Grade one outcome from its checks (methods 5).
 
-    ``adjusted`` needs every check of `NEEDED` to have run and none to have failed; a warning does
-    not lower. Anything else is ``association``, and the text says which check stood in the way.
+    ``within_customer`` needs waves of the same customers (see `is_within_customer`). ``adjusted``
+    needs every check of `NEEDED` to have run and none to have failed; a warning does not lower.
+    Anything else is ``association``, and the text says which check stood in the way.
+
+    Parameters
+    ----------
+    checks : iterable of Check
+        Of one outcome.
+    within : WithinSummary, optional
+        What the estimate within customers rests on, where it was run.
 
     Examples
     --------
@@ -51,6 +65,8 @@ def grade(checks: Iterable[Check]) -> Evidence:
     'association'
     """
     by_name = {check.name: check for check in checks}
+    if within is not None and is_within_customer(by_name, within):
+        return Evidence("within_customer", _within_text(within))
     failed = [
         by_name[name] for name in NEEDED if name in by_name and by_name[name].verdict == "fail"
     ]
@@ -63,6 +79,47 @@ def grade(checks: Iterable[Check]) -> Evidence:
     ]
     sentences += _not_run_sentences(absent, by_name)
     return Evidence("association", " ".join(sentences))
+
+
+def is_within_customer(by_name: Mapping[str, Check], within: WithinSummary) -> bool:
+    """Say whether a lift within customers carries the grade of that name.
+
+    At least three waves, windows that do not overlap (waves are chosen so), ``feedback`` passed and
+    at least 30 customers per parameter whose rating changed. Mundlak's test does not grade. A check
+    of `NEEDED_WITHIN` that failed stands in the way too: decisions taken before the answer, a
+    control that knows the outcome, or money that was not joined mislead within customers as well.
+
+    Parameters
+    ----------
+    by_name : mapping of str to Check
+        The checks of the outcome.
+    within : WithinSummary
+        What the estimate within customers rests on.
+    """
+    feedback = by_name.get("feedback")
+    return (
+        within.n_waves >= MIN_WAVES
+        and within.n_changed >= MIN_CHANGED_PER_PARAMETER * within.n_params
+        and feedback is not None
+        and feedback.verdict == "pass"
+        and not any(name in by_name and by_name[name].verdict == "fail" for name in NEEDED_WITHIN)
+    )
+
+
+def _within_text(within: WithinSummary) -> str:
+    """Say what the grade rests on, and of which number it is where the two differ."""
+    text = (
+        "The same customers are compared with themselves at other ratings: "
+        f"{within.n_changed:,} changed theirs, in up to {within.n_waves} waves whose windows do "
+        "not overlap, and ratings do not follow the outcome. What changed for a customer together "
+        "with the rating cannot be seen."
+    )
+    if within.stands_first == "within_customer":
+        text += (
+            " This is the grade of the lift within customers: the adjusted lift differs from it by "
+            "what customers are, so read the one within customers first."
+        )
+    return text
 
 
 def overall_evidence(by_outcome: Mapping[str, Evidence]) -> Evidence:

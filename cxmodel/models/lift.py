@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from cxmodel.errors import ConfigError
 from cxmodel.models.alternatives import SEPARATED, percent, two_part, unadjusted, winsorised
 from cxmodel.models.answer_noise import check_reliability
+from cxmodel.models.by_group import GroupLifts, lifts_by_group
 from cxmodel.models.checks.run_all import run_checks
 from cxmodel.models.controls import ControlPlan
 from cxmodel.models.estimation import Quantity
@@ -26,6 +27,7 @@ from cxmodel.models.reliability import (
     reliability_corrected,
     reliability_section,
 )
+from cxmodel.models.within import WithinSummary, summary_of_within, within_customer
 from cxmodel.results import Estimate, NotRun
 from cxmodel.tables.observation_table import Observations
 
@@ -196,25 +198,29 @@ def _assemble(fit: LiftFit) -> LiftResult:
     paths = _paths(fit, levels, scale)
     caveats = tuple(dict.fromkeys([*fit.caveats, *unseen, *levels.caveats]))
     checks = run_checks(fit)
-    evidence = grade(checks)
+    within = summary_of_within(fit, checks)
+    evidence = grade(checks, within=within)
     # an estimate that is passed on alone still says how far it may be believed
     riding = (first_sentence(evidence.text), *caveats)
-    quantities = _quantities(terms, paths, levels)
+    by_group = lifts_by_group(fit, units.slope)
+    quantities = _quantities(terms, paths, levels, by_group)
     level = fit.obs.conf_level
     rows = LevelRows(units.level, level, fit.obs.min_group_size, fit.outcome == "retention")
     return LiftResult(
         outcome=fit.outcome,
         units=units,
-        terms={n: _estimate(q, units.of_term(n), level, riding) for n, q in terms.items()},
+        terms={
+            n: _estimate(q, units.of_term(n), level, (*riding, *beside_term(n, within)))
+            for n, q in terms.items()
+        },
         per_kpi={p: _estimate(q, units.of_path(p), level, riding) for p, q in paths.items()},
         by_rating=tuple(rows.by_rating(levels)),
         by_band=tuple(rows.by_band(levels, scale)),
-        by_group=NotRun(
-            f"the lift by group {LATER}" if fit.settings.by else "no lift.by was asked for"
-        ),
+        by_group=by_group,
+        within=within,
         checks=checks,
         evidence=evidence,
-        caveats=caveats,
+        caveats=(*caveats, *beside(within, by_group)),
         values={name: quantity.value for name, quantity in quantities.items()},
         influence={name: quantity.influence for name, quantity in quantities.items()},
         stated={name: quantity.stated for name, quantity in quantities.items() if quantity.stated},
@@ -223,8 +229,17 @@ def _assemble(fit: LiftFit) -> LiftResult:
     )
 
 
-def _by_group(fit: LiftFit) -> NotRun:
-    return NotRun(f"the lift by group {LATER}" if fit.settings.by else "no lift.by was asked for")
+def beside_term(term: str, within: WithinSummary | None) -> tuple[str, ...]:
+    """Say what rides on one term alone."""
+    if within is None or term != "within_customer_per_rating_point":
+        return ()
+    return (within.text,)
+
+
+def beside(within: WithinSummary | None, by_group: GroupLifts | NotRun) -> list[str]:
+    """Say what is known of estimates beside the headline; it does not ride on the headline."""
+    said = [] if within is None else [within.text]
+    return said + ([] if isinstance(by_group, NotRun) else list(by_group.caveats))
 
 
 def _facts(fit: LiftFit) -> dict[str, Any]:
@@ -274,7 +289,7 @@ def _terms(fit: LiftFit, levels: Levels, scale: Scale) -> tuple[Found, list[str]
         "plus_one_below_top": _or_not_run(plus_one, fit, separated),
         "percent_per_rating_point": percent(fit) if fit.headline else separated,
         "two_part_per_rating_point": two_part(fit),
-        "within_customer_per_rating_point": NotRun(f"the estimate within customers {LATER}"),
+        "within_customer_per_rating_point": within_customer(fit),
         "flexible_per_rating_point": NotRun(f"the flexible estimate {LATER}"),
         "reliability_corrected_per_rating_point": (corrected := reliability_corrected(fit)),
         "winsorised_per_rating_point": winsorised(fit),
@@ -296,7 +311,9 @@ def _estimate(
     return found.to_estimate(unit, conf_level=conf_level, caveats=caveats)
 
 
-def _quantities(terms: Found, paths: Found, levels: Levels) -> dict[str, Quantity]:
+def _quantities(
+    terms: Found, paths: Found, levels: Levels, by_group: GroupLifts | NotRun
+) -> dict[str, Quantity]:
     """Name everything that has an influence, for the joint covariance."""
     named: Found = {**terms, **{f"per_kpi_point.{path}": found for path, found in paths.items()}}
     named.update(
@@ -305,4 +322,6 @@ def _quantities(terms: Found, paths: Found, levels: Levels) -> dict[str, Quantit
             for rating, mean in zip(levels.ratings, levels.means, strict=True)
         }
     )
+    if isinstance(by_group, GroupLifts):
+        named.update(by_group.quantities)
     return {name: found for name, found in named.items() if isinstance(found, Quantity)}

@@ -21,6 +21,7 @@ from cxmodel.models.controls import (
     without_the_rating,
 )
 from cxmodel.models.estimation import Link, Sample, SlopeFit, fit_slope, slope_design
+from cxmodel.models.group_columns import check_groups
 from cxmodel.models.leaks import LeakReport, examine_rating, find_leaks, is_suspect
 from cxmodel.models.lift_settings import LiftSettings
 from cxmodel.models.population import (
@@ -209,7 +210,8 @@ def fit_lift(obs: Observations, outcome: Outcome, settings: LiftSettings | None 
     Raises
     ------
     ConfigError
-        If there is no rating or no such outcome, or a control or a column to keep does not exist.
+        If there is no rating or no such outcome, or a control, a column to keep or to group by does
+        not exist.
     InsufficientDataError
         Under 10 events, under 10 rows per parameter, or one rating alone.
     LeakageError
@@ -221,6 +223,7 @@ def fit_lift(obs: Observations, outcome: Outcome, settings: LiftSettings | None 
         raise ConfigError("A lift needs a rating, and the observations have none.")
     settings = settings or LiftSettings()
     _check_kept(obs, settings.keep)
+    check_groups(obs, settings.by)
     _require_sound(obs, outcome)
     return _fit_slopes(_prepare(obs, outcome, settings))
 

@@ -11,11 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cxmodel.errors import InsufficientDataError
+from cxmodel.models.by_group import GroupLifts
 from cxmodel.models.checks.base import Check
 from cxmodel.models.controls import ControlPlan
 from cxmodel.models.evidence import Evidence
 from cxmodel.models.joint import draw_normal, stated_rows
 from cxmodel.models.leaks import LeakReport
+from cxmodel.models.within import WithinSummary
 from cxmodel.results import TIDY_COLUMNS, Estimate, NotRun, Result
 from cxmodel.scales import Path, Scale
 
@@ -83,6 +85,10 @@ class LiftResult(Result):
         Every estimate of the contract by name, and per KPI point by path.
     by_rating, by_band : tuple of dict
         Adjusted means, a row a rating or band; small groups suppressed.
+    by_group : GroupLifts or NotRun
+        The lift within groups, each against the rest.
+    within : WithinSummary, optional
+        What the estimate within customers rests on, and which estimate stands first.
     checks : tuple of Check
         All fifteen, in the order of the contract.
     evidence : Evidence
@@ -108,7 +114,8 @@ class LiftResult(Result):
     per_kpi: Mapping[str, Estimate | NotRun]
     by_rating: tuple[dict[str, Any], ...]
     by_band: tuple[dict[str, Any], ...]
-    by_group: NotRun
+    by_group: GroupLifts | NotRun
+    within: WithinSummary | None
     checks: tuple[Check, ...]
     evidence: Evidence
     caveats: tuple[str, ...]
@@ -183,7 +190,11 @@ class LiftResult(Result):
         rows += [_tidy({}, f"per_kpi_point.{path}", found) for path, found in self.per_kpi.items()]
         rows += [_tidy_row({"rating": row["rating"]}, "by_rating", row) for row in self.by_rating]
         rows += [_tidy_row({"band": row["band"]}, "by_band", row) for row in self.by_band]
+        rows += self._group_rows()
         return pd.DataFrame(rows, columns=list(TIDY_COLUMNS))
+
+    def _group_rows(self) -> list[dict[str, Any]]:
+        return [] if isinstance(self.by_group, NotRun) else self.by_group.tidy()
 
     def diagnostics(self) -> pd.DataFrame:
         """Give one row about the fit as a whole."""
@@ -216,8 +227,9 @@ class LiftResult(Result):
             "per_kpi_point": dict(self.per_kpi),
             "by_rating": {"rows": list(self.by_rating)},
             "by_band": {"rows": list(self.by_band)},
-            "by_group": self.by_group,
             "reliability": self.reliability,
+            "by_group": self.by_group.to_dict(),
+            **({} if self.within is None else {"within_customer": self.within.to_dict()}),
             "controls": list(self.controls.spoken()),
             "n_obs": self.n_obs,
             "n_customers": self.n_customers,
@@ -254,6 +266,10 @@ class LiftResult(Result):
         return [
             *(_said(part) if isinstance(part, NotRun) else "" for part in found),
             *(SUPPRESSED if row["suppressed"] else "" for row in levels),
+            *(
+                SUPPRESSED if row.get("suppressed") else row.get("reason", "")
+                for row in self._group_rows()
+            ),
         ]
 
     def plot(self) -> Figure:

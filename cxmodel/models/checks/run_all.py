@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cxmodel.models.checks.base import CHECK_NAMES, Check
+from cxmodel.models.checks.feedback import check_feedback
 from cxmodel.models.checks.join import check_join
 from cxmodel.models.checks.leakage import check_leakage
 from cxmodel.models.checks.leave_one_group_out import check_leave_one_group_out
@@ -28,6 +29,7 @@ CHECKS: dict[str, Callable[[LiftFit], Check]] = {
     "overlap": check_overlap,
     "weighting": check_weighting,
     "shuffled_rating": check_shuffled_rating,
+    "feedback": check_feedback,
     "leakage": check_leakage,
     "separation": check_separation,
     "leave_one_group_out": check_leave_one_group_out,
@@ -38,7 +40,6 @@ CHECKS: dict[str, Callable[[LiftFit], Check]] = {
 LATER = "in a later version of cxmodel"
 NOT_BUILT = {
     "non_response": f"Weights for those who did not answer, and their check, come {LATER}.",
-    "feedback": f"The estimate within customers, and its check, come {LATER}.",
 }
 
 

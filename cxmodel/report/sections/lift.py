@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cxmodel.report import amounts, words
+from cxmodel.report.amounts import in_symbols
 from cxmodel.report.blocks import Block, Callout, Column, Heading, Table, Text
 from cxmodel.report.reading import Results, as_estimate, estimate, part, reason, rows
 from cxmodel.report.sections import common
@@ -44,6 +45,7 @@ def _lift_of(results: Results, outcome: str, lift: Estimate) -> list[Block]:
         *also,
         *_unexpected(results, outcome, lift),
         *estimator_pictures(results, outcome),
+        *_within_blocks(results, outcome),
         *level_pictures(results, outcome),
         *_path_table(results, outcome),
         *_group_blocks(results, outcome),
@@ -157,11 +159,16 @@ def _side(found: Estimate) -> str:
     }[words.shown(found)]
 
 
+def _within_blocks(results: Results, outcome: str) -> list[Block]:
+    """Say what the comparison of customers with themselves rests on."""
+    text = part(results, f"lift.{outcome}.within_customer.text")
+    return [Text(words=in_symbols(str(text)))] if text else []
+
+
 def _group_blocks(results: Results, outcome: str) -> list[Block]:
     """Give the lift within groups, with what many comparisons leave of it."""
-    found = common.shown_rows(
-        [{**row, **_nested(row)} for row in rows(results, f"lift.{outcome}.by_group")]
-    )
+    every = [{**row, **_nested(row)} for row in rows(results, f"lift.{outcome}.by_group")]
+    found = common.shown_rows(every)
     if not found:
         return []
     has_q = any(row.get("q_value") is not None for row in found)
@@ -183,12 +190,30 @@ def _group_blocks(results: Results, outcome: str) -> list[Block]:
                 Column(key="n", label="n", align="right"),
             ],
             rows=[_group_row(row) for row in found],
-            note="The q-value tests each group against the rest, allowing for their number; above "
-            "0.05 the group is not shown to differ."
-            if has_q
-            else "",
+            note=" ".join(_group_notes(results, outcome, every, has_q, has_shrunken)),
         )
     ]
+
+
+def _group_notes(
+    results: Results, outcome: str, every: list[dict[str, Any]], has_q: bool, has_shrunken: bool
+) -> list[str]:
+    """Say what the test of equal lifts found, and how to read the columns."""
+    tests = rows(results, f"lift.{outcome}.by_group.equal_lifts")
+    said = [str(test["text"]) for test in tests if test.get("text")]
+    if has_q:
+        said.append(
+            "The q-value tests each group against the rest, allowing for their number; above 0.05 "
+            "the group is not shown to differ."
+        )
+    if has_shrunken:
+        said.append(
+            "Shrunken: the lift drawn towards the mean of the groups, the further the noisier it "
+            "is (empirical Bayes); the better guess of what a group would show again."
+        )
+    if n_left := len(every) - len(common.shown_rows(every)):
+        said.append(f"Not shown because too small: {words.plural(n_left, 'group')}.")
+    return said
 
 
 def _in_points(unit: Any) -> str:
