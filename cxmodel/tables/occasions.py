@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from cxmodel.tables.joining.scratch import Scratch
 
 Population = Literal["invited", "at_risk"]
-MOST_OCCASIONS = 400_000
+MOST_OCCASIONS = 200_000
 MOSTLY = 0.5
 ANSWERED, SAMPLED = "_answered", "_is_sampled"
 
