@@ -92,10 +92,12 @@ class LiftResult(Result):
     not_used : tuple of dict
         ``{stage, reason, n}`` of the observations left out.
     customers : array (n_customers,)
-        Ids of all customers of the observation table.
+        Ids of all customers of the observation table, and rows that stand for others.
     values, influence : mapping
         Each term's value, and what each customer contributes to its error, (n_customers,);
         the squares sum to the variance.
+    non_response : mapping or NotRun
+        Effective sample, the test on those who did not answer, and the lift under tilts.
     """
 
     outcome: str
@@ -122,6 +124,7 @@ class LiftResult(Result):
     customers: NDArray[Any]
     values: Mapping[str, float]
     influence: Mapping[str, NDArray[np.float64]]
+    non_response: Mapping[str, Any] | NotRun = NotRun("no response weights")  # noqa: RUF009
 
     @property
     def title(self) -> str:
@@ -217,6 +220,7 @@ class LiftResult(Result):
             "n_params": self.n_params,
             "interacted": self.is_interacted,
             "clustered": self.is_clustered,
+            "non_response": self.non_response,
             "caveats": list(self.caveats),
         }
 

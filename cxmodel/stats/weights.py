@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -176,7 +178,7 @@ def closing_tilt(inverse_prob: Floats, score: Floats, residuals: Floats) -> floa
         return 0.0
     steps = np.linspace(0.0, MOST_TILT, 41)
     sign = np.sign(left_over(0.0))
-    for near, far in zip(steps[:-1], steps[1:], strict=True):
+    for near, far in pairwise(steps):
         # outward on both sides at once, so that the nearest is found first
         for side in (1.0, -1.0):
             if np.sign(left_over(side * far)) != sign:
@@ -192,7 +194,7 @@ def _tilted_shares(absent: Floats, score: Floats, tilt: float) -> Floats:
     return np.asarray(tilted / total if total > 0 else tilted)
 
 
-def _bisected(left_over, near: float, far: float) -> float:  # type: ignore[no-untyped-def]
+def _bisected(left_over: Callable[[float], float], near: float, far: float) -> float:
     """Halve an interval at whose ends the sign differs until it is a point."""
     sign = np.sign(left_over(near))
     for _ in range(60):

@@ -59,8 +59,8 @@ from cxmodel.tables.joining.observation_frame import observation_frame
 from cxmodel.tables.joining.observation_join import ObservationJoin
 from cxmodel.tables.joining.scratch import scratch_tables
 from cxmodel.tables.joining.stored import StoredObservations
-from cxmodel.tables.occasions import OccasionSettings, Population, find_occasions
 from cxmodel.tables.observation_table import Observations, Windows, days_in_words
+from cxmodel.tables.occasions import OccasionSettings, Population, find_occasions
 from cxmodel.tables.one_engine import check_kinds, one_engine
 from cxmodel.tables.opening.money import unit_digits
 from cxmodel.tables.plan_choice import Plan

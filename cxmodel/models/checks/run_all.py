@@ -9,6 +9,7 @@ from cxmodel.models.checks.join import check_join
 from cxmodel.models.checks.leakage import check_leakage
 from cxmodel.models.checks.leave_one_group_out import check_leave_one_group_out
 from cxmodel.models.checks.linearity import check_linearity
+from cxmodel.models.checks.non_response import check_non_response
 from cxmodel.models.checks.placebo_before import check_placebo_before
 from cxmodel.models.checks.repeat_customers import check_repeat_customers
 from cxmodel.models.checks.sample_size import check_sample_size
@@ -22,6 +23,7 @@ CHECKS: dict[str, Callable[[LiftFit], Check]] = {
     "timing": check_timing,
     "linearity": check_linearity,
     "weighting": check_weighting,
+    "non_response": check_non_response,
     "leakage": check_leakage,
     "separation": check_separation,
     "leave_one_group_out": check_leave_one_group_out,
@@ -37,7 +39,6 @@ GRADING = (
 NOT_BUILT = {
     "unobserved_confounding": GRADING,
     "overlap": GRADING,
-    "non_response": f"Weights for those who did not answer, and their check, come {LATER}.",
     "feedback": f"The estimate within customers, and its check, come {LATER}.",
     "shuffled_rating": f"The test of the arithmetic with shuffled ratings comes {LATER}.",
 }

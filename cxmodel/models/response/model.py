@@ -29,7 +29,7 @@ DEFAULT_TRIM = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class ResponseModel:
-    """Whom do the answers stand for, and how much must each count to stand for everybody?
+    """How much each answer must count so that those who answered stand for everybody.
 
     The probability that an occasion to answer is answered is a logit in what was known then. A
     response carries the overall rate of answering over its own probability (a stabilised inverse
@@ -156,7 +156,7 @@ class ResponseResult(Result):
 
     @property
     def tests(self) -> Mapping[str, OutcomeTest | NotRun]:
-        """By outcome: did those who answered fare unlike those like them who did not?"""
+        """Whether those who answered fared unlike those like them who did not, by outcome."""
         return self.weights.tests
 
     def weigh(self, obs: Observations) -> Observations:
@@ -281,4 +281,4 @@ def _caveats(
             f"{facts['largest_weight']:.3g} times the mean weight; their error is taken as none."
         )
     pooled = propensity.plan.caveats
-    return (*said, *(f"In the model of answering: {text[0].lower()}{text[1:]}" for text in pooled))
+    return (*said, *(f"In the model of answering: {text}" for text in pooled))

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from cxmodel.models.checks.base import normal_p
 from cxmodel.models.estimation import Sample, fit_slope
-from cxmodel.models.population import Outcome, count_reasons, exclusions, has_outcome, outcome_values
+from cxmodel.models.population import (
+    Outcome,
+    count_reasons,
+    exclusions,
+    has_outcome,
+    outcome_values,
+)
 from cxmodel.models.requirements import MIN_EVENTS, count_events
 from cxmodel.results import NotRun
 from cxmodel.tables.response_weights import OutcomeTest

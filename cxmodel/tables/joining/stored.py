@@ -111,7 +111,8 @@ class StoredObservations:
     @property
     def row_numbers(self) -> npt.NDArray[np.int64]:
         """The row of surveys behind each row of `frame`, in order."""
-        return self._keys().column("row_number").to_numpy().astype("int64")
+        numbers: npt.NDArray[np.int64] = self._keys().column("row_number").to_numpy()
+        return numbers
 
     def _keys(self) -> pa.Table:
         names = dict.fromkeys([*self._order, "row_number"])
@@ -141,9 +142,7 @@ class StoredObservations:
         old = self.table
         kept = [column for column in old.columns if column != name]
         joined = old.inner_join(brought, old.row_number == brought["_row"])
-        table = self.session.keep(
-            joined.select(*kept, **{name: joined["_value"]}), "observations"
-        )
+        table = self.session.keep(joined.select(*kept, **{name: joined["_value"]}), "observations")
         self.session.drop(brought)
         made = StoredObservations(
             self.session,
