@@ -150,7 +150,7 @@ class ResponseConfig(Section):
     controls: Names | None = None
     landmark_days: Days = 28
     within_days: Days = 30
-    trim: Annotated[float, Field(ge=0, lt=0.5)] = 0.01
+    trim: Annotated[float, Field(ge=0, lt=0.5)] = 0.002
 
 
 class ExperimentConfig(Section):

@@ -24,7 +24,7 @@ from cxmodel.tables.observation_table import Observations
 from cxmodel.tables.occasions import Occasions
 from cxmodel.tables.response_weights import OutcomeTest, ResponseWeights
 
-DEFAULT_TRIM = 0.01
+DEFAULT_TRIM = 0.002
 
 
 @dataclass(frozen=True, kw_only=True)
