@@ -21,6 +21,7 @@ _WHERE = {
     "NotRun": "results",
     "Observations": "tables.observation_table",
     "Programme": "value.programme",
+    "ResponseModel": "models.response.model",
     "RetentionModel": "models.retention",
     "Scale": "scales",
     "Study": "study",
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from cxmodel.models.churn import ChurnModel as ChurnModel
     from cxmodel.models.churn_classifier import ChurnClassifier as ChurnClassifier
     from cxmodel.models.lift import LiftModel as LiftModel
+    from cxmodel.models.response.model import ResponseModel as ResponseModel
     from cxmodel.models.retention import RetentionModel as RetentionModel
     from cxmodel.results import Estimate as Estimate
     from cxmodel.results import NotRun as NotRun

@@ -210,6 +210,7 @@ def _open(config: StudyConfig, session: Session, progress: Progress) -> Sources:
 
 def _observe(config: StudyConfig, sources: Sources, progress: Progress) -> Observations | NotRun:
     """Make the observation table, or say why there is none."""
+    from cxmodel.study_response import occasion_settings, weighed
     from cxmodel.study_sources import windows_of
     from cxmodel.tables.observations import JoinSettings, observe
 
@@ -220,6 +221,7 @@ def _observe(config: StudyConfig, sources: Sources, progress: Progress) -> Obser
         time_zone=config.study.time_zone,
         conf_level=config.study.conf_level,
         min_group_size=config.study.min_group_size,
+        response=occasion_settings(config),
     )
     joined, surveys = sources.get("observations"), sources.get("surveys")
     with progress.stage("observations") as stage:
@@ -235,7 +237,7 @@ def _observe(config: StudyConfig, sources: Sources, progress: Progress) -> Obser
         else:
             observations = observe(sources, settings)
         stage.rows(observations.n_obs)
-    return observations
+    return weighed(config, observations, progress)
 
 
 def _flat(config: StudyConfig, joined: Source) -> Observations:

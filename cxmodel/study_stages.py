@@ -164,10 +164,12 @@ class StageRunner:
 
     def _kpis(self) -> dict[str, Any] | NotRun:
         from cxmodel.study_kpis import kpi_rows
+        from cxmodel.study_response import with_weighted
 
         with self.progress.stage("KPIs") as stage:
             stage.rows(self._n_rows("surveys", "observations", "interactions", "invitations"))
             rows, missing = kpi_rows(self.config, self.sources, self._as_of)
+            rows = with_weighted(rows, self.config, self.observations)
         if not rows:
             reasons = "; ".join(f"{kpi}: {found.reason}" for kpi, found in missing.items())
             return NotRun(reasons or "the study has neither ratings nor contacts")

@@ -14,7 +14,7 @@ from cxmodel.config.sources import SourcesConfig
 from cxmodel.errors import nearest
 from cxmodel.scales import NAMED_SCALES
 
-LATER_SECTIONS = ("response", "rollout", "drivers", "journey", "monitor", "portfolio", "report")
+LATER_SECTIONS = ("rollout", "drivers", "journey", "monitor", "portfolio", "report")
 _LOCATIONS = ("path", "table", "sql")
 _OTHER_KPIS = frozenset(
     {
@@ -56,6 +56,7 @@ def find_mistakes(raw: Mapping[str, Any]) -> Iterator[Mistake]:
     yield from _study_rating(raw, ratings)
     yield from _sources(sources, _table(raw, "tables"))
     yield from _unknown_ratings(raw, sources, ratings)
+    yield from _population(raw, sources)
     yield from _programmes(raw)
 
 
@@ -163,6 +164,22 @@ def is_effort(*names: str) -> bool:
     (True, True, False, False)
     """
     return any(_EFFORT.search(name.lower().replace("_", " ")) for name in names)
+
+
+def _population(raw: Mapping[str, Any], sources: dict[str, Any]) -> Iterator[Mistake]:
+    """Refuse a population of which nobody is known who did not answer."""
+    population = _table(raw, "response").get("population")
+    if population in ("invited", "at_risk") and "observations" in sources:
+        yield Mistake(
+            f'response.population = "{population}"',
+            "a table already joined holds only those who answered, so nobody can be weighted for. "
+            "Remove it, or give surveys and customers as separate sources.",
+        )
+    elif population == "invited" and "invitations" not in sources:
+        yield Mistake(
+            'response.population = "invited"',
+            'needs sources.invitations. Add them, or take population = "at_risk".',
+        )
 
 
 def _unknown_ratings(

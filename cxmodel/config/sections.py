@@ -139,6 +139,20 @@ class LiftConfig(Section):
     keep: Names = ()
 
 
+class ResponseConfig(Section):
+    """``[response]``: whom the answers stand for. ``controls`` is None for the default ones.
+
+    ``population`` is None where the file leaves it to the sources: the invited where there are
+    invitations, else customers at risk.
+    """
+
+    population: Literal["invited", "at_risk", "none"] | None = None
+    controls: Names | None = None
+    landmark_days: Days = 28
+    within_days: Days = 30
+    trim: Annotated[float, Field(ge=0, lt=0.5)] = 0.002
+
+
 class ExperimentConfig(Section):
     """``[experiment]``: a randomised arm."""
 

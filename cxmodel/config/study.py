@@ -14,6 +14,7 @@ from cxmodel.config.sections import (
     LiftConfig,
     NamedTable,
     ProgrammeConfig,
+    ResponseConfig,
     StudySection,
     ValueConfig,
     WindowsConfig,
@@ -28,7 +29,7 @@ class StudyConfig(Section):
 
     Attributes
     ----------
-    study, engine, tables, sources, windows, kpis, lift, experiment, value, programmes
+    study, engine, tables, sources, windows, kpis, lift, response, experiment, value, programmes
         The tables of the file. ``experiment`` is None where there is none.
     """
 
@@ -39,6 +40,7 @@ class StudyConfig(Section):
     windows: WindowsConfig = Field(default_factory=WindowsConfig)
     kpis: KpiConfig = Field(default_factory=KpiConfig)
     lift: LiftConfig = Field(default_factory=LiftConfig)
+    response: ResponseConfig = Field(default_factory=ResponseConfig)
     experiment: ExperimentConfig | None = None
     value: ValueConfig = Field(default_factory=ValueConfig)
     programmes: list[ProgrammeConfig] = Field(default_factory=list)

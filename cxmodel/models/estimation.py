@@ -85,6 +85,29 @@ def combine(value: float, parts: list[tuple[float, Quantity]]) -> Quantity:
 
 
 @dataclass(frozen=True, eq=False)
+class Carried:
+    """The error of estimated weights, carried into whatever is weighted with them.
+
+    Stacked estimating equations (Newey & McFadden 1994, section 6): a row's influence is also the
+    derivative of the estimate in the logarithm of its weight.
+
+    Parameters
+    ----------
+    slopes : array (n, k)
+        Derivative of each row's log weight in the k coefficients behind the weights.
+    influence : array (n_customers, k)
+        What each customer contributes to the error of these coefficients.
+    """
+
+    slopes: Floats
+    influence: Floats
+
+    def pull(self, rows: Floats) -> Floats:
+        """Give what the customers pull on an estimate through its weights, (n_customers,)."""
+        return np.asarray(self.influence @ (self.slopes.T @ rows))
+
+
+@dataclass(frozen=True, eq=False)
 class Sample:
     """The rows of one fit, as arrays.
 
@@ -95,11 +118,14 @@ class Sample:
     controls : array (n, p)
         Columns of the control plan, centred at the base's means.
     share : array (n,)
-        Weights that sum to 1: every customer counts once, shared by the customer's responses.
+        Weights that sum to 1: every customer counts once, shared by the customer's responses;
+        times the weights for non-response where these are used.
     customers : array of int (n,)
         Whose response a row is, numbered over the whole observation table.
     n_customers : int
         Customers in the whole observation table.
+    carried : Carried, optional
+        The error of the weights, where they are used and estimated.
     """
 
     outcome: Floats
@@ -108,16 +134,28 @@ class Sample:
     share: Floats
     customers: Ints
     n_customers: int
+    carried: Carried | None = None
 
     @classmethod
     def build(
-        cls, outcome: Floats, rating: Floats, controls: Floats, customers: Ints, n_customers: int
+        cls,
+        outcome: Floats,
+        rating: Floats,
+        controls: Floats,
+        customers: Ints,
+        n_customers: int,
+        *,
+        weights: Floats | None = None,
+        carried: Carried | None = None,
     ) -> Sample:
         """Share each customer's weight among the responses, and centre the controls."""
         counts = np.bincount(customers, minlength=n_customers)
         share = 1.0 / counts[customers]
+        if weights is not None:
+            share = share * weights
         share = share / share.sum()
-        return cls(outcome, rating, controls - share @ controls, share, customers, n_customers)
+        centred = controls - share @ controls
+        return cls(outcome, rating, centred, share, customers, n_customers, carried)
 
     @property
     def n_obs(self) -> int:
@@ -150,7 +188,10 @@ class Sample:
         """Sum influence rows within customers, with the factor of HC1 or, clustered, CR1."""
         n_clusters = self.n_in_sample if self.is_clustered else None
         factor = small_sample_factor(self.n_obs, n_params, n_clusters)
-        influence = cluster_sums(rows, self.customers, self.n_customers) * math.sqrt(factor)
+        influence = cluster_sums(rows, self.customers, self.n_customers)
+        if self.carried is not None:
+            influence = influence + self.carried.pull(rows)
+        influence = influence * math.sqrt(factor)
         degrees = (n_clusters - 1) if n_clusters else self.n_obs - n_params
         return Quantity(float(value), influence, self.n_obs, float(degrees) if exact else None)
 

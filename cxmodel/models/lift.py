@@ -27,6 +27,8 @@ from cxmodel.models.reliability import (
     reliability_corrected,
     reliability_section,
 )
+from cxmodel.models.response.estimates import unweighted, weighted
+from cxmodel.models.response.sweep import non_response
 from cxmodel.models.within import WithinSummary, summary_of_within, within_customer
 from cxmodel.results import Estimate, NotRun
 from cxmodel.tables.observation_table import Observations
@@ -56,7 +58,8 @@ class LiftModel:
     average : {"base", "variance"}
         The headline averages over customers, or is the additive (variance-weighted) slope.
     weighted : bool
-        Weight for non-response where response weights exist; this version makes none.
+        Weight for non-response where response weights exist (see ``ResponseModel``), and their
+        effective sample is at least 30% of the responses and 100.
     by : sequence of str
         Columns within whose groups the lift is reported too.
     keep : sequence of str
@@ -257,6 +260,7 @@ def _facts(fit: LiftFit) -> dict[str, Any]:
         "is_interacted": fit.is_interacted,
         "is_clustered": fit.sample.is_clustered,
         "customers": fit.customers,
+        "non_response": non_response(fit),
     }
 
 
@@ -282,10 +286,8 @@ def _terms(fit: LiftFit, levels: Levels, scale: Scale) -> tuple[Found, list[str]
         "per_rating_point": headline,
         "unadjusted_per_rating_point": unadjusted(fit),
         "additive_per_rating_point": additive,
-        "weighted_per_rating_point": NotRun(
-            f"no response weights: weighting for those who did not answer {LATER}"
-        ),
-        "unweighted_per_rating_point": headline,
+        "weighted_per_rating_point": weighted(fit),
+        "unweighted_per_rating_point": unweighted(fit),
         "plus_one_below_top": _or_not_run(plus_one, fit, separated),
         "percent_per_rating_point": percent(fit) if fit.headline else separated,
         "two_part_per_rating_point": two_part(fit),

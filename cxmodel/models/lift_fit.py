@@ -45,6 +45,7 @@ from cxmodel.models.requirements import (
     require_variety,
     require_weights,
 )
+from cxmodel.models.response.in_lift import LiftWeights, lift_weights
 from cxmodel.models.say import listed
 from cxmodel.stats.linear import fit_least_squares
 
@@ -109,8 +110,13 @@ class LiftFit:
         What separates the outcome, in words.
     caveats : tuple of str
         What the reader must know.
+    weights : LiftWeights
+        Of the responses, for those who did not answer.
+    is_weighted : bool
+        Whether `sample`, so also the headline, is weighted by them.
     customers : array
-        Ids of all customers of the table, in the order of influence.
+        Ids of all customers of the table, in the order of influence; behind them rows that stand
+        for the customers who did not answer (see `LiftWeights`).
     codes : array of int
         The customer of each row of ``obs.frame``.
     """
@@ -130,6 +136,8 @@ class LiftFit:
     headline: SlopeFit | None = None
     separation: str | None = None
     caveats: tuple[str, ...] = ()
+    weights: LiftWeights = LiftWeights()  # noqa: RUF009 - frozen
+    is_weighted: bool = False
 
     @property
     def link(self) -> Link:
@@ -156,7 +164,8 @@ class LiftFit:
     ) -> Sample:
         """Make the arrays of other rows, another outcome or fewer controls."""
         plan = self.plan if plan is None else plan
-        return build_sample(self.obs, rows, outcome, plan, self.codes, len(self.customers))
+        weights = self.weights if self.is_weighted else None
+        return build_sample(self.obs, rows, outcome, plan, self.codes, len(self.customers), weights)
 
     def refit(self, sample: Sample, *, link: Link | None = None) -> SlopeFit:
         """Fit the headline's model on another sample."""
@@ -197,11 +206,13 @@ def build_sample(
     plan: ControlPlan,
     codes: NDArray[np.int64],
     n_customers: int,
+    weights: LiftWeights | None = None,
 ) -> Sample:
     """Make the arrays of some rows of the table under a plan of controls."""
     frame = obs.frame.iloc[rows]
     rating = frame["rating"].to_numpy(dtype=float)
-    return Sample.build(outcome, rating, plan.matrix(frame), codes[rows], n_customers)
+    weighing = {} if weights is None else weights.of_rows(rows, n_customers)
+    return Sample.build(outcome, rating, plan.matrix(frame), codes[rows], n_customers, **weighing)
 
 
 def fit_lift(obs: Observations, outcome: Outcome, settings: LiftSettings | None = None) -> LiftFit:
@@ -274,11 +285,17 @@ def _prepare(obs: Observations, outcome: Outcome, settings: LiftSettings) -> Lif
     plan = without_the_rating(plan, obs.frame.iloc[rows])
     if outcome == "retention":
         plan = pool_pure_levels(plan, obs.frame.iloc[rows], values)
-    sample = build_sample(obs, rows, values, plan, codes, len(customers))
+    weights = lift_weights(obs)
+    customers = weights.with_outside(customers)
+    is_weighted, said = weights.decide(rows, is_wanted=settings.weighted)
+    sample = build_sample(
+        obs, rows, values, plan, codes, len(customers), weights if is_weighted else None
+    )
     require_variety(sample)
     return LiftFit(
         obs, outcome, settings, rows, sample, plan, history, leaks, tuple(not_used), customers,
-        codes, caveats=(*_history_caveat(obs, history, settings.controls), *plan.caveats),
+        codes, caveats=(*_history_caveat(obs, history, settings.controls), *plan.caveats, *said),
+        weights=weights, is_weighted=is_weighted,
     )  # fmt: skip
 
 

@@ -98,7 +98,7 @@ class LiftResult(Result):
     not_used : tuple of dict
         ``{stage, reason, n}`` of the observations left out.
     customers : array (n_customers,)
-        Ids of all customers of the observation table.
+        Ids of all customers of the observation table, and rows that stand for others.
     values, influence : mapping
         Each term's value, and what each customer contributes to its error, (n_customers,);
         the squares sum to the variance.
@@ -106,6 +106,8 @@ class LiftResult(Result):
         Of terms that rest on something stated with an sd: its part of the error, by source.
     reliability : mapping or NotRun
         What `reliability_corrected_per_rating_point` rests on.
+    non_response : mapping or NotRun
+        Effective sample, the test on those who did not answer, and the lift under tilts.
     """
 
     outcome: str
@@ -135,6 +137,7 @@ class LiftResult(Result):
     influence: Mapping[str, NDArray[np.float64]]
     stated: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     reliability: Mapping[str, Any] | NotRun = NotRun("nothing was stated")  # noqa: RUF009 - frozen
+    non_response: Mapping[str, Any] | NotRun = NotRun("no response weights")  # noqa: RUF009
 
     @property
     def title(self) -> str:
@@ -237,6 +240,7 @@ class LiftResult(Result):
             "n_params": self.n_params,
             "interacted": self.is_interacted,
             "clustered": self.is_clustered,
+            "non_response": self.non_response,
             "caveats": list(self.caveats),
         }
 

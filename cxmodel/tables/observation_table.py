@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, overload
 
 from cxmodel.scales import Scale
@@ -12,9 +12,14 @@ from cxmodel.tables.joining.stored import StoredObservations
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
+    from cxmodel.results import NotRun
     from cxmodel.tables.engines.engine import Session
+    from cxmodel.tables.occasions import Occasions
+    from cxmodel.tables.response_weights import ResponseWeights
 
 TIMING_GAPS = (0, 30, 60, 90)
 MAX_DAYS = 36_525
@@ -161,6 +166,10 @@ class Observations:
         Why: one sentence with the numbers that decided.
     audit : mapping
         The ``audit`` section of ``results.json`` (without the rows that stages leave out).
+    occasions : Occasions, NotRun or None
+        When customers could have answered, where that was asked for; see ``occasions.py``.
+    response : ResponseWeights, NotRun or None
+        What stands behind ``response_weight``; NotRun says why all are 1.
 
     Examples
     --------
@@ -191,6 +200,8 @@ class Observations:
     conf_level: float = 0.95
     min_group_size: int = 30
     audit: Mapping[str, Any] = field(default_factory=dict)
+    occasions: Occasions | NotRun | None = None
+    response: ResponseWeights | NotRun | None = None
 
     def __repr__(self) -> str:
         rating = f"rating {self.rating}" if self.rating else "no rating"
@@ -255,6 +266,27 @@ class Observations:
             If it was closed.
         """
         return None if self._stored is None else self._stored.table
+
+    @property
+    def row_numbers(self) -> NDArray[np.int64]:
+        """The row of surveys behind each row of `frame`; where it was given as a frame, its own."""
+        import numpy as np
+
+        return np.arange(self.n_obs) if self._stored is None else self._stored.row_numbers
+
+    def with_weights(self, response: ResponseWeights) -> Observations:
+        """Give the same observations weighted for those who did not answer.
+
+        The column ``response_weight`` holds the weights in `frame`, and on the engine too.
+        """
+        stored = self._stored
+        rows = (
+            self.frame.assign(response_weight=response.weight)
+            if stored is None
+            else stored.with_numbers("response_weight", response.weight)
+        )
+        audit = {**self.audit, "response": dict(response.facts)}
+        return replace(self, frame=rows, response=response, audit=audit)
 
     def fetch(self) -> Observations:
         """Take the rows out of the engine, so that they outlast its session.

@@ -41,7 +41,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,7 @@ from cxmodel.tables.joining.observation_join import ObservationJoin
 from cxmodel.tables.joining.scratch import scratch_tables
 from cxmodel.tables.joining.stored import StoredObservations
 from cxmodel.tables.observation_table import Observations, Windows, days_in_words
+from cxmodel.tables.occasions import OccasionSettings, Population, find_occasions
 from cxmodel.tables.one_engine import check_kinds, one_engine
 from cxmodel.tables.opening.money import unit_digits
 from cxmodel.tables.plan_choice import Plan
@@ -92,6 +93,8 @@ class JoinSettings:
         How windows are summed; default: whichever is cheaper here.
     today : date, optional
         The day of the run; default: the clock's. The default `as_of` is never later.
+    response : OccasionSettings, optional
+        Whom the answers should stand for: then the occasions to answer are found too.
     """
 
     windows: Windows = Windows()  # noqa: RUF009 - frozen
@@ -102,6 +105,7 @@ class JoinSettings:
     min_group_size: int = 30
     plan: Plan | None = None
     today: dt.date | None = None
+    response: OccasionSettings | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.windows, Windows):
@@ -127,6 +131,7 @@ def join_observations(
     conf_level: float = 0.95,
     min_group_size: int = 30,
     today: dt.date | None = None,
+    population: Population | None = None,
 ) -> Observations:
     """Join responses to what was known before them and what happened after.
 
@@ -151,6 +156,9 @@ def join_observations(
         Handed on to the models.
     today : date, optional
         The day of the run; default: the clock's.
+    population : {"invited", "at_risk"}, optional
+        Whom the answers should stand for: then ``cxmodel.ResponseModel().fit(obs).weigh(obs)``
+        weights them for those who did not answer. Default: nobody but those who answered.
 
     Returns
     -------
@@ -211,6 +219,7 @@ def join_observations(
         conf_level=conf_level,
         min_group_size=min_group_size,
         today=today,
+        response=None if population is None else OccasionSettings(population=population),
     )
     return observe(sources, settings)
 
@@ -302,7 +311,13 @@ def observe(sources: Sources, settings: JoinSettings) -> Observations:
         )
         # From here on the table goes with the observations, also where something breaks.
         scratch.release(table)
-        return _described(join, stored, audit, settings, rating)
+        obs = _described(join, stored, audit, settings, rating)
+        if settings.response is None:
+            return obs
+        found = find_occasions(
+            join, obs, _known_people(tables), settings.response, scratch, units_per_money=per_money
+        )
+        return replace(obs, frame=stored, occasions=found)
 
 
 def _described(

@@ -10,6 +10,7 @@ from cxmodel.models.checks.join import check_join
 from cxmodel.models.checks.leakage import check_leakage
 from cxmodel.models.checks.leave_one_group_out import check_leave_one_group_out
 from cxmodel.models.checks.linearity import check_linearity
+from cxmodel.models.checks.non_response import check_non_response
 from cxmodel.models.checks.overlap import check_overlap
 from cxmodel.models.checks.placebo_before import check_placebo_before
 from cxmodel.models.checks.repeat_customers import check_repeat_customers
@@ -30,6 +31,7 @@ CHECKS: dict[str, Callable[[LiftFit], Check]] = {
     "weighting": check_weighting,
     "shuffled_rating": check_shuffled_rating,
     "feedback": check_feedback,
+    "non_response": check_non_response,
     "leakage": check_leakage,
     "separation": check_separation,
     "leave_one_group_out": check_leave_one_group_out,
@@ -37,15 +39,8 @@ CHECKS: dict[str, Callable[[LiftFit], Check]] = {
     "join": check_join,
     "sample_size": check_sample_size,
 }
-LATER = "in a later version of cxmodel"
-NOT_BUILT = {
-    "non_response": f"Weights for those who did not answer, and their check, come {LATER}.",
-}
 
 
 def run_checks(fit: LiftFit) -> tuple[Check, ...]:
-    """Run every check there is; the others are named with the reason why they were not."""
-    return tuple(
-        CHECKS[name](fit) if name in CHECKS else Check.not_run(name, fit.outcome, NOT_BUILT[name])
-        for name in CHECK_NAMES
-    )
+    """Run every check, one after the other."""
+    return tuple(CHECKS[name](fit) for name in CHECK_NAMES)

@@ -114,9 +114,13 @@ class ObservationJoin:
         return PlanChoice(plan="range", reason="range: no rows to add up")
 
     def _plan_for(self, rows: ir.Table) -> PlanChoice:
+        return self.plan_for_probes(self.responses, rows)
+
+    def plan_for_probes(self, probes: ir.Table, rows: ir.Table) -> PlanChoice:
+        """Choose the window plan for moments of customers, responses or not."""
         if self.wanted_plan is not None:
             return PlanChoice(plan=self.wanted_plan)
-        return choose_plan(self.sources.session, self.responses, rows)
+        return choose_plan(self.sources.session, probes, rows)
 
     def _table(self, kind: str) -> ir.Table | None:
         source: Source | None = self.sources.get(kind)

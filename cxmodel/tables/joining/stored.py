@@ -11,6 +11,8 @@ from cxmodel.tables.engines.engine import Session
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
     import pyarrow as pa
 
@@ -56,6 +58,7 @@ class StoredObservations:
         self.session = session
         self.n_rows = n_rows
         self.columns = tuple(column.name for column in columns)
+        self._layout = columns
         self._table = table
         self._order = order
         self._dress = dress
@@ -104,6 +107,54 @@ class StoredObservations:
                 f"ended. {_ADVICE}"
             )
         return _in_order(self.session.arrow(self._table.order_by(self._order)), self._order)
+
+    @property
+    def row_numbers(self) -> npt.NDArray[np.int64]:
+        """The row of surveys behind each row of `frame`, in order."""
+        numbers: npt.NDArray[np.int64] = self._keys().column("row_number").to_numpy()
+        return numbers
+
+    def _keys(self) -> pa.Table:
+        names = dict.fromkeys([*self._order, "row_number"])
+        return _in_order(self.session.arrow(self.table.select(*names)), self._order)
+
+    def with_numbers(self, name: str, values: npt.NDArray[np.float64]) -> StoredObservations:
+        """Give the same observations with other numbers in one column, on the engine too.
+
+        Parameters
+        ----------
+        name : str
+            A column of numbers.
+        values : array (n_rows,)
+            In the order of `frame`.
+
+        Returns
+        -------
+        StoredObservations
+            With a table of its own; this one stays until it is closed.
+        """
+        import pyarrow as pa
+
+        brought = self.session.register(
+            pa.table({"_row": self.row_numbers, "_value": values.astype("float64")}),
+            "numbers",
+        )
+        old = self.table
+        kept = [column for column in old.columns if column != name]
+        joined = old.inner_join(brought, old.row_number == brought["_row"])
+        table = self.session.keep(joined.select(*kept, **{name: joined["_value"]}), "observations")
+        self.session.drop(brought)
+        made = StoredObservations(
+            self.session,
+            table,
+            n_rows=self.n_rows,
+            columns=self._layout,
+            order=self._order,
+            dress=self._dress,
+        )
+        if self._frame is not None:
+            made._frame = self._frame.assign(**{name: values})
+        return made
 
     def close(self) -> None:
         """Drop the table from the engine; rows that were taken out stay."""
