@@ -16,6 +16,7 @@ _WHERE = {
     "CltvModel": "value.cltv",
     "Engine": "tables.engines.engine",
     "Estimate": "results",
+    "LiftCard": "value.lift_card",
     "LiftModel": "models.lift",
     "NPS": "scales",
     "NotRun": "results",
@@ -33,6 +34,7 @@ _WHERE = {
     "read_customers": "tables.readers",
     "read_interactions": "tables.readers",
     "read_invitations": "tables.readers",
+    "read_lift_card": "value.lift_card",
     "read_observations": "tables.readers",
     "read_results": "study_results",
     "read_revenue": "tables.readers",
@@ -72,6 +74,8 @@ if TYPE_CHECKING:
     from cxmodel.tables.readers import read_subscriptions as read_subscriptions
     from cxmodel.tables.readers import read_surveys as read_surveys
     from cxmodel.value.cltv import CltvModel as CltvModel
+    from cxmodel.value.lift_card import LiftCard as LiftCard
+    from cxmodel.value.lift_card import read_lift_card as read_lift_card
     from cxmodel.value.programme import Programme as Programme
     from cxmodel.value.roi import project_roi as project_roi
 

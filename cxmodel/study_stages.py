@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cxmodel.tables.observation_table import Observations
     from cxmodel.tables.sources import Sources
     from cxmodel.value.cltv_result import CltvResult
+    from cxmodel.value.lift_card import LiftCard
 
 _Fit = TypeVar("_Fit")
 OUTCOMES = ("revenue", "retention")
@@ -267,6 +268,14 @@ class StageRunner:
             "route_reason": None if observations is None else _ROUTE_REASON,
             "inputs": {"rows": self._inputs()},
         }
+
+    def lift_card(self, study: Mapping[str, Any]) -> LiftCard | None:
+        """Give the card of the lifts that were fitted; None where there are none."""
+        from cxmodel.study_card import card_of_study
+
+        if isinstance(self.observations, NotRun) or "_lift_fits" not in self.__dict__:
+            return None
+        return card_of_study(tuple(self._fitted_lifts.values()), self.observations, study)
 
     def _inputs(self) -> list[dict[str, Any]]:
         with self.progress.stage("fingerprints") as stage:

@@ -290,3 +290,16 @@ def test_ratings_that_run_against_each_other_are_a_caveat(company: Company) -> N
     )
     said = cx.Study.from_toml(company.write()).run(only=["kpis"]).caveats.rows
     assert any("better on 'nps' are worse on 'ces'" in line for line in said)
+
+
+def test_the_study_leaves_a_lift_card(written: Path, results: dict[str, Any]) -> None:
+    schema = json.loads(files("cxmodel").joinpath("schema/lift_card.schema.json").read_text())
+    content = json.loads((written / "lift_card.json").read_text())
+    jsonschema.validate(content, schema)
+    card = cx.read_lift_card(written, at=pd.Timestamp(content["created_at"]).date())
+    headline = results["lift"]["revenue"]["per_rating_point"]
+    carried = card.per_rating_point().to_dict()
+    assert carried["estimate"] == headline["estimate"]
+    assert carried["conf_low"] == pytest.approx(headline["conf_low"], rel=1e-12)
+    assert card.content["study"]["inputs"] == results["study"]["inputs"]
+    assert card.content["evidence"]["grade"] == results["evidence"]["grade"]

@@ -14,10 +14,10 @@ from cxmodel.errors import InsufficientDataError
 from cxmodel.models.checks.base import Check
 from cxmodel.models.controls import ControlPlan
 from cxmodel.models.evidence import Evidence
-from cxmodel.models.joint import draw_normal
 from cxmodel.models.leaks import LeakReport
 from cxmodel.results import TIDY_COLUMNS, Estimate, NotRun, Result
 from cxmodel.scales import Path, Scale
+from cxmodel.stats.normal_draws import draw_normal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
