@@ -16,6 +16,7 @@ _WHERE = {
     "CltvModel": "value.cltv",
     "Engine": "tables.engines.engine",
     "Estimate": "results",
+    "Experiment": "models.experiment_settings",
     "LiftCard": "value.lift_card",
     "LiftModel": "models.lift",
     "NPS": "scales",
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from cxmodel.kpis.survey import measure_kpi as measure_kpi
     from cxmodel.models.churn import ChurnModel as ChurnModel
     from cxmodel.models.churn_classifier import ChurnClassifier as ChurnClassifier
+    from cxmodel.models.experiment_settings import Experiment as Experiment
     from cxmodel.models.lift import LiftModel as LiftModel
     from cxmodel.models.retention import RetentionModel as RetentionModel
     from cxmodel.results import Estimate as Estimate

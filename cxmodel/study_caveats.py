@@ -73,14 +73,12 @@ def caveats_of_settings(config: StudyConfig) -> list[str]:
     Examples
     --------
     >>> from cxmodel.config import parse_config
-    >>> raw = {"sources": {"churn": {"path": "c.csv"}}, "lift": {"instrument": "agent_mean"}}
-    >>> caveats_of_settings(parse_config(raw))[0][:47]
-    'lift.instrument was read and changed no number:'
+    >>> raw = {"sources": {"churn": {"path": "c.csv"}}, "lift": {"reliability": 0.7}}
+    >>> caveats_of_settings(parse_config(raw))[0][:48]
+    'lift.reliability was read and changed no number:'
     """
     unused = {
-        "lift.instrument": config.lift.instrument is not None,
         "lift.reliability": config.lift.reliability is not None,
-        "[experiment]": config.experiment is not None,
     }
     found = [
         f"{name} was read and changed no number: it comes with a later version of cxmodel."

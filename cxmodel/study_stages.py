@@ -72,6 +72,7 @@ class StageRunner:
 
     def _fit_lift(self, outcome: str) -> LiftResult | NotRun:
         from cxmodel.models.lift import LiftModel
+        from cxmodel.study_experiments import experiment_of
 
         settings = self.config.lift
         model = LiftModel(
@@ -82,6 +83,7 @@ class StageRunner:
             keep=settings.keep,
             reliability=settings.reliability,
             instrument=settings.instrument,
+            experiment=experiment_of(self.config),
             seed=self._seed,
         )
 

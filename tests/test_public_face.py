@@ -30,6 +30,7 @@ NAMES = {
     "CltvModel",
     "Engine",
     "Estimate",
+    "Experiment",
     "LiftCard",
     "LiftModel",
     "NPS",

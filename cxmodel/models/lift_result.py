@@ -22,8 +22,12 @@ from cxmodel.stats.normal_draws import draw_normal
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from cxmodel.models.experiment_result import ExperimentResult
+    from cxmodel.models.instrument import InstrumentResult
     from cxmodel.tables.observation_table import Observations
 
+NO_INSTRUMENT = NotRun("no lift.instrument was asked for")
+NO_EXPERIMENT = NotRun("no [experiment] is declared")
 SUPPRESSED = "not shown: a small group, or the one that would give it away"
 
 
@@ -96,6 +100,10 @@ class LiftResult(Result):
     values, influence : mapping
         Each term's value, and what each customer contributes to its error, (n_customers,);
         the squares sum to the variance.
+    instrument : InstrumentResult or NotRun
+        How strong the instrument is, and what must be believed of it.
+    experiment : ExperimentResult or NotRun
+        What a randomised arm did.
     """
 
     outcome: str
@@ -122,6 +130,8 @@ class LiftResult(Result):
     customers: NDArray[Any]
     values: Mapping[str, float]
     influence: Mapping[str, NDArray[np.float64]]
+    instrument: InstrumentResult | NotRun = NO_INSTRUMENT
+    experiment: ExperimentResult | NotRun = NO_EXPERIMENT
 
     @property
     def title(self) -> str:
@@ -210,6 +220,8 @@ class LiftResult(Result):
             "by_rating": {"rows": list(self.by_rating)},
             "by_band": {"rows": list(self.by_band)},
             "by_group": self.by_group,
+            "instrument": _part(self.instrument),
+            "experiment": _part(self.experiment),
             "controls": list(self.controls.spoken()),
             "n_obs": self.n_obs,
             "n_customers": self.n_customers,
@@ -256,6 +268,10 @@ class LiftResult(Result):
 
     def __repr__(self) -> str:
         return f"LiftResult({self.outcome}: {_said(self.terms['per_rating_point'])})"
+
+
+def _part(found: InstrumentResult | ExperimentResult | NotRun) -> NotRun | dict[str, Any]:
+    return found if isinstance(found, NotRun) else found.to_section()
 
 
 def _ran(found: Estimate | NotRun, name: str) -> Estimate:
