@@ -16,6 +16,8 @@ _WHERE = {
     "CltvModel": "value.cltv",
     "Engine": "tables.engines.engine",
     "Estimate": "results",
+    "Experiment": "models.experiment_settings",
+    "LiftCard": "value.lift_card",
     "LiftModel": "models.lift",
     "NPS": "scales",
     "NotRun": "results",
@@ -34,6 +36,7 @@ _WHERE = {
     "read_customers": "tables.readers",
     "read_interactions": "tables.readers",
     "read_invitations": "tables.readers",
+    "read_lift_card": "value.lift_card",
     "read_observations": "tables.readers",
     "read_results": "study_results",
     "read_revenue": "tables.readers",
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     from cxmodel.kpis.survey import measure_kpi as measure_kpi
     from cxmodel.models.churn import ChurnModel as ChurnModel
     from cxmodel.models.churn_classifier import ChurnClassifier as ChurnClassifier
+    from cxmodel.models.experiment_settings import Experiment as Experiment
     from cxmodel.models.lift import LiftModel as LiftModel
     from cxmodel.models.response.model import ResponseModel as ResponseModel
     from cxmodel.models.retention import RetentionModel as RetentionModel
@@ -74,6 +78,8 @@ if TYPE_CHECKING:
     from cxmodel.tables.readers import read_subscriptions as read_subscriptions
     from cxmodel.tables.readers import read_surveys as read_surveys
     from cxmodel.value.cltv import CltvModel as CltvModel
+    from cxmodel.value.lift_card import LiftCard as LiftCard
+    from cxmodel.value.lift_card import read_lift_card as read_lift_card
     from cxmodel.value.programme import Programme as Programme
     from cxmodel.value.roi import project_roi as project_roi
 

@@ -271,7 +271,7 @@ def _results(
     runner = StageRunner(config, sources, observations, progress)
     sections = {name: runner.section(name) if name in wanted else _left_out() for name in STAGES}
     _refuse_nothing(sections, wanted, named=len(wanted) < len(STAGES))
-    tree = {
+    tree: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "cxmodel_version": __version__,
         "study": runner.study_section(),
@@ -280,7 +280,8 @@ def _results(
         "caveats": {"rows": runner.caveats()},
     }
     kept = None if isinstance(observations, NotRun) else observations
-    return StudyResults(tree, observations=kept)
+    card = runner.lift_card(tree["study"])
+    return StudyResults(tree, observations=kept, lift_card=card)
 
 
 def _left_out() -> dict[str, Any]:

@@ -63,30 +63,26 @@ def _rows_without_key(sources: Sources, observations: Observations) -> list[str]
 
 
 def caveats_of_settings(config: StudyConfig) -> list[str]:
-    """List the settings that are read but not used yet, and what programmes assume.
+    """List what the settings of programmes assume.
 
     Parameters
     ----------
     config : StudyConfig
         The settings.
 
+    Returns
+    -------
+    list of str
+        Sentences: programmes that must not be added up, and gains that are taken to last.
+
     Examples
     --------
     >>> from cxmodel.config import parse_config
-    >>> raw = {"sources": {"churn": {"path": "c.csv"}}, "lift": {"instrument": "agent_mean"}}
-    >>> caveats_of_settings(parse_config(raw))[0][:47]
-    'lift.instrument was read and changed no number:'
+    >>> raw = {"sources": {"churn": {"path": "c.csv"}}}
+    >>> caveats_of_settings(parse_config(raw))
+    []
     """
-    unused = {
-        "lift.instrument": config.lift.instrument is not None,
-        "[experiment]": config.experiment is not None,
-    }
-    found = [
-        f"{name} was read and changed no number: it comes with a later version of cxmodel."
-        for name, is_given in unused.items()
-        if is_given
-    ]
-    return [*found, *_overlapping_programmes(config), *_lasting_programmes(config)]
+    return [*_overlapping_programmes(config), *_lasting_programmes(config)]
 
 
 def _overlapping_programmes(config: StudyConfig) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a run leaves in its folder: results, tables, figures, observations and the report."""
+"""What a run leaves in its folder: results, tables, figures, lift card and the report."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from cxmodel.study_results import RESULTS_FILE
 
 if TYPE_CHECKING:
     from cxmodel.study_results import StudyResults
+
+CARD_FILE = "lift_card.json"
 
 
 def write_outputs(
@@ -30,6 +32,8 @@ def write_outputs(
     """
     with OutputFolder(out_dir) as folder:
         (folder / RESULTS_FILE).write_text(results.to_json(), encoding="utf-8")
+        if results.lift_card is not None:
+            (folder / CARD_FILE).write_text(results.lift_card.to_json(), encoding="utf-8")
         _write_tables_and_figures(results, folder)
         if keep_observations:
             _write_observations(results, folder / "observations.parquet")

@@ -12,6 +12,7 @@ from cxmodel.results import ESTIMATE_FIELDS, Estimate, NotRun, to_plain
 
 if TYPE_CHECKING:
     from cxmodel.tables.observation_table import Observations
+    from cxmodel.value.lift_card import LiftCard
 
 SCHEMA_VERSION = 1
 RESULTS_FILE = "results.json"
@@ -64,6 +65,8 @@ class StudyResults(Section):
         The sections of ``results.json``; leaves may be `Estimate` and `NotRun`.
     observations : Observations, optional
         The observation table, where this process made it.
+    lift_card : LiftCard, optional
+        The card of its lifts, where this process fitted any.
 
     Examples
     --------
@@ -73,10 +76,15 @@ class StudyResults(Section):
     """
 
     def __init__(
-        self, values: Mapping[str, Any], *, observations: Observations | None = None
+        self,
+        values: Mapping[str, Any],
+        *,
+        observations: Observations | None = None,
+        lift_card: LiftCard | None = None,
     ) -> None:
         super().__init__(values)
         self._observations = observations
+        self._lift_card = lift_card
 
     @property
     def observations(self) -> Observations:
@@ -93,6 +101,11 @@ class StudyResults(Section):
                 "no surveys with customers. Run the study, or read observations.parquet."
             )
         return self._observations
+
+    @property
+    def lift_card(self) -> LiftCard | None:
+        """The lift card; None where no lift was fitted, or the results were read from a file."""
+        return self._lift_card
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain dictionaries, lists and numbers, as ``results.json`` holds them."""

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from cxmodel.config import ObservationsConfig, SourceConfig, StudyConfig, SurveysConfig
 from cxmodel.errors import ConfigError, nearest
+from cxmodel.study_experiments import carried_columns
 from cxmodel.tables.engines.engine import Engine
 from cxmodel.tables.observation_table import Windows
 from cxmodel.tables.specs import KINDS, Query, RatingSpec, SourceSpec, TableFile, TableName
 
 if TYPE_CHECKING:
     from cxmodel.tables.sources import Sources
+
+_WITH_ATTRIBUTES = ("surveys", "customers", "observations")
 
 
 def source_specs(config: StudyConfig) -> tuple[SourceSpec, ...]:
@@ -35,7 +38,7 @@ def source_specs(config: StudyConfig) -> tuple[SourceSpec, ...]:
     >>> [(spec.label, spec.data, dict(spec.columns)) for spec in source_specs(config)]
     [('sources.churn', 'churn.csv', {'churned_at': 'left'})]
     """
-    given = config.sources.given
+    given, carried = config.sources.given, tuple(carried_columns(config).values())
     return tuple(
         SourceSpec(
             kind=kind,
@@ -45,6 +48,7 @@ def source_specs(config: StudyConfig) -> tuple[SourceSpec, ...]:
             date_format=given[kind].date_format,
             time_zone=given[kind].time_zone or _stated_zone(config),
             sheet=given[kind].sheet,
+            if_there=carried if kind in _WITH_ATTRIBUTES else (),
             **_of_its_kind(given[kind]),
         )
         for kind in KINDS
@@ -164,6 +168,12 @@ def check_named_columns(config: StudyConfig, known: Iterable[str]) -> None:
         for name in names
         if name not in columns
     ]
+    wrong += [
+        f'{setting} = "{name}" is no column of surveys, customers or observations. '
+        f"{nearest(name, columns)}"
+        for setting, name in carried_columns(config).items()
+        if name not in columns
+    ]
     if wrong:
         raise ConfigError("\n  ".join(wrong))
 
@@ -180,7 +190,7 @@ def groupable_columns(config: StudyConfig, sources: Sources) -> tuple[str, ...]:
     Parameters
     ----------
     config : StudyConfig
-        The settings: the arm of an experiment can be grouped by too.
+        The settings.
     sources : Sources
         The sources as opened.
 
@@ -190,7 +200,7 @@ def groupable_columns(config: StudyConfig, sources: Sources) -> tuple[str, ...]:
         Attributes of responses and customers, the touchpoint, and what a table already joined
         offers as controls.
     """
-    names = [config.experiment.arm] if config.experiment is not None else []
+    names: list[str] = []
     for kind in ("surveys", "customers", "observations"):
         source = sources.get(kind)
         if source is not None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cxmodel.tables.observation_table import Observations
     from cxmodel.tables.sources import Sources
     from cxmodel.value.cltv_result import CltvResult
+    from cxmodel.value.lift_card import LiftCard
 
 _Fit = TypeVar("_Fit")
 OUTCOMES = ("revenue", "retention")
@@ -71,6 +72,7 @@ class StageRunner:
 
     def _fit_lift(self, outcome: str) -> LiftResult | NotRun:
         from cxmodel.models.lift import LiftModel
+        from cxmodel.study_experiments import experiment_of
 
         settings = self.config.lift
         model = LiftModel(
@@ -81,6 +83,7 @@ class StageRunner:
             keep=settings.keep,
             reliability=settings.reliability,
             instrument=settings.instrument,
+            experiment=experiment_of(self.config),
             seed=self._seed,
         )
 
@@ -269,6 +272,14 @@ class StageRunner:
             "route_reason": None if observations is None else _ROUTE_REASON,
             "inputs": {"rows": self._inputs()},
         }
+
+    def lift_card(self, study: Mapping[str, Any]) -> LiftCard | None:
+        """Give the card of the lifts that were fitted; None where there are none."""
+        from cxmodel.study_card import card_of_study
+
+        if isinstance(self.observations, NotRun) or "_lift_fits" not in self.__dict__:
+            return None
+        return card_of_study(tuple(self._fitted_lifts.values()), self.observations, study)
 
     def _inputs(self) -> list[dict[str, Any]]:
         with self.progress.stage("fingerprints") as stage:

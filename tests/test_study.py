@@ -232,16 +232,12 @@ def test_hostile_text_comes_out_as_text(company: Company) -> None:
             assert not any(c.lstrip('"').startswith("=") for c in line.split(",")), (table, line)
 
 
-def test_settings_that_change_nothing_are_caveats(company: Company) -> None:
+def test_what_programmes_assume_is_a_caveat(company: Company) -> None:
     company.toml += (
         'touchpoint = "phone"\nrequires = ["Letters"]\n'
         '[[programmes]]\nname = "Letters"\nrating_points = 0.1\nlasts_months = 12\n'
-        '[lift]\ninstrument = "agent_mean"\n'
-        '[experiment]\narm = "segment"\ncontrol = "small"\n'
     )
     said = " ".join(cx.Study.from_toml(company.write()).run(only=["kpis"]).caveats.rows)
-    for name in ("lift.instrument", "[experiment]"):
-        assert f"{name} was read and changed no number" in said
     assert "Call-backs share a touchpoint, require or exclude another" in said
     assert "Programme Letters: that the gain outlasts the outcome window" in said
 
@@ -298,3 +294,16 @@ def test_ratings_that_run_against_each_other_are_a_caveat(company: Company) -> N
     )
     said = cx.Study.from_toml(company.write()).run(only=["kpis"]).caveats.rows
     assert any("better on 'nps' are worse on 'ces'" in line for line in said)
+
+
+def test_the_study_leaves_a_lift_card(written: Path, results: dict[str, Any]) -> None:
+    schema = json.loads(files("cxmodel").joinpath("schema/lift_card.schema.json").read_text())
+    content = json.loads((written / "lift_card.json").read_text())
+    jsonschema.validate(content, schema)
+    card = cx.read_lift_card(written, at=pd.Timestamp(content["created_at"]).date())
+    headline = results["lift"]["revenue"]["per_rating_point"]
+    carried = card.per_rating_point().to_dict()
+    assert carried["estimate"] == headline["estimate"]
+    assert carried["conf_low"] == pytest.approx(headline["conf_low"], rel=1e-12)
+    assert card.content["study"]["inputs"] == results["study"]["inputs"]
+    assert card.content["evidence"]["grade"] == results["evidence"]["grade"]

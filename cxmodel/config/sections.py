@@ -154,11 +154,12 @@ class ResponseConfig(Section):
 
 
 class ExperimentConfig(Section):
-    """``[experiment]``: a randomised arm."""
+    """``[experiment]``: a randomised arm. ``shares`` is None where all arms were to be alike."""
 
     arm: Text
     control: Text
     acts_through_rating_alone: bool = False
+    shares: dict[str, Annotated[float, Field(gt=0)]] | None = None
 
 
 class ValueConfig(Section):

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cxmodel.stats.normal_draws import draw_normal
+
 if TYPE_CHECKING:
     from cxmodel.models.lift_result import LiftResult
 
@@ -60,22 +62,6 @@ def draw_jointly(
     names, values, covariance = joint_covariance(results, terms)
     draws = draw_normal(values, covariance, n, seed)
     return pd.DataFrame(draws, columns=[f"{outcome}.{term}" for outcome, term in names])
-
-
-def draw_normal(values: Floats, covariance: Floats, n: int, seed: int) -> Floats:
-    """Draw from a normal whose covariance may be singular, (n, k).
-
-    Examples
-    --------
-    >>> draw_normal(np.array([1.0, 2.0]), np.zeros((2, 2)), 1, 1)
-    array([[1., 2.]])
-    """
-    eigenvalues, vectors = np.linalg.eigh(covariance)
-    # the sign of an eigenvector is arbitrary: fix it, so that every machine draws the same
-    signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(len(values))])
-    root = vectors * signs * np.sqrt(np.maximum(eigenvalues, 0.0))
-    standard = np.random.default_rng(seed).standard_normal((n, len(values)))
-    return np.asarray(values + standard @ root.T)
 
 
 def stated_rows(errors: Sequence[Mapping[str, float]]) -> Floats:

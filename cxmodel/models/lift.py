@@ -16,6 +16,9 @@ from cxmodel.models.checks.run_all import run_checks
 from cxmodel.models.controls import ControlPlan
 from cxmodel.models.estimation import Quantity
 from cxmodel.models.evidence import first_sentence, grade
+from cxmodel.models.experiment import evaluate_experiment
+from cxmodel.models.experiment_settings import Experiment
+from cxmodel.models.instrument import fit_instrument
 from cxmodel.models.level_rows import LevelRows
 from cxmodel.models.levels import Levels, fit_levels, path_quantity
 from cxmodel.models.lift_fit import LiftFit, fit_lift
@@ -69,6 +72,8 @@ class LiftModel:
         ``{"within_days": 30}`` for repeats, or ``{"items": [...]}`` for several questions.
     instrument : str, optional
         ``"agent_mean"``, or a column that moves the outcome through the rating alone.
+    experiment : Experiment, optional
+        A randomised arm: what it did to outcome and rating, and the lift from it.
     seed : int
         Of every random step.
 
@@ -133,6 +138,7 @@ class LiftModel:
     keep: Sequence[str] | str = field(default=())
     reliability: Reliability | None = None
     instrument: str | None = None
+    experiment: Experiment | None = None
     seed: int = DEFAULT_SEED
 
     def __post_init__(self) -> None:
@@ -153,6 +159,7 @@ class LiftModel:
             keep=names(self.keep),
             reliability=self.reliability,
             instrument=self.instrument,
+            experiment=self.experiment,
             seed=self.seed,
         )
 
@@ -198,6 +205,10 @@ def _assemble(fit: LiftFit) -> LiftResult:
     levels = fit_levels(fit.sample, link=fit.link, is_separated=fit.separation is not None)
     units = LiftUnits.of(fit.obs, fit.outcome)
     terms, unseen = _terms(fit, levels, scale)
+    instrument = fit_instrument(fit)
+    terms["instrumented_per_rating_point"] = (
+        instrument if isinstance(instrument, NotRun) else instrument.quantity
+    )
     paths = _paths(fit, levels, scale)
     caveats = tuple(dict.fromkeys([*fit.caveats, *unseen, *levels.caveats]))
     checks = run_checks(fit)
@@ -221,6 +232,8 @@ def _assemble(fit: LiftFit) -> LiftResult:
         by_band=tuple(rows.by_band(levels, scale)),
         by_group=by_group,
         within=within,
+        instrument=instrument,
+        experiment=evaluate_experiment(fit),
         checks=checks,
         evidence=evidence,
         caveats=(*caveats, *beside(within, by_group)),

@@ -272,7 +272,7 @@ def _prepare(obs: Observations, outcome: Outcome, settings: LiftSettings) -> Lif
         keep=settings.keep,
     )
     names = candidate_controls(obs, history, settings.controls)
-    names = tuple(name for name in names if name not in leaks.left_out)
+    names = tuple(n for n in names if n not in leaks.left_out and n not in settings.set_apart)
     history = history_of_controls(history, names)
     cap = float(len(history.controls) * obs.windows.lookback_days) or None
     plan = learn_controls(population, names, cap_days=cap)

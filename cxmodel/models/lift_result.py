@@ -15,17 +15,22 @@ from cxmodel.models.by_group import GroupLifts
 from cxmodel.models.checks.base import Check
 from cxmodel.models.controls import ControlPlan
 from cxmodel.models.evidence import Evidence
-from cxmodel.models.joint import draw_normal, stated_rows
+from cxmodel.models.joint import stated_rows
 from cxmodel.models.leaks import LeakReport
 from cxmodel.models.within import WithinSummary
 from cxmodel.results import TIDY_COLUMNS, Estimate, NotRun, Result
 from cxmodel.scales import Path, Scale
+from cxmodel.stats.normal_draws import draw_normal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from cxmodel.models.experiment_result import ExperimentResult
+    from cxmodel.models.instrument import InstrumentResult
     from cxmodel.tables.observation_table import Observations
 
+NO_INSTRUMENT = NotRun("no lift.instrument was asked for")
+NO_EXPERIMENT = NotRun("no [experiment] is declared")
 SUPPRESSED = "not shown: a small group, or the one that would give it away"
 
 
@@ -108,6 +113,10 @@ class LiftResult(Result):
         What `reliability_corrected_per_rating_point` rests on.
     non_response : mapping or NotRun
         Effective sample, the test on those who did not answer, and the lift under tilts.
+    instrument : InstrumentResult or NotRun
+        How strong the instrument is, and what must be believed of it.
+    experiment : ExperimentResult or NotRun
+        What a randomised arm did.
     """
 
     outcome: str
@@ -138,6 +147,8 @@ class LiftResult(Result):
     stated: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     reliability: Mapping[str, Any] | NotRun = NotRun("nothing was stated")  # noqa: RUF009 - frozen
     non_response: Mapping[str, Any] | NotRun = NotRun("no response weights")  # noqa: RUF009
+    instrument: InstrumentResult | NotRun = NO_INSTRUMENT
+    experiment: ExperimentResult | NotRun = NO_EXPERIMENT
 
     @property
     def title(self) -> str:
@@ -233,6 +244,8 @@ class LiftResult(Result):
             "reliability": self.reliability,
             "by_group": self.by_group.to_dict(),
             **({} if self.within is None else {"within_customer": self.within.to_dict()}),
+            "instrument": _part(self.instrument),
+            "experiment": _part(self.experiment),
             "controls": list(self.controls.spoken()),
             "n_obs": self.n_obs,
             "n_customers": self.n_customers,
@@ -284,6 +297,10 @@ class LiftResult(Result):
 
     def __repr__(self) -> str:
         return f"LiftResult({self.outcome}: {_said(self.terms['per_rating_point'])})"
+
+
+def _part(found: InstrumentResult | ExperimentResult | NotRun) -> NotRun | dict[str, Any]:
+    return found if isinstance(found, NotRun) else found.to_section()
 
 
 def _ran(found: Estimate | NotRun, name: str) -> Estimate:

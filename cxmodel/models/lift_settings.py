@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from cxmodel.models.experiment_settings import Experiment
+
 Reliability = float | Mapping[str, Any]
 DEFAULT_SEED = 20_261_121
 
@@ -30,6 +32,8 @@ class LiftSettings:
         Stated, ``{"mean", "sd"}``, ``{"within_days"}`` or ``{"items"}``.
     instrument : str, optional
         ``"agent_mean"``, or a column that moves the outcome through the rating alone.
+    experiment : Experiment, optional
+        A declared randomised arm.
     seed : int
         Of every random step.
     """
@@ -41,7 +45,14 @@ class LiftSettings:
     keep: tuple[str, ...] = ()
     reliability: Reliability | None = None
     instrument: str | None = None
+    experiment: Experiment | None = None
     seed: int = field(default=DEFAULT_SEED)
+
+    @property
+    def set_apart(self) -> frozenset[str]:
+        """Columns that say what was done to whom: they are no controls unless stated as such."""
+        arm = None if self.experiment is None else self.experiment.arm
+        return frozenset({arm, self.instrument} - {None} - set(self.controls or ()))  # type: ignore[arg-type]
 
 
 def names(columns: Sequence[str] | str) -> tuple[str, ...]:

@@ -78,6 +78,9 @@ class SourceSpec:
         Key of a question -> its column and scale.
     attributes : tuple of str
         Further columns to carry under their own names (surveys, customers).
+    if_there : tuple of str
+        Columns to carry where the source has them, as `attributes` are (in a joined table, as
+        `controls` are).
     controls : tuple of str, optional
         Controls offered by a table already joined; None: every column not mapped and not ignored.
     ignore : tuple of str
@@ -98,6 +101,7 @@ class SourceSpec:
     columns: Mapping[str, str] = field(default_factory=dict)
     ratings: Mapping[str, RatingSpec] = field(default_factory=dict)
     attributes: tuple[str, ...] = ()
+    if_there: tuple[str, ...] = ()
     controls: tuple[str, ...] | None = None
     ignore: tuple[str, ...] = ()
     touchpoints: tuple[str, ...] = ()

@@ -43,8 +43,8 @@ def project_roi(
     ----------
     programme : Programme
         The plan.
-    lift : LiftResult or Estimate
-        A fitted lift, or one written by hand in a unit such as
+    lift : LiftResult, LiftCard or Estimate
+        A fitted lift, the card of one, or one written by hand in a unit such as
         ``"USD per rating point per customer per 180 days"``.
     gross_margin : float
         Share of revenue that is margin, in [0, 1). Not used with ``benefit="revenue"``.
@@ -133,7 +133,9 @@ def _lift_of(programme: Programme, lift: Any) -> Estimate | NotRun:
     if isinstance(lift, (Estimate, NotRun)):
         return lift
     if not hasattr(lift, "per_rating_point"):
-        raise TypeError(f"lift must be a LiftResult or an Estimate, not {type(lift).__name__}.")
+        raise TypeError(
+            f"lift must be a LiftResult, a LiftCard or an Estimate, not {type(lift).__name__}."
+        )
     found = (
         lift.per_rating_point()
         if programme.path is None

@@ -21,6 +21,7 @@ _ESTIMATORS = {
     "flexible_per_rating_point": "Flexible",
     "within_customer_per_rating_point": "Within customers",
     "reliability_corrected_per_rating_point": "Corrected for noise in answers",
+    "instrumented_per_rating_point": "From an instrument",
 }
 _MEANING = {
     "unadjusted_per_rating_point": (
@@ -36,6 +37,7 @@ _MEANING = {
     "flexible_per_rating_point": "machine-learnt controls, a second opinion",
     "within_customer_per_rating_point": "the same customer at other ratings",
     "reliability_corrected_per_rating_point": "as if one answer held no noise",
+    "instrumented_per_rating_point": "what moved the rating as if by lot, if it did nothing else",
 }
 
 

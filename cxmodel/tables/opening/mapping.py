@@ -123,9 +123,10 @@ def _carried(
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """List the columns kept under their own names, and those of a joined table that cannot be."""
     named = [name for name in (*spec.attributes, *(spec.controls or ())) if name in opened.names]
+    used = {*columns.values(), *ratings.values(), *spec.ignore}
+    named += [name for name in spec.if_there if name in opened.names and name not in used]
     if spec.kind != "observations":
         return tuple(dict.fromkeys(named)), {}
-    used = {*columns.values(), *ratings.values(), *spec.ignore}
     offered = named if spec.controls is not None else [n for n in opened.names if n not in used]
     ours = {name.lower() for name in (*columns, *reserved)}
     carried: list[str] = []

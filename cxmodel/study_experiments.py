@@ -1,0 +1,41 @@
+"""From the settings of a study to experiments, instruments and roll-outs of a lift."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cxmodel.config import StudyConfig
+    from cxmodel.models.experiment_settings import Experiment
+
+
+def experiment_of(config: StudyConfig) -> Experiment | None:
+    """Give the declared experiment; None where there is none."""
+    from cxmodel.models.experiment_settings import Experiment
+
+    settings = config.experiment
+    if settings is None:
+        return None
+    return Experiment(**{name: getattr(settings, name) for name in type(settings).model_fields})
+
+
+def carried_columns(config: StudyConfig) -> dict[str, str]:
+    """Name the columns that must reach the observations wherever they stand, by setting.
+
+    Examples
+    --------
+    >>> from cxmodel.config import parse_config
+    >>> raw = {
+    ...     "sources": {"churn": {"path": "c.csv"}},
+    ...     "experiment": {"arm": "variant", "control": "A"},
+    ...     "lift": {"instrument": "agent_mean"},
+    ... }
+    >>> carried_columns(parse_config(raw))
+    {'experiment.arm': 'variant'}
+    """
+    named = {}
+    if config.experiment is not None:
+        named["experiment.arm"] = config.experiment.arm
+    if config.lift.instrument not in (None, "agent_mean"):
+        named["lift.instrument"] = str(config.lift.instrument)
+    return named

@@ -1,0 +1,99 @@
+"""Experiments and instruments from the configuration to the results."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from company import Company
+
+import cxmodel as cx
+from cxmodel.errors import ConfigError
+
+SCHEMA = json.loads(files("cxmodel").joinpath("schema/results.schema.json").read_text())
+EXPERIMENT = '\n[experiment]\narm = "variant"\ncontrol = "A"\nshares = { A = 1, B = 1 }\n'
+
+
+def lift_of(company: Company) -> dict[str, Any]:
+    results = cx.Study.from_toml(company.write()).run(only=["lift"]).to_dict()
+    jsonschema.validate(results, SCHEMA)
+    lift: dict[str, Any] = results["lift"]["revenue"]
+    return lift
+
+
+@pytest.mark.parametrize(("table", "extra"), [("surveys", ""), ("customers", '"variant", ')])
+def test_an_arm_reaches_the_lift_wherever_it_stands(
+    company: Company, table: str, extra: str
+) -> None:
+    """A column of surveys or customers, listed among the attributes or not."""
+    n = len(company.tables[table])
+    company.tables[table]["variant"] = np.random.default_rng(3).choice(["A", "B"], n)
+    if extra:
+        company.replace('attributes = ["segment"]', f'attributes = [{extra}"segment"]')
+    company.toml += EXPERIMENT
+    lift = lift_of(company)
+    found = lift["experiment"]
+    assert found["status"] == "ok", found
+    assert [row["arm"] for row in found["arms"]["rows"]] == ["B"]
+    assert found["evidence"]["grade"] == "experiment"
+    assert "variant" not in lift["controls"]
+    unit = found["arms"]["rows"][0]["outcome_effect"]["unit"]
+    assert unit == "USD per customer per 180 days"
+
+
+def test_agents_of_surveys_are_an_instrument(company: Company) -> None:
+    n = len(company.tables["surveys"])
+    company.tables["surveys"]["who"] = np.random.default_rng(3).integers(0, 12, n)
+    company.replace('responded_at = "answered_at"', 'responded_at = "answered_at"\nagent = "who"')
+    company.toml += '\n[lift]\ninstrument = "agent_mean"\n'
+    lift = lift_of(company)
+    assert lift["instrument"]["diagnostics"]["n_agents"] == 12
+    assert lift["instrumented_per_rating_point"]["estimate"] is not None
+
+
+def test_a_table_already_joined_has_an_arm_too(company: Company) -> None:
+    rng = np.random.default_rng(1)
+    joined = company.tables["surveys"].copy()
+    n = len(joined)
+    joined["spent"] = 50 + 3 * joined["recommend"] + rng.normal(0, 9, n)
+    joined["spent_before"] = rng.gamma(9.0, 9.0, n).round(2)
+    joined["variant"] = rng.integers(0, 2, n)
+    company.tables = {"joined": joined.drop(columns="answered_at")}
+    company.toml = """
+[study]
+currency = "USD"
+[sources.observations]
+path = "joined.csv"
+customer_id = "cust"
+revenue_after = "spent"
+revenue_before = "spent_before"
+controls = []
+[sources.observations.ratings]
+nps = { column = "recommend", scale = "nps" }
+[experiment]
+arm = "variant"
+control = "0"
+"""
+    found = lift_of(company)["experiment"]
+    assert [row["arm"] for row in found["arms"]["rows"]] == ["1"]
+
+
+def test_without_any_the_results_say_so(company: Company) -> None:
+    lift = lift_of(company)
+    assert lift["experiment"] == {"status": "not_run", "reason": "no [experiment] is declared"}
+    assert lift["instrument"]["reason"] == "no lift.instrument was asked for"
+
+
+def test_columns_that_are_nowhere(company: Company) -> None:
+    company.toml += '\n[experiment]\narm = "varian"\ncontrol = "A"\n[lift]\ninstrument = "pushed"\n'
+    with pytest.raises(ConfigError) as caught:
+        cx.Study.from_toml(company.write()).run()
+    said = str(caught.value)
+    assert 'experiment.arm = "varian" is no column of surveys, customers or observations' in said
+    assert 'lift.instrument = "pushed" is no column' in said
+    breaches, _ = cx.Study.from_toml(company.write()).validate()
+    assert [str(breach) for breach in breaches] == [said]
