@@ -15,6 +15,8 @@ from cxmodel.models.checks.run_all import run_checks
 from cxmodel.models.controls import ControlPlan
 from cxmodel.models.estimation import Quantity
 from cxmodel.models.evidence import first_sentence, grade
+from cxmodel.models.flexible import flexible, flexible_sentences
+from cxmodel.models.flexible_contrasts import Contrasts, contrasts_section, flexible_contrasts
 from cxmodel.models.level_rows import LevelRows
 from cxmodel.models.levels import Levels, fit_levels, path_quantity
 from cxmodel.models.lift_fit import LiftFit, fit_lift
@@ -66,6 +68,8 @@ class LiftModel:
         ``"agent_mean"``, or a column that moves the outcome through the rating alone.
     seed : int
         Of every random step.
+    flexible : bool
+        Learn the shape of the controls too, as a second opinion; it takes the most time.
 
     Raises
     ------
@@ -129,6 +133,7 @@ class LiftModel:
     reliability: Reliability | None = None
     instrument: str | None = None
     seed: int = DEFAULT_SEED
+    flexible: bool = True
 
     def __post_init__(self) -> None:
         if self.outcome not in ("revenue", "retention"):
@@ -149,6 +154,7 @@ class LiftModel:
             reliability=self.reliability,
             instrument=self.instrument,
             seed=self.seed,
+            flexible=self.flexible,
         )
 
     def fit(self, obs: Observations) -> LiftResult:
@@ -194,12 +200,17 @@ def _assemble(fit: LiftFit) -> LiftResult:
     units = LiftUnits.of(fit.obs, fit.outcome)
     terms, unseen = _terms(fit, levels, scale)
     paths = _paths(fit, levels, scale)
+    contrasts = flexible_contrasts(fit, scale)
+    if isinstance(contrasts, Contrasts):
+        unseen += contrasts.sentences()
     caveats = tuple(dict.fromkeys([*fit.caveats, *unseen, *levels.caveats]))
     checks = run_checks(fit)
     evidence = grade(checks)
     # an estimate that is passed on alone still says how far it may be believed
     riding = (first_sentence(evidence.text), *caveats)
     quantities = _quantities(terms, paths, levels)
+    if isinstance(contrasts, Contrasts):
+        quantities |= contrasts.quantities
     level = fit.obs.conf_level
     rows = LevelRows(units.level, level, fit.obs.min_group_size, fit.outcome == "retention")
     return LiftResult(
@@ -218,6 +229,7 @@ def _assemble(fit: LiftFit) -> LiftResult:
         values={name: quantity.value for name, quantity in quantities.items()},
         influence={name: quantity.influence for name, quantity in quantities.items()},
         stated={name: quantity.stated for name, quantity in quantities.items() if quantity.stated},
+        flexible_contrasts=contrasts_section(contrasts, units.level, level),
         reliability=reliability_section(terms["reliability_corrected_per_rating_point"], level),
         **_facts(fit),
     )
@@ -275,11 +287,12 @@ def _terms(fit: LiftFit, levels: Levels, scale: Scale) -> tuple[Found, list[str]
         "percent_per_rating_point": percent(fit) if fit.headline else separated,
         "two_part_per_rating_point": two_part(fit),
         "within_customer_per_rating_point": NotRun(f"the estimate within customers {LATER}"),
-        "flexible_per_rating_point": NotRun(f"the flexible estimate {LATER}"),
+        "flexible_per_rating_point": (bending := flexible(fit)),
         "reliability_corrected_per_rating_point": (corrected := reliability_corrected(fit)),
         "winsorised_per_rating_point": winsorised(fit),
     }
-    return terms, [*said, *noise_sentences(corrected, fit.outcome)]
+    said += [*noise_sentences(corrected, fit.outcome), *flexible_sentences(bending)]
+    return terms, said
 
 
 def _or_not_run(plus_one: Quantity | None, fit: LiftFit, separated: NotRun) -> Quantity | NotRun:

@@ -98,6 +98,8 @@ class LiftResult(Result):
         the squares sum to the variance.
     stated : mapping
         Of terms that rest on something stated with an sd: its part of the error, by source.
+    flexible_contrasts : mapping or NotRun
+        Adjacent bands with controls of any shape, beside the same with straight ones.
     reliability : mapping or NotRun
         What `reliability_corrected_per_rating_point` rests on.
     """
@@ -127,6 +129,7 @@ class LiftResult(Result):
     values: Mapping[str, float]
     influence: Mapping[str, NDArray[np.float64]]
     stated: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    flexible_contrasts: Mapping[str, Any] | NotRun = NotRun("not asked for")  # noqa: RUF009 - frozen
     reliability: Mapping[str, Any] | NotRun = NotRun("nothing was stated")  # noqa: RUF009 - frozen
 
     @property
@@ -217,6 +220,7 @@ class LiftResult(Result):
             "by_rating": {"rows": list(self.by_rating)},
             "by_band": {"rows": list(self.by_band)},
             "by_group": self.by_group,
+            "flexible_contrasts": self.flexible_contrasts,
             "reliability": self.reliability,
             "controls": list(self.controls.spoken()),
             "n_obs": self.n_obs,

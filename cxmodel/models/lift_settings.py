@@ -32,6 +32,8 @@ class LiftSettings:
         ``"agent_mean"``, or a column that moves the outcome through the rating alone.
     seed : int
         Of every random step.
+    flexible : bool
+        Whether the second opinion with learnt controls is asked for; it takes the most time.
     """
 
     controls: tuple[str, ...] | None = None
@@ -42,6 +44,7 @@ class LiftSettings:
     reliability: Reliability | None = None
     instrument: str | None = None
     seed: int = field(default=DEFAULT_SEED)
+    flexible: bool = True
 
 
 def names(columns: Sequence[str] | str) -> tuple[str, ...]:
