@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from threadpoolctl import threadpool_limits
 
 from cxmodel.errors import ConfigError
-from cxmodel.models.alternatives import SEPARATED, percent, two_part, unadjusted, winsorised
+from cxmodel.models.alternatives import SEPARATED, percent, unadjusted, winsorised
 from cxmodel.models.answer_noise import check_reliability
 from cxmodel.models.checks.run_all import run_checks
 from cxmodel.models.controls import ControlPlan
@@ -28,6 +28,7 @@ from cxmodel.models.reliability import (
     reliability_corrected,
     reliability_section,
 )
+from cxmodel.models.two_part import two_part
 from cxmodel.results import Estimate, NotRun
 from cxmodel.tables.observation_table import Observations
 
