@@ -36,7 +36,12 @@ def percent(fit: LiftFit) -> Quantity | NotRun:
 
 
 def winsorised(fit: LiftFit) -> Quantity | NotRun:
-    """Fit the headline to outcomes pulled in to their 1st and 99th percentile."""
+    """Fit the headline to outcomes pulled in to their 1st and 99th percentile.
+
+    The percentiles are of the rows at hand, and part of the estimate: on other data they would lie
+    elsewhere, and the standard error, which takes them as given, does not hold that. It is the
+    slope of another outcome than the headline's, so the two need not agree: a sensitivity.
+    """
     if fit.outcome == "retention":
         return NotRun("staying is yes or no, so there are no extreme amounts to pull in")
     outcome = fit.sample.outcome

@@ -28,7 +28,7 @@ from cxmodel.models.reliability import (
     reliability_corrected,
     reliability_section,
 )
-from cxmodel.models.two_part import two_part
+from cxmodel.models.two_part import InParts, two_part
 from cxmodel.results import Estimate, NotRun
 from cxmodel.tables.observation_table import Observations
 
@@ -286,13 +286,14 @@ def _terms(fit: LiftFit, levels: Levels, scale: Scale) -> tuple[Found, list[str]
         "unweighted_per_rating_point": headline,
         "plus_one_below_top": _or_not_run(plus_one, fit, separated),
         "percent_per_rating_point": percent(fit) if fit.headline else separated,
-        "two_part_per_rating_point": two_part(fit),
+        "two_part_per_rating_point": (parts := two_part(fit)),
         "within_customer_per_rating_point": NotRun(f"the estimate within customers {LATER}"),
         "flexible_per_rating_point": (bending := flexible(fit)),
         "reliability_corrected_per_rating_point": (corrected := reliability_corrected(fit)),
         "winsorised_per_rating_point": winsorised(fit),
     }
     said += [*noise_sentences(corrected, fit.outcome), *flexible_sentences(bending)]
+    said += parts.sentences if isinstance(parts, InParts) else []
     return terms, said
 
 
