@@ -35,12 +35,15 @@ def test_percent_is_statsmodels_poisson_with_weights_and_clusters(observations):
     """statsmodels 0.15 GLM(Poisson), var_weights 1/n a customer, cov_type cluster."""
     fit = unequal_repeats(observations)
     sample = fit.sample
-    other = sm.GLM(
+    model = sm.GLM(
         sample.outcome,
         slope_design(sample, interacted=False),
         family=sm.families.Poisson(),
         var_weights=sample.share * sample.n_obs,
-    ).fit(tol=1e-13, cov_type="cluster", cov_kwds={"groups": sample.customers})
+    )
+    # statsmodels warns that not every kind of error knows weights: this one does
+    with pytest.warns(match="cov_type not fully supported"):
+        other = model.fit(tol=1e-13, cov_type="cluster", cov_kwds={"groups": sample.customers})
     found = percent(fit)
     assert found.value == pytest.approx(100 * np.expm1(other.params[1]), rel=1e-8)
     expected = 100 * np.exp(other.params[1]) * other.bse[1]
