@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from threadpoolctl import threadpool_limits
 
 from cxmodel.errors import ConfigError
-from cxmodel.models.alternatives import SEPARATED, percent, two_part, unadjusted, winsorised
+from cxmodel.models.alternatives import SEPARATED, percent, unadjusted, winsorised
 from cxmodel.models.answer_noise import check_reliability
 from cxmodel.models.by_group import GroupLifts, lifts_by_group
 from cxmodel.models.checks.run_all import run_checks
@@ -18,6 +18,8 @@ from cxmodel.models.estimation import Quantity
 from cxmodel.models.evidence import first_sentence, grade
 from cxmodel.models.experiment import evaluate_experiment
 from cxmodel.models.experiment_settings import Experiment
+from cxmodel.models.flexible import flexible, flexible_sentences
+from cxmodel.models.flexible_contrasts import Contrasts, contrasts_section, flexible_contrasts
 from cxmodel.models.instrument import fit_instrument
 from cxmodel.models.level_rows import LevelRows
 from cxmodel.models.levels import Levels, fit_levels, path_quantity
@@ -32,6 +34,7 @@ from cxmodel.models.reliability import (
 )
 from cxmodel.models.response.estimates import unweighted, weighted
 from cxmodel.models.response.sweep import non_response
+from cxmodel.models.two_part import InParts, two_part
 from cxmodel.models.within import WithinSummary, summary_of_within, within_customer
 from cxmodel.results import Estimate, NotRun
 from cxmodel.tables.observation_table import Observations
@@ -76,6 +79,8 @@ class LiftModel:
         A randomised arm: what it did to outcome and rating, and the lift from it.
     seed : int
         Of every random step.
+    flexible : bool
+        Learn the shape of the controls too, as a second opinion; it takes the most time.
 
     Raises
     ------
@@ -140,6 +145,7 @@ class LiftModel:
     instrument: str | None = None
     experiment: Experiment | None = None
     seed: int = DEFAULT_SEED
+    flexible: bool = True
 
     def __post_init__(self) -> None:
         if self.outcome not in ("revenue", "retention"):
@@ -161,6 +167,7 @@ class LiftModel:
             instrument=self.instrument,
             experiment=self.experiment,
             seed=self.seed,
+            flexible=self.flexible,
         )
 
     def fit(self, obs: Observations) -> LiftResult:
@@ -210,6 +217,9 @@ def _assemble(fit: LiftFit) -> LiftResult:
         instrument if isinstance(instrument, NotRun) else instrument.quantity
     )
     paths = _paths(fit, levels, scale)
+    contrasts = flexible_contrasts(fit, scale)
+    if isinstance(contrasts, Contrasts):
+        unseen += contrasts.sentences()
     caveats = tuple(dict.fromkeys([*fit.caveats, *unseen, *levels.caveats]))
     checks = run_checks(fit)
     within = summary_of_within(fit, checks)
@@ -218,6 +228,8 @@ def _assemble(fit: LiftFit) -> LiftResult:
     riding = (first_sentence(evidence.text), *caveats)
     by_group = lifts_by_group(fit, units.slope)
     quantities = _quantities(terms, paths, levels, by_group)
+    if isinstance(contrasts, Contrasts):
+        quantities |= contrasts.quantities
     level = fit.obs.conf_level
     rows = LevelRows(units.level, level, fit.obs.min_group_size, fit.outcome == "retention")
     return LiftResult(
@@ -240,6 +252,7 @@ def _assemble(fit: LiftFit) -> LiftResult:
         values={name: quantity.value for name, quantity in quantities.items()},
         influence={name: quantity.influence for name, quantity in quantities.items()},
         stated={name: quantity.stated for name, quantity in quantities.items() if quantity.stated},
+        flexible_contrasts=contrasts_section(contrasts, units.level, level),
         reliability=reliability_section(terms["reliability_corrected_per_rating_point"], level),
         **_facts(fit),
     )
@@ -303,13 +316,15 @@ def _terms(fit: LiftFit, levels: Levels, scale: Scale) -> tuple[Found, list[str]
         "unweighted_per_rating_point": unweighted(fit),
         "plus_one_below_top": _or_not_run(plus_one, fit, separated),
         "percent_per_rating_point": percent(fit) if fit.headline else separated,
-        "two_part_per_rating_point": two_part(fit),
+        "two_part_per_rating_point": (parts := two_part(fit)),
         "within_customer_per_rating_point": within_customer(fit),
-        "flexible_per_rating_point": NotRun(f"the flexible estimate {LATER}"),
+        "flexible_per_rating_point": (bending := flexible(fit)),
         "reliability_corrected_per_rating_point": (corrected := reliability_corrected(fit)),
         "winsorised_per_rating_point": winsorised(fit),
     }
-    return terms, [*said, *noise_sentences(corrected, fit.outcome)]
+    said += [*noise_sentences(corrected, fit.outcome), *flexible_sentences(bending)]
+    said += parts.sentences if isinstance(parts, InParts) else []
+    return terms, said
 
 
 def _or_not_run(plus_one: Quantity | None, fit: LiftFit, separated: NotRun) -> Quantity | NotRun:

@@ -109,6 +109,8 @@ class LiftResult(Result):
         the squares sum to the variance.
     stated : mapping
         Of terms that rest on something stated with an sd: its part of the error, by source.
+    flexible_contrasts : mapping or NotRun
+        Adjacent bands with controls of any shape, beside the same with straight ones.
     reliability : mapping or NotRun
         What `reliability_corrected_per_rating_point` rests on.
     non_response : mapping or NotRun
@@ -145,6 +147,7 @@ class LiftResult(Result):
     values: Mapping[str, float]
     influence: Mapping[str, NDArray[np.float64]]
     stated: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    flexible_contrasts: Mapping[str, Any] | NotRun = NotRun("not asked for")  # noqa: RUF009 - frozen
     reliability: Mapping[str, Any] | NotRun = NotRun("nothing was stated")  # noqa: RUF009 - frozen
     non_response: Mapping[str, Any] | NotRun = NotRun("no response weights")  # noqa: RUF009
     instrument: InstrumentResult | NotRun = NO_INSTRUMENT
@@ -241,6 +244,7 @@ class LiftResult(Result):
             "per_kpi_point": dict(self.per_kpi),
             "by_rating": {"rows": list(self.by_rating)},
             "by_band": {"rows": list(self.by_band)},
+            "flexible_contrasts": self.flexible_contrasts,
             "reliability": self.reliability,
             "by_group": self.by_group.to_dict(),
             **({} if self.within is None else {"within_customer": self.within.to_dict()}),

@@ -36,6 +36,8 @@ class LiftSettings:
         A declared randomised arm.
     seed : int
         Of every random step.
+    flexible : bool
+        Whether the second opinion with learnt controls is asked for; it takes the most time.
     """
 
     controls: tuple[str, ...] | None = None
@@ -47,6 +49,7 @@ class LiftSettings:
     instrument: str | None = None
     experiment: Experiment | None = None
     seed: int = field(default=DEFAULT_SEED)
+    flexible: bool = True
 
     @property
     def set_apart(self) -> frozenset[str]:
