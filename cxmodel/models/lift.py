@@ -12,6 +12,7 @@ from cxmodel.errors import ConfigError
 from cxmodel.models.alternatives import SEPARATED, percent, two_part, unadjusted, winsorised
 from cxmodel.models.checks.run_all import run_checks
 from cxmodel.models.controls import ControlPlan
+from cxmodel.models.curve import fit_curve
 from cxmodel.models.estimation import Quantity
 from cxmodel.models.evidence import first_sentence, grade
 from cxmodel.models.level_rows import LevelRows
@@ -20,6 +21,7 @@ from cxmodel.models.lift_fit import LiftFit, fit_lift
 from cxmodel.models.lift_result import LiftResult, LiftUnits
 from cxmodel.models.lift_settings import DEFAULT_SEED, LiftSettings, Reliability, names
 from cxmodel.models.population import Outcome, has_outcome
+from cxmodel.models.starting_bands import band_step_rows
 from cxmodel.results import Estimate, NotRun
 from cxmodel.tables.observation_table import Observations
 
@@ -202,6 +204,8 @@ def _assemble(fit: LiftFit) -> LiftResult:
         per_kpi={p: _estimate(q, units.of_path(p), level, riding) for p, q in paths.items()},
         by_rating=tuple(rows.by_rating(levels)),
         by_band=tuple(rows.by_band(levels, scale)),
+        plus_one_by_band=_plus_one_by_band(fit, levels, scale, units.slope),
+        curve=fit_curve(fit, units.level),
         by_group=NotRun(
             f"the lift by group {LATER}" if fit.settings.by else "no lift.by was asked for"
         ),
@@ -211,6 +215,23 @@ def _assemble(fit: LiftFit) -> LiftResult:
         values={name: quantity.value for name, quantity in quantities.items()},
         influence={name: quantity.influence for name, quantity in quantities.items()},
         **_facts(fit),
+    )
+
+
+def _plus_one_by_band(
+    fit: LiftFit, levels: Levels, scale: Scale, unit: str
+) -> tuple[dict[str, Any], ...] | NotRun:
+    """Give the step of one rating point by the band in which customers start."""
+    if fit.separation is not None:
+        return NotRun(SEPARATED)
+    return tuple(
+        band_step_rows(
+            levels,
+            scale,
+            unit=unit,
+            conf_level=fit.obs.conf_level,
+            min_group_size=fit.obs.min_group_size,
+        )
     )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cxmodel.errors import InsufficientDataError
 from cxmodel.models.checks.base import Check
 from cxmodel.models.controls import ControlPlan
+from cxmodel.models.curve import Curve
 from cxmodel.models.evidence import Evidence
 from cxmodel.models.joint import draw_normal
 from cxmodel.models.leaks import LeakReport
@@ -83,6 +84,10 @@ class LiftResult(Result):
         Every estimate of the contract by name, and per KPI point by path.
     by_rating, by_band : tuple of dict
         Adjusted means, a row a rating or band; small groups suppressed.
+    plus_one_by_band : tuple of dict or NotRun
+        The step from rating to rating + 1, a row for each band in which customers start.
+    curve : Curve or NotRun
+        The outcome along the rating, and how line and curves foretell unseen customers.
     checks : tuple of Check
         All fifteen, in the order of the contract.
     evidence : Evidence
@@ -104,6 +109,8 @@ class LiftResult(Result):
     per_kpi: Mapping[str, Estimate | NotRun]
     by_rating: tuple[dict[str, Any], ...]
     by_band: tuple[dict[str, Any], ...]
+    plus_one_by_band: tuple[dict[str, Any], ...] | NotRun
+    curve: Curve | NotRun
     by_group: NotRun
     checks: tuple[Check, ...]
     evidence: Evidence
@@ -176,6 +183,7 @@ class LiftResult(Result):
         rows += [_tidy({}, f"per_kpi_point.{path}", found) for path, found in self.per_kpi.items()]
         rows += [_tidy_row({"rating": row["rating"]}, "by_rating", row) for row in self.by_rating]
         rows += [_tidy_row({"band": row["band"]}, "by_band", row) for row in self.by_band]
+        rows += [_tidy_row({"band": row["band"]}, "plus_one_by_band", row) for row in self._steps]
         return pd.DataFrame(rows, columns=list(TIDY_COLUMNS))
 
     def diagnostics(self) -> pd.DataFrame:
@@ -209,6 +217,8 @@ class LiftResult(Result):
             "per_kpi_point": dict(self.per_kpi),
             "by_rating": {"rows": list(self.by_rating)},
             "by_band": {"rows": list(self.by_band)},
+            "plus_one_by_band": _rows_or_reason(self.plus_one_by_band),
+            "curve": self.curve if isinstance(self.curve, NotRun) else self.curve.to_section(),
             "by_group": self.by_group,
             "controls": list(self.controls.spoken()),
             "n_obs": self.n_obs,
@@ -239,10 +249,14 @@ class LiftResult(Result):
             f"{to_html(self.to_frame().assign(note=self._notes()))}"
         )
 
+    @property
+    def _steps(self) -> tuple[dict[str, Any], ...]:
+        return () if isinstance(self.plus_one_by_band, NotRun) else self.plus_one_by_band
+
     def _notes(self) -> list[str]:
         """Say of each row of `to_frame` why it has no number; empty where it has one."""
         found = [*self.terms.values(), *self.per_kpi.values()]
-        levels = [*self.by_rating, *self.by_band]
+        levels = [*self.by_rating, *self.by_band, *self._steps]
         return [
             *(_said(part) if isinstance(part, NotRun) else "" for part in found),
             *(SUPPRESSED if row["suppressed"] else "" for row in levels),
@@ -262,6 +276,10 @@ def _ran(found: Estimate | NotRun, name: str) -> Estimate:
     if isinstance(found, NotRun):
         raise InsufficientDataError(f"{name} was not run: {found.reason}")
     return found
+
+
+def _rows_or_reason(rows: tuple[dict[str, Any], ...] | NotRun) -> dict[str, Any] | NotRun:
+    return rows if isinstance(rows, NotRun) else {"rows": list(rows)}
 
 
 def _said(found: Estimate | NotRun) -> str:
