@@ -166,10 +166,9 @@ class Moments:
         into[:n_levels, 1 + n_controls :] = columns[:, 1:]
         products, cross = into.T @ self.products @ into, into.T @ self.cross
         if is_monotone:
-            found = monotone_steps(products, cross, n_columns - 1)
+            whole = into @ monotone_steps(products, cross, n_columns - 1)
         else:
-            found = np.linalg.lstsq(products, cross, rcond=1e-12)[0]
-        whole = into @ found
+            whole = into @ np.linalg.lstsq(products, cross, rcond=1e-12)[0]
         return whole[:n_levels], whole[n_levels:]
 
 

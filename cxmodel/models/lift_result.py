@@ -14,10 +14,11 @@ from cxmodel.errors import InsufficientDataError
 from cxmodel.models.checks.base import Check
 from cxmodel.models.controls import ControlPlan
 from cxmodel.models.curve import Curve
+from cxmodel.models.estimators import CHOICES, in_one_unit, specification_rows, telling_choices
 from cxmodel.models.evidence import Evidence
 from cxmodel.models.joint import draw_normal
 from cxmodel.models.leaks import LeakReport
-from cxmodel.results import TIDY_COLUMNS, Estimate, NotRun, Result
+from cxmodel.results import ESTIMATE_FIELDS, TIDY_COLUMNS, Estimate, NotRun, Result
 from cxmodel.scales import Path, Scale
 
 if TYPE_CHECKING:
@@ -261,6 +262,39 @@ class LiftResult(Result):
             *(_said(part) if isinstance(part, NotRun) else "" for part in found),
             *(SUPPRESSED if row["suppressed"] else "" for row in levels),
         ]
+
+    def estimates_frame(self) -> pd.DataFrame:
+        """Give every estimate per rating point side by side: the specification curve as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row an estimate: ``term, label, is_headline``, the columns of an estimate, a column
+            for each thing that an estimate may take into account, ``meaning``, and ``reason``
+            where it was not run. Another unit than the headline's stands in ``unit``.
+        """
+        rows = [{**row, **row["choices"]} for row in self._specifications()]
+        columns = ["term", "label", "is_headline", *ESTIMATE_FIELDS, *CHOICES, "meaning", "reason"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def plot_estimates(self) -> Figure:
+        """Draw the specification curve: all estimates in the headline's unit, the headline named.
+
+        Raises
+        ------
+        InsufficientDataError
+            If no estimate was run.
+        """
+        from cxmodel.plots.lift import plot_estimators
+
+        rows = in_one_unit(self._specifications())
+        if not rows:
+            _ran(self.terms["per_rating_point"], "per_rating_point")
+        return plot_estimators(rows, choices=telling_choices(rows), axis_label=self.units.slope)
+
+    def _specifications(self) -> list[dict[str, Any]]:
+        terms = {name: found.to_dict() for name, found in self.terms.items()}
+        return specification_rows(terms, is_interacted=self.is_interacted)
 
     def plot(self) -> Figure:
         """Draw the adjusted mean outcome at each rating with its interval."""
