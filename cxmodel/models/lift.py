@@ -14,6 +14,7 @@ from cxmodel.models.answer_noise import check_reliability
 from cxmodel.models.by_group import GroupLifts, lifts_by_group
 from cxmodel.models.checks.run_all import run_checks
 from cxmodel.models.controls import ControlPlan
+from cxmodel.models.curve import fit_curve
 from cxmodel.models.estimation import Quantity
 from cxmodel.models.evidence import first_sentence, grade
 from cxmodel.models.experiment import evaluate_experiment
@@ -34,6 +35,7 @@ from cxmodel.models.reliability import (
 )
 from cxmodel.models.response.estimates import unweighted, weighted
 from cxmodel.models.response.sweep import non_response
+from cxmodel.models.starting_bands import band_step_rows
 from cxmodel.models.two_part import InParts, two_part
 from cxmodel.models.within import WithinSummary, summary_of_within, within_customer
 from cxmodel.results import Estimate, NotRun
@@ -42,7 +44,6 @@ from cxmodel.tables.observation_table import Observations
 if TYPE_CHECKING:
     from cxmodel.scales import Scale
 
-LATER = "comes with a later version of cxmodel"
 Found = dict[str, Quantity | NotRun]
 
 
@@ -246,6 +247,8 @@ def _assemble(fit: LiftFit) -> LiftResult:
         within=within,
         instrument=instrument,
         experiment=evaluate_experiment(fit),
+        plus_one_by_band=_plus_one_by_band(fit, levels, scale, units.slope),
+        curve=fit_curve(fit, units.level),
         checks=checks,
         evidence=evidence,
         caveats=(*caveats, *beside(within, by_group)),
@@ -269,6 +272,23 @@ def beside(within: WithinSummary | None, by_group: GroupLifts | NotRun) -> list[
     """Say what is known of estimates beside the headline; it does not ride on the headline."""
     said = [] if within is None else [within.text]
     return said + ([] if isinstance(by_group, NotRun) else list(by_group.caveats))
+
+
+def _plus_one_by_band(
+    fit: LiftFit, levels: Levels, scale: Scale, unit: str
+) -> tuple[dict[str, Any], ...] | NotRun:
+    """Give the step of one rating point by the band in which customers start."""
+    if fit.separation is not None:
+        return NotRun(SEPARATED)
+    return tuple(
+        band_step_rows(
+            levels,
+            scale,
+            unit=unit,
+            conf_level=fit.obs.conf_level,
+            min_group_size=fit.obs.min_group_size,
+        )
+    )
 
 
 def _facts(fit: LiftFit) -> dict[str, Any]:

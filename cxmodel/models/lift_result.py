@@ -14,11 +14,13 @@ from cxmodel.errors import InsufficientDataError
 from cxmodel.models.by_group import GroupLifts
 from cxmodel.models.checks.base import Check
 from cxmodel.models.controls import ControlPlan
+from cxmodel.models.curve import Curve
+from cxmodel.models.estimators import CHOICES, in_one_unit, specification_rows, telling_choices
 from cxmodel.models.evidence import Evidence
 from cxmodel.models.joint import stated_rows
 from cxmodel.models.leaks import LeakReport
 from cxmodel.models.within import WithinSummary
-from cxmodel.results import TIDY_COLUMNS, Estimate, NotRun, Result
+from cxmodel.results import ESTIMATE_FIELDS, TIDY_COLUMNS, Estimate, NotRun, Result
 from cxmodel.scales import Path, Scale
 from cxmodel.stats.normal_draws import draw_normal
 
@@ -94,6 +96,10 @@ class LiftResult(Result):
         The lift within groups, each against the rest.
     within : WithinSummary, optional
         What the estimate within customers rests on, and which estimate stands first.
+    plus_one_by_band : tuple of dict or NotRun
+        The step from rating to rating + 1, a row for each band in which customers start.
+    curve : Curve or NotRun
+        The outcome along the rating, and how line and curves foretell unseen customers.
     checks : tuple of Check
         All fifteen, in the order of the contract.
     evidence : Evidence
@@ -127,6 +133,8 @@ class LiftResult(Result):
     per_kpi: Mapping[str, Estimate | NotRun]
     by_rating: tuple[dict[str, Any], ...]
     by_band: tuple[dict[str, Any], ...]
+    plus_one_by_band: tuple[dict[str, Any], ...] | NotRun
+    curve: Curve | NotRun
     by_group: GroupLifts | NotRun
     within: WithinSummary | None
     checks: tuple[Check, ...]
@@ -208,6 +216,7 @@ class LiftResult(Result):
         rows += [_tidy_row({"rating": row["rating"]}, "by_rating", row) for row in self.by_rating]
         rows += [_tidy_row({"band": row["band"]}, "by_band", row) for row in self.by_band]
         rows += self._group_rows()
+        rows += [_tidy_row({"band": row["band"]}, "plus_one_by_band", row) for row in self._steps]
         return pd.DataFrame(rows, columns=list(TIDY_COLUMNS))
 
     def _group_rows(self) -> list[dict[str, Any]]:
@@ -250,6 +259,8 @@ class LiftResult(Result):
             **({} if self.within is None else {"within_customer": self.within.to_dict()}),
             "instrument": _part(self.instrument),
             "experiment": _part(self.experiment),
+            "plus_one_by_band": _rows_or_reason(self.plus_one_by_band),
+            "curve": self.curve if isinstance(self.curve, NotRun) else self.curve.to_section(),
             "controls": list(self.controls.spoken()),
             "n_obs": self.n_obs,
             "n_customers": self.n_customers,
@@ -280,10 +291,14 @@ class LiftResult(Result):
             f"{to_html(self.to_frame().assign(note=self._notes()))}"
         )
 
+    @property
+    def _steps(self) -> tuple[dict[str, Any], ...]:
+        return () if isinstance(self.plus_one_by_band, NotRun) else self.plus_one_by_band
+
     def _notes(self) -> list[str]:
         """Say of each row of `to_frame` why it has no number; empty where it has one."""
         found = [*self.terms.values(), *self.per_kpi.values()]
-        levels = [*self.by_rating, *self.by_band]
+        levels = [*self.by_rating, *self.by_band, *self._steps]
         return [
             *(_said(part) if isinstance(part, NotRun) else "" for part in found),
             *(SUPPRESSED if row["suppressed"] else "" for row in levels),
@@ -292,6 +307,39 @@ class LiftResult(Result):
                 for row in self._group_rows()
             ),
         ]
+
+    def estimates_frame(self) -> pd.DataFrame:
+        """Give every estimate per rating point side by side: the specification curve as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row an estimate: ``term, label, is_headline``, the columns of an estimate, a column
+            for each thing that an estimate may take into account, ``meaning``, and ``reason``
+            where it was not run. Another unit than the headline's stands in ``unit``.
+        """
+        rows = [{**row, **row["choices"]} for row in self._specifications()]
+        columns = ["term", "label", "is_headline", *ESTIMATE_FIELDS, *CHOICES, "meaning", "reason"]
+        return pd.DataFrame(rows, columns=columns)
+
+    def plot_estimates(self) -> Figure:
+        """Draw the specification curve: all estimates in the headline's unit, the headline named.
+
+        Raises
+        ------
+        InsufficientDataError
+            If no estimate was run.
+        """
+        from cxmodel.plots.lift import plot_estimators
+
+        rows = in_one_unit(self._specifications())
+        if not rows:
+            _ran(self.terms["per_rating_point"], "per_rating_point")
+        return plot_estimators(rows, choices=telling_choices(rows), axis_label=self.units.slope)
+
+    def _specifications(self) -> list[dict[str, Any]]:
+        terms = {name: found.to_dict() for name, found in self.terms.items()}
+        return specification_rows(terms, is_interacted=self.is_interacted)
 
     def plot(self) -> Figure:
         """Draw the adjusted mean outcome at each rating with its interval."""
@@ -311,6 +359,10 @@ def _ran(found: Estimate | NotRun, name: str) -> Estimate:
     if isinstance(found, NotRun):
         raise InsufficientDataError(f"{name} was not run: {found.reason}")
     return found
+
+
+def _rows_or_reason(rows: tuple[dict[str, Any], ...] | NotRun) -> dict[str, Any] | NotRun:
+    return rows if isinstance(rows, NotRun) else {"rows": list(rows)}
 
 
 def _said(found: Estimate | NotRun) -> str:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cxmodel.plots.style import (
     BLUE,
     GREY,
+    PALE,
     SKY,
     FormatValue,
     Rows,
@@ -17,7 +22,13 @@ from cxmodel.plots.style import (
     row_height,
     rows_of,
     styled,
+    wrapped,
 )
+
+# Of estimates beside the headline.
+_OTHER = "#7b8798"
+# Of a column of choices, as a share of the width of the estimates.
+_CHOICE_WIDTH = 0.16
 
 
 @styled
@@ -82,15 +93,22 @@ def _rating_and_n(row: dict[str, float]) -> str:
 def plot_estimators(
     rows: Rows,
     *,
+    choices: Sequence[str] = (),
     axis_label: str = "Lift per rating point",
     format_value: FormatValue | None = None,
 ) -> Figure:
     """Draw several estimates of one thing as dots with intervals; the headline in colour.
 
+    With `choices` it is a specification curve (Simonsohn, Simmons & Nelson 2020) on its side: a
+    column for each choice, with a mark where an estimate makes it.
+
     Parameters
     ----------
     rows : frame or list of mappings
-        A row per estimate, top to bottom: ``label, estimate, conf_low, conf_high, is_headline``.
+        A row per estimate, top to bottom: ``label, estimate, conf_low, conf_high, is_headline``,
+        and ``choices``, a mapping of choice to bool.
+    choices : sequence of str
+        Choices to draw a column for, from left to right.
     axis_label : str
         What is drawn, with its unit.
     format_value : callable, optional
@@ -100,25 +118,55 @@ def plot_estimators(
     --------
     >>> rows = [{"label": "Unadjusted", "estimate": 9.0, "conf_low": 7.0, "conf_high": 11.0},
     ...         {"label": "Adjusted", "estimate": 4.0, "conf_low": 2.0, "conf_high": 6.0,
-    ...          "is_headline": True}]
+    ...          "is_headline": True, "choices": {"Controls": True}}]
     >>> plot_estimators(rows).axes[0].get_xlabel()
     'Lift per rating point'
+    >>> len(plot_estimators(rows, choices=["Controls"]).axes)
+    2
     """
     data = [row for row in rows_of(rows) if row["estimate"] is not None]
     has_headline = any(row.get("is_headline") for row in data)
-    figure, axes = new_figure(row_height(len(data)))
+    figure, axes = new_figure(row_height(len(data)) + (0.3 if choices else 0.0))
     is_blue = [bool(row.get("is_headline")) or not has_headline for row in data]
-    dots(
-        axes,
-        data,
-        colours=[BLUE if blue else "#7b8798" for blue in is_blue],
-        format_value=format_value or plain,
-        reference=0.0,
-    )
+    colours = [BLUE if blue else _OTHER for blue in is_blue]
+    if choices:
+        grid = figure.add_gridspec(1, 2, width_ratios=[1, _CHOICE_WIDTH * len(choices)])
+        axes.set_subplotspec(grid[0])
+        beside = figure.add_subplot(grid[1])
+    dots(axes, data, colours=colours, format_value=format_value or plain, reference=0.0)
+    _shade_headline(axes, data)
     for label, row in zip(axes.get_yticklabels(), data, strict=True):
         if row.get("is_headline"):
             label.set_fontweight("bold")
-    axes.lines[-1].set_color(GREY)
     axes.set_xlabel(axis_label)
     format_axis(axes.xaxis, format_value)
+    if choices:
+        _mark_choices(beside, data, choices, colours)
+        beside.set_ylim(axes.get_ylim())
     return figure
+
+
+def _shade_headline(axes: Axes, data: list[dict[str, Any]]) -> None:
+    """Shade the headline's interval behind all rows, and draw zero in grey."""
+    axes.lines[-1].set_color(GREY)
+    for row in data:
+        if row.get("is_headline") and None not in (row.get("conf_low"), row.get("conf_high")):
+            axes.axvspan(row["conf_low"], row["conf_high"], color=SKY, alpha=0.45, zorder=0)
+
+
+def _mark_choices(
+    axes: Axes, data: list[dict[str, Any]], choices: Sequence[str], colours: list[str]
+) -> None:
+    """Draw a mark for each choice that an estimate makes, a pale one where it does not."""
+    for place, (row, colour) in enumerate(zip(data, colours, strict=True)):
+        made = row.get("choices") or {}
+        for column, choice in enumerate(choices):
+            mark = colour if made.get(choice) else PALE
+            axes.plot([column], [place], "o", markersize=6.5, color=mark)
+    axes.set_xlim(-0.6, len(choices) - 0.4)
+    axes.set_xticks(range(len(choices)), [wrapped(choice, 9, 3) for choice in choices])
+    axes.xaxis.tick_top()
+    axes.tick_params(axis="x", labelsize=7.5, pad=1)
+    axes.set_yticks([])
+    for side in axes.spines.values():
+        side.set_visible(False)

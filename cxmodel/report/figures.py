@@ -8,7 +8,16 @@ from typing import Any
 from cxmodel.errors import OutputError
 from cxmodel.report.blocks import Picture
 from cxmodel.report.reading import Results, plain_values
-from cxmodel.report.sections import churn, cltv, common, kpis, lift_pictures, programmes, retention
+from cxmodel.report.sections import (
+    churn,
+    cltv,
+    common,
+    estimators,
+    kpis,
+    lift_pictures,
+    programmes,
+    retention,
+)
 
 
 def write_figures(results: Any, folder: str | Path) -> list[Path]:
@@ -55,7 +64,7 @@ def figures(results: Results) -> dict[str, Picture]:
     for kpi in common.SERVICE_KPIS:
         found[f"kpi_{kpi}_trend"] = kpis.trend_pictures(results, kpi)
     for outcome in common.OUTCOMES:
-        found[f"lift_{outcome}_estimators"] = lift_pictures.estimator_pictures(results, outcome)
+        found[f"lift_{outcome}_estimators"] = estimators.estimator_pictures(results, outcome)
         found[f"lift_{outcome}_by_rating"] = lift_pictures.level_pictures(results, outcome)
     found["churn"] = churn.churn_pictures(results)
     found["retention_curve"] = retention.retention_pictures(results)

@@ -12,6 +12,7 @@ from cxmodel.display import clean
 from cxmodel.errors import OutputError
 from cxmodel.report.reading import Results, as_estimate, not_run_parts, part, plain_values, rows
 from cxmodel.report.sections.common import OUTCOMES
+from cxmodel.report.sections.estimators import estimator_rows
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\n")
 _ROWS = {
@@ -31,7 +32,7 @@ _ROWS = {
     "audit_not_used": "audit.not_used",
     "inputs": "study.inputs",
 }
-_LIFT_ROWS = ("by_rating", "by_band", "by_group")
+_LIFT_ROWS = ("by_rating", "by_band", "plus_one_by_band", "curve", "by_group")
 
 
 def write_tables(results: Any, folder: str | Path) -> list[Path]:
@@ -76,6 +77,10 @@ def tables(results: Results) -> dict[str, list[dict[str, Any]]]:
     found = {name: rows(results, path) for name, path in _ROWS.items()}
     for outcome in OUTCOMES:
         found[f"lift_{outcome}"] = _estimates(part(results, f"lift.{outcome}"))
+        found[f"lift_{outcome}_estimators"] = _specifications(results, outcome)
+        found[f"lift_{outcome}_curve_comparison"] = rows(
+            results, f"lift.{outcome}.curve.comparison"
+        )
         for kind in _LIFT_ROWS:
             found[f"lift_{outcome}_{kind}"] = rows(results, f"lift.{outcome}.{kind}")
     found["churn_metrics"] = _named(part(results, "churn.metrics"))
@@ -98,6 +103,14 @@ def _estimates(section: Any, prefix: str = "") -> list[dict[str, Any]]:
         elif term in ("per_kpi_point", "change_per_rating_point"):
             found.extend(_estimates(value, prefix=f"{term}."))
     return found
+
+
+def _specifications(results: Results, outcome: str) -> list[dict[str, Any]]:
+    """Give the specification curve: a row per estimate, with what it takes into account."""
+    return [
+        {**row, **{name.lower().replace(" ", "_"): held for name, held in row["choices"].items()}}
+        for row in estimator_rows(results, outcome)
+    ]
 
 
 def _named(section: Any) -> list[dict[str, Any]]:

@@ -114,3 +114,16 @@ def test_the_headline_alone_is_in_colour():
     axes = plot_estimators(rows).axes[0]
     weights = [tick.get_fontweight() for tick in axes.get_yticklabels()]
     assert weights == ["normal", "bold"]
+
+
+def test_choices_have_a_column_each_and_the_headline_is_shaded():
+    rows = [
+        {**DOTS[0], "choices": {"Controls": False, "Weights": False}},
+        {**DOTS[1], "is_headline": True, "choices": {"Controls": True, "Weights": False}},
+    ]
+    main, beside = plot_estimators(rows, choices=["Controls", "Weights"]).axes
+    assert [tick.get_text() for tick in beside.get_xticklabels()] == ["Controls", "Weights"]
+    assert len(beside.lines) == 4
+    assert len({line.get_color() for line in beside.lines}) == 2
+    assert len(main.patches) == 1
+    assert beside.get_ylim() == main.get_ylim()

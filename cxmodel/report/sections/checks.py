@@ -25,7 +25,7 @@ _NAMES = {
 }
 
 
-LATER_TEXT = "Not part of this version of cxmodel, so no lift is graded above association."
+LATER_TEXT = "Not part of this version of cxmodel."
 
 
 def check_name(row: dict[str, Any]) -> str:

@@ -9,7 +9,9 @@ from cxmodel.report.amounts import in_symbols
 from cxmodel.report.blocks import Block, Callout, Column, Heading, Table, Text
 from cxmodel.report.reading import Results, as_estimate, estimate, part, reason, rows
 from cxmodel.report.sections import common
-from cxmodel.report.sections.lift_pictures import estimator_pictures, level_pictures
+from cxmodel.report.sections.curve import curve_blocks
+from cxmodel.report.sections.estimators import estimator_pictures, estimator_table
+from cxmodel.report.sections.lift_pictures import level_pictures
 from cxmodel.report.sections.summary import lift_sentence
 from cxmodel.results import Estimate
 
@@ -46,7 +48,9 @@ def _lift_of(results: Results, outcome: str, lift: Estimate) -> list[Block]:
         *_unexpected(results, outcome, lift),
         *estimator_pictures(results, outcome),
         *_within_blocks(results, outcome),
+        *estimator_table(results, outcome),
         *level_pictures(results, outcome),
+        *curve_blocks(results, outcome),
         *_path_table(results, outcome),
         *_group_blocks(results, outcome),
     ]
