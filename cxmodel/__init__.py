@@ -24,6 +24,7 @@ _WHERE = {
     "Observations": "tables.observation_table",
     "Programme": "value.programme",
     "RetentionModel": "models.retention",
+    "Rollout": "models.rollout_settings",
     "Scale": "scales",
     "Study": "study",
     "StudyResults": "study_results",
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from cxmodel.models.experiment_settings import Experiment as Experiment
     from cxmodel.models.lift import LiftModel as LiftModel
     from cxmodel.models.retention import RetentionModel as RetentionModel
+    from cxmodel.models.rollout_settings import Rollout as Rollout
     from cxmodel.results import Estimate as Estimate
     from cxmodel.results import NotRun as NotRun
     from cxmodel.scales import CES7 as CES7

@@ -14,6 +14,7 @@ from cxmodel.config.sections import (
     LiftConfig,
     NamedTable,
     ProgrammeConfig,
+    RolloutConfig,
     StudySection,
     ValueConfig,
     WindowsConfig,
@@ -28,8 +29,8 @@ class StudyConfig(Section):
 
     Attributes
     ----------
-    study, engine, tables, sources, windows, kpis, lift, experiment, value, programmes
-        The tables of the file. ``experiment`` is None where there is none.
+    study, engine, tables, sources, windows, kpis, lift, experiment, rollout, value, programmes
+        The tables of the file. ``experiment`` and ``rollout`` are None where there is none.
     """
 
     study: StudySection = Field(default_factory=StudySection)
@@ -40,6 +41,7 @@ class StudyConfig(Section):
     kpis: KpiConfig = Field(default_factory=KpiConfig)
     lift: LiftConfig = Field(default_factory=LiftConfig)
     experiment: ExperimentConfig | None = None
+    rollout: RolloutConfig | None = None
     value: ValueConfig = Field(default_factory=ValueConfig)
     programmes: list[ProgrammeConfig] = Field(default_factory=list)
 

@@ -23,6 +23,8 @@ from cxmodel.models.lift_fit import LiftFit, fit_lift
 from cxmodel.models.lift_result import LiftResult, LiftUnits
 from cxmodel.models.lift_settings import DEFAULT_SEED, LiftSettings, Reliability, names
 from cxmodel.models.population import Outcome, has_outcome
+from cxmodel.models.rollout import evaluate_rollout
+from cxmodel.models.rollout_settings import Rollout
 from cxmodel.results import Estimate, NotRun
 from cxmodel.tables.observation_table import Observations
 
@@ -63,6 +65,8 @@ class LiftModel:
         ``"agent_mean"``, or a column that moves the outcome through the rating alone.
     experiment : Experiment, optional
         A randomised arm: what it did to outcome and rating, and the lift from it.
+    rollout : Rollout, optional
+        A programme that some groups began before others: difference-in-differences.
     seed : int
         Of every random step.
 
@@ -128,6 +132,7 @@ class LiftModel:
     reliability: Reliability | None = None
     instrument: str | None = None
     experiment: Experiment | None = None
+    rollout: Rollout | None = None
     seed: int = DEFAULT_SEED
 
     def __post_init__(self) -> None:
@@ -148,6 +153,7 @@ class LiftModel:
             reliability=self.reliability,
             instrument=self.instrument,
             experiment=self.experiment,
+            rollout=self.rollout,
             seed=self.seed,
         )
 
@@ -218,6 +224,7 @@ def _assemble(fit: LiftFit) -> LiftResult:
         ),
         instrument=instrument,
         experiment=evaluate_experiment(fit),
+        rollout=evaluate_rollout(fit),
         checks=checks,
         evidence=evidence,
         caveats=caveats,
