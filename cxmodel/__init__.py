@@ -25,6 +25,7 @@ _WHERE = {
     "Programme": "value.programme",
     "ResponseModel": "models.response.model",
     "RetentionModel": "models.retention",
+    "Rollout": "models.rollout_settings",
     "Scale": "scales",
     "Study": "study",
     "StudyResults": "study_results",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from cxmodel.models.lift import LiftModel as LiftModel
     from cxmodel.models.response.model import ResponseModel as ResponseModel
     from cxmodel.models.retention import RetentionModel as RetentionModel
+    from cxmodel.models.rollout_settings import Rollout as Rollout
     from cxmodel.results import Estimate as Estimate
     from cxmodel.results import NotRun as NotRun
     from cxmodel.scales import CES7 as CES7

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cxmodel.config import StudyConfig
     from cxmodel.models.experiment_settings import Experiment
+    from cxmodel.models.rollout_settings import Rollout
 
 
 def experiment_of(config: StudyConfig) -> Experiment | None:
@@ -17,6 +18,16 @@ def experiment_of(config: StudyConfig) -> Experiment | None:
     if settings is None:
         return None
     return Experiment(**{name: getattr(settings, name) for name in type(settings).model_fields})
+
+
+def rollout_of(config: StudyConfig) -> Rollout | None:
+    """Give the declared roll-out; None where there is none."""
+    from cxmodel.models.rollout_settings import Rollout
+
+    settings = config.rollout
+    if settings is None:
+        return None
+    return Rollout(**{name: getattr(settings, name) for name in type(settings).model_fields})
 
 
 def carried_columns(config: StudyConfig) -> dict[str, str]:
@@ -36,6 +47,8 @@ def carried_columns(config: StudyConfig) -> dict[str, str]:
     named = {}
     if config.experiment is not None:
         named["experiment.arm"] = config.experiment.arm
+    if config.rollout is not None:
+        named["rollout.group"] = config.rollout.group
     if config.lift.instrument not in (None, "agent_mean"):
         named["lift.instrument"] = str(config.lift.instrument)
     return named

@@ -72,7 +72,7 @@ class StageRunner:
 
     def _fit_lift(self, outcome: str) -> LiftResult | NotRun:
         from cxmodel.models.lift import LiftModel
-        from cxmodel.study_experiments import experiment_of
+        from cxmodel.study_experiments import experiment_of, rollout_of
 
         settings = self.config.lift
         model = LiftModel(
@@ -84,6 +84,7 @@ class StageRunner:
             reliability=settings.reliability,
             instrument=settings.instrument,
             experiment=experiment_of(self.config),
+            rollout=rollout_of(self.config),
             seed=self._seed,
         )
 

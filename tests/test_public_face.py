@@ -36,6 +36,7 @@ NAMES = {
     "NPS",
     "Programme",
     "RetentionModel",
+    "Rollout",
     "Scale",
     "Study",
     "Windows",

@@ -97,3 +97,16 @@ def test_columns_that_are_nowhere(company: Company) -> None:
     assert 'lift.instrument = "pushed" is no column' in said
     breaches, _ = cx.Study.from_toml(company.write()).validate()
     assert [str(breach) for breach in breaches] == [said]
+
+
+def test_a_roll_out_reaches_the_lift(company: Company) -> None:
+    n = len(company.tables["surveys"])
+    company.tables["surveys"]["region"] = np.random.default_rng(3).integers(0, 6, n)
+    company.toml += (
+        '\n[rollout]\ngroup = "region"\n'
+        'starts = { "0" = 2025-09-01, "1" = 2025-09-01, "2" = 2025-10-01 }\n'
+    )
+    found = lift_of(company)["rollout"]
+    assert found["status"] == "ok", found
+    assert (found["n_groups"], found["n_groups_started"]) == (6, 3)
+    assert found["rating"]["effect"]["unit"] == "rating points"

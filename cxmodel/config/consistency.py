@@ -14,7 +14,7 @@ from cxmodel.config.sources import SourcesConfig
 from cxmodel.errors import nearest
 from cxmodel.scales import NAMED_SCALES
 
-LATER_SECTIONS = ("rollout", "drivers", "journey", "monitor", "portfolio", "report")
+LATER_SECTIONS = ("drivers", "journey", "monitor", "portfolio", "report")
 _LOCATIONS = ("path", "table", "sql")
 _OTHER_KPIS = frozenset(
     {

@@ -162,6 +162,22 @@ class ExperimentConfig(Section):
     shares: dict[str, Annotated[float, Field(gt=0)]] | None = None
 
 
+class RolloutConfig(Section):
+    """``[rollout]``: a programme that groups began at different times."""
+
+    group: Text
+    starts: dict[str, Day]
+    period: Literal["month", "quarter"] = "month"
+    comparison: Literal["not_yet", "never"] = "not_yet"
+
+    @field_validator("starts")
+    @classmethod
+    def _some_began(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if not value:
+            raise ValueError("names no group. Give each its first day, such as north = 2025-03-01.")
+        return value
+
+
 class ValueConfig(Section):
     """``[value]``: what turns revenue into value."""
 

@@ -15,6 +15,7 @@ from cxmodel.config.sections import (
     NamedTable,
     ProgrammeConfig,
     ResponseConfig,
+    RolloutConfig,
     StudySection,
     ValueConfig,
     WindowsConfig,
@@ -29,8 +30,10 @@ class StudyConfig(Section):
 
     Attributes
     ----------
-    study, engine, tables, sources, windows, kpis, lift, response, experiment, value, programmes
-        The tables of the file. ``experiment`` is None where there is none.
+    study, engine, tables, sources, windows, kpis, lift, response, value, programmes
+        The tables of the file.
+    experiment, rollout
+        The same; None where there is none.
     """
 
     study: StudySection = Field(default_factory=StudySection)
@@ -42,6 +45,7 @@ class StudyConfig(Section):
     lift: LiftConfig = Field(default_factory=LiftConfig)
     response: ResponseConfig = Field(default_factory=ResponseConfig)
     experiment: ExperimentConfig | None = None
+    rollout: RolloutConfig | None = None
     value: ValueConfig = Field(default_factory=ValueConfig)
     programmes: list[ProgrammeConfig] = Field(default_factory=list)
 

@@ -35,6 +35,8 @@ from cxmodel.models.reliability import (
 )
 from cxmodel.models.response.estimates import unweighted, weighted
 from cxmodel.models.response.sweep import non_response
+from cxmodel.models.rollout import evaluate_rollout
+from cxmodel.models.rollout_settings import Rollout
 from cxmodel.models.starting_bands import band_step_rows
 from cxmodel.models.two_part import InParts, two_part
 from cxmodel.models.within import WithinSummary, summary_of_within, within_customer
@@ -78,6 +80,8 @@ class LiftModel:
         ``"agent_mean"``, or a column that moves the outcome through the rating alone.
     experiment : Experiment, optional
         A randomised arm: what it did to outcome and rating, and the lift from it.
+    rollout : Rollout, optional
+        A programme that some groups began before others: difference-in-differences.
     seed : int
         Of every random step.
     flexible : bool
@@ -145,6 +149,7 @@ class LiftModel:
     reliability: Reliability | None = None
     instrument: str | None = None
     experiment: Experiment | None = None
+    rollout: Rollout | None = None
     seed: int = DEFAULT_SEED
     flexible: bool = True
 
@@ -167,6 +172,7 @@ class LiftModel:
             reliability=self.reliability,
             instrument=self.instrument,
             experiment=self.experiment,
+            rollout=self.rollout,
             seed=self.seed,
             flexible=self.flexible,
         )
@@ -249,6 +255,7 @@ def _assemble(fit: LiftFit) -> LiftResult:
         experiment=evaluate_experiment(fit),
         plus_one_by_band=_plus_one_by_band(fit, levels, scale, units.slope),
         curve=fit_curve(fit, units.level),
+        rollout=evaluate_rollout(fit),
         checks=checks,
         evidence=evidence,
         caveats=(*caveats, *beside(within, by_group)),

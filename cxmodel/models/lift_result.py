@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 
     from cxmodel.models.experiment_result import ExperimentResult
     from cxmodel.models.instrument import InstrumentResult
+    from cxmodel.models.rollout import RolloutResult
     from cxmodel.tables.observation_table import Observations
 
 NO_INSTRUMENT = NotRun("no lift.instrument was asked for")
+NO_ROLLOUT = NotRun("no [rollout] is declared")
 NO_EXPERIMENT = NotRun("no [experiment] is declared")
 SUPPRESSED = "not shown: a small group, or the one that would give it away"
 
@@ -125,6 +127,8 @@ class LiftResult(Result):
         How strong the instrument is, and what must be believed of it.
     experiment : ExperimentResult or NotRun
         What a randomised arm did.
+    rollout : RolloutResult or NotRun
+        What a programme did that some groups began before others.
     """
 
     outcome: str
@@ -160,6 +164,7 @@ class LiftResult(Result):
     non_response: Mapping[str, Any] | NotRun = NotRun("no response weights")  # noqa: RUF009
     instrument: InstrumentResult | NotRun = NO_INSTRUMENT
     experiment: ExperimentResult | NotRun = NO_EXPERIMENT
+    rollout: RolloutResult | NotRun = NO_ROLLOUT
 
     @property
     def title(self) -> str:
@@ -261,6 +266,7 @@ class LiftResult(Result):
             "experiment": _part(self.experiment),
             "plus_one_by_band": _rows_or_reason(self.plus_one_by_band),
             "curve": self.curve if isinstance(self.curve, NotRun) else self.curve.to_section(),
+            "rollout": _part(self.rollout),
             "controls": list(self.controls.spoken()),
             "n_obs": self.n_obs,
             "n_customers": self.n_customers,
@@ -351,7 +357,9 @@ class LiftResult(Result):
         return f"LiftResult({self.outcome}: {_said(self.terms['per_rating_point'])})"
 
 
-def _part(found: InstrumentResult | ExperimentResult | NotRun) -> NotRun | dict[str, Any]:
+def _part(
+    found: InstrumentResult | ExperimentResult | RolloutResult | NotRun,
+) -> NotRun | dict[str, Any]:
     return found if isinstance(found, NotRun) else found.to_section()
 
 

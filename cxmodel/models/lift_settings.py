@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cxmodel.models.experiment_settings import Experiment
+from cxmodel.models.rollout_settings import Rollout
 
 Reliability = float | Mapping[str, Any]
 DEFAULT_SEED = 20_261_121
@@ -34,6 +35,8 @@ class LiftSettings:
         ``"agent_mean"``, or a column that moves the outcome through the rating alone.
     experiment : Experiment, optional
         A declared randomised arm.
+    rollout : Rollout, optional
+        A programme that some groups began before others.
     seed : int
         Of every random step.
     flexible : bool
@@ -48,6 +51,7 @@ class LiftSettings:
     reliability: Reliability | None = None
     instrument: str | None = None
     experiment: Experiment | None = None
+    rollout: Rollout | None = None
     seed: int = field(default=DEFAULT_SEED)
     flexible: bool = True
 
