@@ -52,7 +52,7 @@ class LiftModel:
     weighted : bool
         Weight for non-response where response weights exist; this version makes none.
     by : sequence of str
-        Columns within whose groups the lift is reported too.
+        Columns within whose groups the lift is reported too, each group against the rest.
     keep : sequence of str
         Columns that the leak alarm would leave out and for which you vouch.
     reliability : float or mapping, optional
@@ -73,6 +73,8 @@ class LiftModel:
     LiftResult.per_rating_point : the headline, with its interval and caveats.
     LiftResult.per_kpi_point : the same for a KPI point along a path, ``per_kpi_point(path)``.
     LiftResult.summary : every estimate, check and the grade as text.
+    LiftResult.by_group : the lift within groups, with q-values and shrunken estimates.
+    LiftResult.within : what the estimate within customers rests on, where they answered again.
     LiftResult.by_rating : the adjusted mean outcome at each rating.
     LiftResult.checks : what was tried against the estimate, with verdicts.
     LiftResult.evidence : the grade and the reasons for it.

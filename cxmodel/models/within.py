@@ -182,6 +182,11 @@ def too_few(fit: LiftFit, sample: Sample, n_params: int, n_changed: int) -> NotR
             f"{MIN_ROWS_PER_PARAMETER} waves each and {MIN_ROWS_PER_PARAMETER} customers whose "
             "rating changed"
         )
+    if sample.n_in_sample < fit.obs.min_group_size:
+        return NotRun(
+            f"{sample.n_in_sample:,} customers with waves are fewer than {fit.obs.min_group_size}, "
+            "the smallest group that is shown"
+        )
     if sample.n_in_sample <= n_params:
         return NotRun(
             f"{sample.n_in_sample:,} customers with waves are too few for {n_params} parameters: "
@@ -362,8 +367,9 @@ def _which_first(
     says = p_words(tested[1])
     if tested[1] >= SIGNIFICANT:
         return (
-            "Customers who usually rate higher do not differ in what the controls leave (Mundlak's "
-            f"test, {says}), so the adjusted lift stands first; within customers it is {value}."
+            "Customers who usually rate higher are not shown to differ in what the controls leave "
+            f"(Mundlak's test, {says}), so the adjusted lift stands first; within customers it is "
+            f"{value}."
         )
     differ = (
         "Customers who usually rate higher differ in what the controls do not hold (Mundlak's "

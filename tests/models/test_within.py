@@ -52,18 +52,18 @@ def _dense(fit, rows):
 
 def test_two_waves_are_differences():
     """b = sum(dr dy) / sum(dr^2); CR1 with one parameter is G/(G-1) sum((dr (dy - b dr))^2)."""
-    change = np.tile([1.0, -2.0, 3.0, 0.0], 5)
-    gain = np.tile([10.0, -16.0, 27.0, 50.0], 5)
-    # 5 x (10 + 32 + 81) / (5 x 14) = 123/14; whose rating never changed says nothing
-    first = np.full(20, 5.0)
-    obs = _pairs(first, first + change, np.arange(20) * 40.0, np.arange(20) * 40.0 + gain)
+    change = np.tile([1.0, -2.0, 3.0, 0.0], 10)
+    gain = np.tile([10.0, -16.0, 27.0, 50.0], 10)
+    # 10 x (10 + 32 + 81) / (10 x 14) = 123/14; whose rating never changed says nothing
+    first = np.full(40, 5.0)
+    obs = _pairs(first, first + change, np.arange(40) * 40.0, np.arange(40) * 40.0 + gain)
     found = find_within(fit_lift(obs, "revenue"))
     assert found.slope.value == pytest.approx(123 / 14, rel=1e-12)
     pull = change * (gain - 123 / 14 * change)
-    expected = np.sqrt(20 / 19 * np.sum(pull**2)) / np.sum(change**2)
+    expected = np.sqrt(40 / 39 * np.sum(pull**2)) / np.sum(change**2)
     assert found.slope.std_error == pytest.approx(expected, rel=1e-10)
-    assert found.slope.deg_freedom == 19
-    assert (found.n_changed, found.n_params, found.slope.n_obs) == (15, 1, 40)
+    assert found.slope.deg_freedom == 39
+    assert (found.n_changed, found.n_params, found.slope.n_obs) == (30, 1, 80)
 
 
 def test_mean_of_earlier_ratings():
@@ -218,6 +218,15 @@ def test_too_few_customers_whose_rating_changed():
         fit_lift(_pairs(first, second, rng.gamma(2, 50, 60), rng.gamma(2, 50, 60)), "revenue")
     )
     assert "120 waves of 60 customers, 4 of whom changed their rating" in found.reason
+
+
+def test_fewer_customers_than_the_smallest_group_are_not_shown():
+    rng = np.random.default_rng(1)
+    obs = _pairs(
+        rng.integers(0, 11, 29), rng.integers(0, 11, 29), rng.gamma(2, 50, 29), rng.gamma(2, 50, 29)
+    )
+    found = within_customer(fit_lift(obs, "revenue"))
+    assert "29 customers with waves are fewer than 30" in found.reason
 
 
 def test_one_answer_each_gives_a_reason_and_no_summary(observations):

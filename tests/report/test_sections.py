@@ -246,3 +246,25 @@ def test_a_difference_is_judged_by_both_errors():
     assert common.difference_is_shown(low, {"estimate": 34.3, "std_error": 1.5}) == pytest.approx(
         4.3
     )
+
+
+# -- lift by group and within customers -------------------------------------------------------
+
+
+def test_groups_show_the_test_of_equal_lifts_and_count_what_is_left_out(values):
+    groups = values["lift"]["revenue"]["by_group"]
+    groups["equal_lifts"] = {"rows": [{"column": "segment", "text": "No difference is shown."}]}
+    groups["rows"].append(
+        {**dict.fromkeys(groups["rows"][0]), "group": {"segment": "Tiny"}, "suppressed": True}
+    )
+    text = all_text(values)
+    assert "No difference is shown. The q-value tests each group against the rest" in text
+    assert "Shrunken: the lift drawn towards the mean of the groups" in text
+    assert "Not shown because too small: 1 group." in text
+    assert "Tiny" not in text
+
+
+def test_what_the_lift_within_customers_rests_on_is_said_with_symbols(values):
+    said = "Within customers: 900 answers; the lift within customers, USD 4.88, stands first."
+    values["lift"]["revenue"]["within_customer"] = {"text": said}
+    assert "the lift within customers, $4.88, stands first." in all_text(values)
