@@ -223,9 +223,10 @@ def _assemble(fit: LiftFit) -> LiftResult:
 
 
 def beside_term(term: str, within: WithinSummary | None) -> tuple[str, ...]:
-    """Say what rides on one term alone."""
-    if within is None or term != "within_customer_per_rating_point":
-        return ()
+    """Say what of the comparison within customers rides on a term."""
+    if within is None or within.stands_first == "adjusted":
+        return (within.text,) if within and term == "within_customer_per_rating_point" else ()
+    # a number that does not stand first says so wherever it goes
     return (within.text,)
 
 

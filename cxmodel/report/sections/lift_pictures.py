@@ -69,18 +69,16 @@ def _estimators(results: Results, outcome: str) -> list[dict[str, Any]]:
     """Give every slope that was computed; weights only where they changed something."""
     found = []
     weighted = estimate(results, f"lift.{outcome}.weighted_per_rating_point")
+    within = "within_customer_per_rating_point"
+    first = within if common.is_within_first(results, outcome) else "per_rating_point"
     for key, label in _ESTIMATORS.items():
         value = part(results, f"lift.{outcome}.{key}")
         if as_estimate(value) is None:
             continue
         if key == "unweighted_per_rating_point" and weighted is None:
             continue
-        found.append({**value, "key": key, "label": label, "is_headline": _is_headline(key)})
+        found.append({**value, "key": key, "label": label, "is_headline": key == first})
     return found
-
-
-def _is_headline(key: str) -> bool:
-    return key == "per_rating_point"
 
 
 def _estimator_headline(found: list[dict[str, Any]]) -> str:
