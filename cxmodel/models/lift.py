@@ -21,7 +21,8 @@ from cxmodel.models.lift_fit import LiftFit, fit_lift
 from cxmodel.models.lift_result import LiftResult, LiftUnits
 from cxmodel.models.lift_settings import DEFAULT_SEED, LiftSettings, Reliability, names
 from cxmodel.models.population import Outcome, has_outcome
-from cxmodel.models.within import WithinSummary, summary_of_within, within_customer
+from cxmodel.models.within import within_customer
+from cxmodel.models.within_summary import WithinSummary, summary_of_within
 from cxmodel.results import Estimate, NotRun
 from cxmodel.tables.observation_table import Observations
 

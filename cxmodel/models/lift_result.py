@@ -17,7 +17,7 @@ from cxmodel.models.controls import ControlPlan
 from cxmodel.models.evidence import Evidence
 from cxmodel.models.joint import draw_normal
 from cxmodel.models.leaks import LeakReport
-from cxmodel.models.within import WithinSummary
+from cxmodel.models.within_summary import WithinSummary
 from cxmodel.results import TIDY_COLUMNS, Estimate, NotRun, Result
 from cxmodel.scales import Path, Scale
 

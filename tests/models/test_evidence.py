@@ -6,7 +6,7 @@ import pytest
 
 from cxmodel.models.checks.base import Check
 from cxmodel.models.evidence import NEEDED, NEEDED_WITHIN, Evidence, grade, overall_evidence
-from cxmodel.models.within import WithinSummary
+from cxmodel.models.within_summary import WithinSummary
 
 
 def _checks(**verdicts: str) -> list[Check]:
