@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 
 from cxmodel.models.estimation import Quantity, Sample, slope_design
+from cxmodel.models.few_clusters import cr2_quantity
 from cxmodel.models.lift_fit import ROWS_PER_PARAMETER_INTERACTED
 from cxmodel.models.requirements import MIN_EVENTS, MIN_ROWS_PER_PARAMETER, count_events
-from cxmodel.stats.linear import LeastSquares, fit_least_squares, orthonormal_of
-from cxmodel.stats.sandwich import cluster_sums, cr2_influence
-from cxmodel.stats.small_samples import satterthwaite_degrees
-
-Floats = NDArray[np.float64]
+from cxmodel.stats.linear import LeastSquares, fit_least_squares
+from cxmodel.stats.sandwich import cluster_sums
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,16 +85,10 @@ def cr2_slope(sample: Sample, *, interacted: bool) -> GroupSlope | None:
     fit = _fit(sample, interacted=interacted)
     if 1 in fit.dropped:
         return None
-    direction = np.asarray(solve_triangular(fit.triangle, fit.basis.back[1], trans="T"))
-    orthonormal = orthonormal_of(fit.basis, fit.triangle, fit.weights)
-    scores = np.sqrt(fit.weights) * fit.residuals
-    sums = cr2_influence(orthonormal, scores, direction[:, None], sample.customers)[:, 0]
-    influence = np.zeros(sample.n_customers)
-    influence[np.unique(sample.customers)] = sums
+    slope = cr2_quantity(sample, fit, 1)
     if interacted:
         products = fit.coefficients[2 + sample.controls.shape[1] :]
         spread = sample.share * (sample.controls @ products)
-        influence += cluster_sums(spread, sample.customers, sample.n_customers)
-    degrees = satterthwaite_degrees(orthonormal, direction, sample.customers)
-    slope = Quantity(float(fit.coefficients[1]), influence, sample.n_obs, degrees)
+        means = cluster_sums(spread, sample.customers, sample.n_customers)
+        slope = replace(slope, influence=slope.influence + means)
     return GroupSlope(slope, fit.n_params) if slope.std_error > 0 else None

@@ -39,7 +39,8 @@ from cxmodel.models.rollout import evaluate_rollout
 from cxmodel.models.rollout_settings import Rollout
 from cxmodel.models.starting_bands import band_step_rows
 from cxmodel.models.two_part import InParts, two_part
-from cxmodel.models.within import WithinSummary, summary_of_within, within_customer
+from cxmodel.models.within import within_customer
+from cxmodel.models.within_summary import WithinSummary, summary_of_within
 from cxmodel.results import Estimate, NotRun
 from cxmodel.tables.observation_table import Observations
 
@@ -70,7 +71,7 @@ class LiftModel:
         Weight for non-response where response weights exist (see ``ResponseModel``), and their
         effective sample is at least 30% of the responses and 100.
     by : sequence of str
-        Columns within whose groups the lift is reported too.
+        Columns within whose groups the lift is reported too, each group against the rest.
     keep : sequence of str
         Columns that the leak alarm would leave out and for which you vouch.
     reliability : float or mapping, optional
@@ -97,6 +98,8 @@ class LiftModel:
     LiftResult.per_rating_point : the headline, with its interval and caveats.
     LiftResult.per_kpi_point : the same for a KPI point along a path, ``per_kpi_point(path)``.
     LiftResult.summary : every estimate, check and the grade as text.
+    LiftResult.by_group : the lift within groups, with q-values and shrunken estimates.
+    LiftResult.within : what the estimate within customers rests on, where they answered again.
     LiftResult.by_rating : the adjusted mean outcome at each rating.
     LiftResult.checks : what was tried against the estimate, with verdicts.
     LiftResult.evidence : the grade and the reasons for it.
@@ -269,9 +272,10 @@ def _assemble(fit: LiftFit) -> LiftResult:
 
 
 def beside_term(term: str, within: WithinSummary | None) -> tuple[str, ...]:
-    """Say what rides on one term alone."""
-    if within is None or term != "within_customer_per_rating_point":
-        return ()
+    """Say what of the comparison within customers rides on a term."""
+    if within is None or within.stands_first == "adjusted":
+        return (within.text,) if within and term == "within_customer_per_rating_point" else ()
+    # a number that does not stand first says so wherever it goes
     return (within.text,)
 
 

@@ -19,7 +19,7 @@ from cxmodel.models.estimators import CHOICES, in_one_unit, specification_rows, 
 from cxmodel.models.evidence import Evidence
 from cxmodel.models.joint import stated_rows
 from cxmodel.models.leaks import LeakReport
-from cxmodel.models.within import WithinSummary
+from cxmodel.models.within_summary import WithinSummary
 from cxmodel.results import ESTIMATE_FIELDS, TIDY_COLUMNS, Estimate, NotRun, Result
 from cxmodel.scales import Path, Scale
 from cxmodel.stats.normal_draws import draw_normal

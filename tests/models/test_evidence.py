@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cxmodel.models.checks.base import Check
-from cxmodel.models.evidence import NEEDED, Evidence, grade, overall_evidence
+from cxmodel.models.evidence import NEEDED, NEEDED_WITHIN, Evidence, grade, overall_evidence
+from cxmodel.models.within_summary import WithinSummary
 
 
 def _checks(**verdicts: str) -> list[Check]:
@@ -16,8 +17,18 @@ def _checks(**verdicts: str) -> list[Check]:
             verdict=verdicts.get(name, "pass"),  # type: ignore[arg-type]
             text=f"About {name}. And more.",
         )
-        for name in (*NEEDED, "linearity")
+        for name in (*NEEDED, "linearity", "feedback")
     ]
+
+
+def _within(**changes: object) -> WithinSummary:
+    """Ten parameters and 300 customers whose rating changed, in three waves: just enough."""
+    facts: dict[str, object] = {
+        "n_obs": 1_200, "n_customers": 400, "n_changed": 300, "n_waves": 3, "n_params": 10,
+        "n_overlapping": 0, "n_single": 0, "mundlak_statistic": 0.1, "mundlak_p_value": 0.9,
+        "stands_first": "adjusted", "text": "",
+    }  # fmt: skip
+    return WithinSummary(**{**facts, **changes})  # type: ignore[arg-type]
 
 
 def test_adjusted_when_all_needed_checks_ran_and_none_failed():
@@ -42,6 +53,39 @@ def test_a_needed_check_that_failed_or_was_not_run_lowers_and_is_named(name, ver
 
 def test_other_checks_do_not_grade():
     assert grade(_checks(linearity="fail")).grade == "adjusted"
+
+
+def test_within_customer_by_its_own_conditions():
+    found = grade(_checks(), within=_within())
+    assert found.grade == "within_customer"
+    assert "300 changed theirs, in up to 3 waves" in found.text
+
+
+def test_within_customer_needs_nothing_of_what_only_the_adjusted_lift_leans_on():
+    checks = _checks(placebo_before="fail", overlap="not_run", unobserved_confounding="fail")
+    assert grade(checks, within=_within()).grade == "within_customer"
+
+
+@pytest.mark.parametrize("changes", [{"n_waves": 2}, {"n_changed": 299}])
+def test_too_few_waves_or_customers_leave_the_other_grades(changes):
+    assert grade(_checks(), within=_within(**changes)).grade == "adjusted"
+    assert grade(_checks(join="fail"), within=_within(**changes)).grade == "association"
+
+
+@pytest.mark.parametrize("verdict", ["fail", "not_run"])
+def test_feedback_must_have_passed(verdict):
+    assert grade(_checks(feedback=verdict), within=_within()).grade == "adjusted"
+
+
+@pytest.mark.parametrize("name", NEEDED_WITHIN)
+def test_what_misleads_within_customers_too_stands_in_the_way(name):
+    assert grade(_checks(**{name: "fail"}), within=_within()).grade == "association"
+
+
+def test_mundlak_does_not_grade_but_the_text_says_whose_grade_it_is():
+    found = grade(_checks(), within=_within(stands_first="within_customer"))
+    assert found.grade == "within_customer"
+    assert "This is the grade of the lift within customers" in found.text
 
 
 def test_the_overall_grade_is_the_lower():

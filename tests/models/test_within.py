@@ -11,13 +11,8 @@ import statsmodels.api as sm
 
 from cxmodel.models.lift import LiftModel
 from cxmodel.models.lift_fit import fit_lift
-from cxmodel.models.within import (
-    earlier_mean,
-    find_within,
-    mundlak,
-    summarise_within,
-    within_customer,
-)
+from cxmodel.models.within import earlier_mean, find_within, within_customer
+from cxmodel.models.within_summary import mundlak, summarise_within
 from cxmodel.results import NotRun
 from tests.panel_observations import panel_observations
 
@@ -52,18 +47,41 @@ def _dense(fit, rows):
 
 def test_two_waves_are_differences():
     """b = sum(dr dy) / sum(dr^2); CR1 with one parameter is G/(G-1) sum((dr (dy - b dr))^2)."""
-    change = np.tile([1.0, -2.0, 3.0, 0.0], 5)
-    gain = np.tile([10.0, -16.0, 27.0, 50.0], 5)
-    # 5 x (10 + 32 + 81) / (5 x 14) = 123/14; whose rating never changed says nothing
-    first = np.full(20, 5.0)
-    obs = _pairs(first, first + change, np.arange(20) * 40.0, np.arange(20) * 40.0 + gain)
+    change = np.tile([1.0, -2.0, 3.0, 0.0], 20)
+    gain = np.tile([10.0, -16.0, 27.0, 50.0], 20)
+    # 20 x (10 + 32 + 81) / (20 x 14) = 123/14; whose rating never changed says nothing
+    first = np.full(80, 5.0)
+    obs = _pairs(first, first + change, np.arange(80) * 40.0, np.arange(80) * 40.0 + gain)
     found = find_within(fit_lift(obs, "revenue"))
     assert found.slope.value == pytest.approx(123 / 14, rel=1e-12)
     pull = change * (gain - 123 / 14 * change)
-    expected = np.sqrt(20 / 19 * np.sum(pull**2)) / np.sum(change**2)
+    expected = np.sqrt(80 / 79 * np.sum(pull**2)) / np.sum(change**2)
     assert found.slope.std_error == pytest.approx(expected, rel=1e-10)
-    assert found.slope.deg_freedom == 19
-    assert (found.n_changed, found.n_params, found.slope.n_obs) == (15, 1, 40)
+    assert found.slope.deg_freedom == 79
+    assert (found.n_changed, found.n_params, found.slope.n_obs) == (60, 1, 160)
+
+
+def test_few_changes_take_cr2_and_its_degrees():
+    """30 of 40 changed. Customer g has leverage h = d^2 / sum(d^2) along the difference alone.
+
+    Its residual is divided by sqrt(1 - h). Own and pulled parts of the quadratic form are
+    h/(1-h) and h/sqrt(1-h), so tr(M) = sum(h) = 1.
+    """
+    change = np.tile([1.0, -2.0, 3.0, 0.0], 10)
+    gain = np.tile([10.0, -16.0, 27.0, 50.0], 10) + np.arange(40.0)
+    first = np.full(40, 5.0)
+    found = find_within(
+        fit_lift(_pairs(first, first + change, np.ones(40), 1 + gain), "revenue")
+    ).slope
+    total = np.sum(change**2)
+    slope = change @ gain / total
+    h = change**2 / total
+    expected = np.sqrt(np.sum((change * (gain - slope * change)) ** 2 / (1 - h))) / total
+    assert found.std_error == pytest.approx(expected, rel=1e-9)
+    own, pulled = h / (1 - h), h / np.sqrt(1 - h)
+    square = np.sum(own**2) - 2 * np.sum(own * pulled**2) + np.sum(pulled**2) ** 2
+    assert found.deg_freedom == pytest.approx(1 / square, rel=1e-9)
+    assert found.deg_freedom < 30
 
 
 def test_mean_of_earlier_ratings():
@@ -169,9 +187,10 @@ def test_result_counts_and_tells_which_stands_first():
     assert "900 answers of 300 customers, each given 180 days or more after" in lift.within.text
     assert lift.within.text in lift.caveats
     assert lift.within.text in lift.terms[TERM].caveats
-    assert lift.within.text not in lift.per_rating_point().caveats
+    # the headline does not stand first here, and says so wherever it goes
+    assert lift.within.text in lift.per_rating_point().caveats
     section = lift.to_section()["within_customer"]
-    assert section["n_customers_changed"] + 0 == lift.within.n_changed
+    assert section["n_customers_changed"] == lift.within.n_changed
     assert section["mundlak"]["p_value"] == lift.within.mundlak_p_value
     # the headline stays the adjusted one
     assert lift.per_rating_point().estimate != lift.terms[TERM].estimate
@@ -183,6 +202,13 @@ def test_without_a_hidden_trait_the_adjusted_stands_first():
     assert summary.mundlak_p_value > 0.05
     assert summary.stands_first == "adjusted"
     assert "so the adjusted lift stands first" in summary.text
+
+
+def test_a_headline_that_stands_first_goes_without_the_words_of_the_other():
+    lift = LiftModel().fit(panel_observations(300, 3, seed=2))
+    assert lift.within.text not in lift.per_rating_point().caveats
+    assert lift.within.text in lift.terms[TERM].caveats
+    assert lift.within.text in lift.caveats
 
 
 def test_where_ratings_follow_the_outcome_neither_is_beyond_doubt():
@@ -218,6 +244,15 @@ def test_too_few_customers_whose_rating_changed():
         fit_lift(_pairs(first, second, rng.gamma(2, 50, 60), rng.gamma(2, 50, 60)), "revenue")
     )
     assert "120 waves of 60 customers, 4 of whom changed their rating" in found.reason
+
+
+def test_fewer_customers_than_the_smallest_group_are_not_shown():
+    rng = np.random.default_rng(1)
+    obs = _pairs(
+        rng.integers(0, 11, 29), rng.integers(0, 11, 29), rng.gamma(2, 50, 29), rng.gamma(2, 50, 29)
+    )
+    found = within_customer(fit_lift(obs, "revenue"))
+    assert "29 customers with waves are fewer than 30" in found.reason
 
 
 def test_one_answer_each_gives_a_reason_and_no_summary(observations):

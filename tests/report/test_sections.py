@@ -246,3 +246,53 @@ def test_a_difference_is_judged_by_both_errors():
     assert common.difference_is_shown(low, {"estimate": 34.3, "std_error": 1.5}) == pytest.approx(
         4.3
     )
+
+
+# -- lift by group and within customers -------------------------------------------------------
+
+
+def test_groups_show_the_test_of_equal_lifts_and_count_what_is_left_out(values):
+    groups = values["lift"]["revenue"]["by_group"]
+    groups["equal_lifts"] = {"rows": [{"column": "segment", "text": "No difference is shown."}]}
+    groups["rows"].append(
+        {**dict.fromkeys(groups["rows"][0]), "group": {"segment": "Tiny"}, "suppressed": True}
+    )
+    text = all_text(values)
+    assert "No difference is shown. The q-value tests each group against the rest" in text
+    assert "Shrunken: the lift drawn towards the mean of the groups" in text
+    assert "Not shown because too small: 1 group." in text
+    assert "Tiny" not in text
+
+
+def test_what_the_lift_within_customers_rests_on_is_said_with_symbols(values):
+    said = "Within customers: 900 answers; the lift within customers, USD 4.88, stands first."
+    values["lift"]["revenue"]["within_customer"] = {"text": said}
+    assert "the lift within customers, $4.88, stands first." in all_text(values)
+
+
+def within_first(values, stands_first):
+    revenue = values["lift"]["revenue"]
+    revenue["within_customer_per_rating_point"] = {
+        **revenue["per_rating_point"], "estimate": 4.88, "conf_low": 4.1, "conf_high": 5.6
+    }  # fmt: skip
+    revenue["within_customer"] = {"stands_first": stands_first, "text": ""}
+    return values
+
+
+def test_the_grade_within_customers_goes_with_its_own_number(values, helpers):
+    found = within_first(helpers.with_grade(values, "within_customer"), "within_customer")
+    text = first_page(found)
+    assert "than they did themselves spend $4.88 more over 180 days" in text
+    assert "Between customers otherwise alike the figure is $6.10" in text
+
+
+def test_an_adjusted_number_is_not_said_to_be_of_the_same_customers(values, helpers):
+    found = within_first(helpers.with_grade(values, "within_customer"), "adjusted")
+    text = first_page(found)
+    assert "than they did themselves" not in text
+    assert "Of customers otherwise alike, those who rate one NPS rating point higher spend" in text
+    assert "compared with themselves at other ratings, show $4.88" in text
+
+
+def test_without_the_grade_the_headline_stays(values):
+    assert "$6.10" in first_page(within_first(values, "within_customer"))

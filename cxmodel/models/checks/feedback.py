@@ -11,6 +11,7 @@ from cxmodel.models.say import amount
 from cxmodel.models.waves import Waves, find_waves
 from cxmodel.models.within import (
     SIGNIFICANT,
+    coefficient_within,
     count_changed,
     row_weights,
     sample_of_waves,
@@ -89,8 +90,7 @@ def next_rating(fit: LiftFit) -> Quantity | NotRun:
     n_changed = count_changed(sample.rating, sample.customers)
     if short := too_few(fit, sample, ols.n_params, n_changed):
         return short
-    gradient = np.eye(len(ols.coefficients))[1]
-    return sample.quantity(ols.coefficients[1], ols.influence(gradient), ols.n_params, exact=True)
+    return coefficient_within(sample, ols, 1, n_changed)
 
 
 def with_next(

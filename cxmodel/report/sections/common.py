@@ -68,8 +68,16 @@ def grade(results: Results, outcome: str | None = None) -> str:
 
 
 def lift_of(results: Results, outcome: str) -> Estimate | None:
-    """Give the headline lift of an outcome."""
+    """Give the lift of an outcome that stands first: the headline, or the one within customers."""
+    if is_within_first(results, outcome):
+        return estimate(results, f"lift.{outcome}.within_customer_per_rating_point")
     return estimate(results, f"lift.{outcome}.per_rating_point")
+
+
+def is_within_first(results: Results, outcome: str) -> bool:
+    """Say whether grade and first place are those of the lift within customers."""
+    first = part(results, f"lift.{outcome}.within_customer.stands_first")
+    return grade(results, outcome) == "within_customer" and first == "within_customer"
 
 
 def headline_outcome(results: Results) -> str | None:

@@ -22,7 +22,20 @@ def estimator_rows(results: Results, outcome: str) -> list[dict[str, Any]]:
     if not isinstance(section, dict):
         return []
     found = specification_rows(section, is_interacted=bool(section.get("interacted")))
+    if common.is_within_first(results, outcome):
+        found = [_with_within_first(row) for row in found]
     return [row for row in found if not words.is_of_later_version(row["reason"] or "")]
+
+
+def _with_within_first(row: dict[str, Any]) -> dict[str, Any]:
+    """Let the estimate within customers stand first, as Mundlak's test chose."""
+    is_headline = row["term"] == "within_customer_per_rating_point"
+    label = row["label"].removesuffix(" (headline)")
+    return {
+        **row,
+        "is_headline": is_headline,
+        "label": f"{label} (headline)" if is_headline else label,
+    }
 
 
 def estimator_pictures(results: Results, outcome: str) -> list[Picture]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from cxmodel.report import words
 from cxmodel.report.blocks import Block, Bullets, Cards, Cover, Heading, Text, Words, runs, strong
-from cxmodel.report.reading import Results, as_estimate, part, reason, rows
+from cxmodel.report.reading import Results, as_estimate, estimate, part, reason, rows
 from cxmodel.report.sections import common
 from cxmodel.report.sections.cards import key_figures
 from cxmodel.report.sections.checks import check_counts, check_name, readable
@@ -102,9 +102,29 @@ def lift_sentence(results: Results, outcome: str, lift: Estimate) -> Words:
             f"{words.window_of(lift.unit)} ({level} interval {ends}).",
         ]
     grade = common.grade(results, outcome)
-    claim = f"{_subject(grade, point)} {_predicate(outcome, lift, grade)}"
+    is_within = common.is_within_first(results, outcome)
+    subject = _subject("adjusted" if grade == "within_customer" and not is_within else grade, point)
+    claim = f"{subject} {_predicate(outcome, lift, grade)}"
     interval = f" ({level} interval {ends})." if ends else ". It has no interval."
-    return [strong(f"{claim}{interval}"), f" {common.GRADE_MEANING[grade]}"]
+    return [strong(f"{claim}{interval}"), f" {_meaning(results, outcome, grade)}"]
+
+
+def _meaning(results: Results, outcome: str, grade: str) -> str:
+    """Say what the grade means; the estimate that did not stand first is named beside it."""
+    if grade != "within_customer":
+        return common.GRADE_MEANING[grade]
+    is_within = common.is_within_first(results, outcome)
+    other = "per_rating_point" if is_within else "within_customer_per_rating_point"
+    found = estimate(results, f"lift.{outcome}.{other}")
+    if found is None:
+        return common.GRADE_MEANING[grade]
+    value = words.with_interval(found)
+    if is_within:
+        return (
+            f"{common.GRADE_MEANING[grade]} Between customers otherwise alike the figure is "
+            f"{value}; it holds what customers are as well."
+        )
+    return f"The same customers, compared with themselves at other ratings, show {value}."
 
 
 def _subject(grade: str, point: str) -> str:
