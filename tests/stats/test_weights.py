@@ -126,5 +126,5 @@ def test_probabilities_that_cannot_be(prob):
 
 @pytest.mark.parametrize("share", [-0.1, 0.5])
 def test_trims_that_cannot_be(share):
-    with pytest.raises(ValueError, match="trim must be 0 or more and below 0.5"):
+    with pytest.raises(ValueError, match=r"trim must be 0 or more and below 0\.5"):
         trim_weights(np.ones(3), share)

@@ -259,7 +259,7 @@ def test_controls_that_are_not_known_of_the_silent(silent, name):
 
 
 def test_trims_that_cannot_be():
-    with pytest.raises(ValueError, match="trim must be 0 or more and below 0.5, not 0.5"):
+    with pytest.raises(ValueError, match=r"trim must be 0 or more and below 0\.5, not 0\.5"):
         ResponseModel(trim=0.5)
 
 

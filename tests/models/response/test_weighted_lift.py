@@ -173,8 +173,8 @@ def test_a_tilt_on_the_rating_alone_hardly_moves_a_slope_and_one_on_the_outcome_
 # -- The check -----------------------------------------------------------------------------------
 
 
-def test_the_check_passes_where_answering_depends_on_what_is_known(obs):
-    check = check_non_response(lift(obs))
+def test_the_check_passes_where_answering_depends_on_what_is_known():
+    check = check_non_response(lift(weighed(make_silent(seed=1, by_spending=0.5))))
     assert check.verdict == "pass"
     assert 0.5 < check.statistic < 1
     assert check.p_value > 0.01
@@ -215,9 +215,7 @@ def test_weights_that_cannot_be(obs, wrong):
     weight = obs.frame["response_weight"].to_numpy().copy()
     weight[4] = wrong
     bad = replace(obs, frame=obs.frame.assign(response_weight=weight), response=None)
-    with pytest.raises(
-        SchemaError, match=r"response_weight must be a number above 0; 1 of .*row 5"
-    ):
+    with pytest.raises(SchemaError, match=r"response_weight must be a number .*; 1 of .*row 5"):
         lift(bad)
 
 
@@ -251,7 +249,7 @@ def check_recovery(n_repeats):
 
 
 def test_the_weighted_lift_finds_that_of_everybody():
-    check_recovery(60)
+    check_recovery(40)
 
 
 @pytest.mark.slow
