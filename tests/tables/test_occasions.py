@@ -59,6 +59,11 @@ REVENUE = frame(
 TABLES = {"surveys": SURVEYS, "customers": CUSTOMERS, "revenue": REVENUE}
 
 
+@pytest.fixture(scope="module")
+def basic():
+    return occasions_of(TABLES)
+
+
 def rows_of(occasions, *columns):
     found = occasions.obs.frame
     days = found["responded_at"].dt.strftime("%m-%d")
@@ -68,9 +73,9 @@ def rows_of(occasions, *columns):
 # -- Landmarks, worked by hand -------------------------------------------------------------------
 
 
-def test_every_customer_at_risk_has_an_occasion_every_28_days():
+def test_every_customer_at_risk_has_an_occasion_every_28_days(basic):
     # the first landmark is the midnight before the first answer, 5 March; then 2 and 30 April
-    occasions = occasions_of(TABLES).occasions
+    occasions = basic.occasions
     assert occasions.population == "at_risk"
     assert occasions.words == "customers at risk"
     assert rows_of(occasions, "_answered") == [
@@ -84,23 +89,23 @@ def test_every_customer_at_risk_has_an_occasion_every_28_days():
     ]
 
 
-def test_answers_find_their_occasions():
-    obs = occasions_of(TABLES)
+def test_answers_find_their_occasions(basic):
+    obs = basic
     own = obs.occasions.obs.frame.iloc[obs.occasions.of_response]
     assert own["customer_id"].tolist() == obs.frame["customer_id"].tolist() == ["a", "a", "b"]
     assert own["responded_at"].dt.strftime("%m-%d").tolist() == ["03-05", "04-30", "04-02"]
 
 
-def test_what_was_known_is_known_of_the_landmark_and_not_of_the_answer():
-    occasions = occasions_of(TABLES).occasions
+def test_what_was_known_is_known_of_the_landmark_and_not_of_the_answer(basic):
+    occasions = basic.occasions
     known = {(who, day): amount for who, day, amount in rows_of(occasions, "revenue_before")}
     # 30 days before 5 March, 2 April and 30 April
     assert [known["a", day] for day in ("03-05", "04-02", "04-30")] == [10.0, 0.0, 20.0]
 
 
-def test_outcomes_begin_when_the_occasion_is_over():
+def test_outcomes_begin_when_the_occasion_is_over(basic):
     # 28 to 58 days after the landmark: 20 April is 46 days after 5 March, 18 after 2 April
-    occasions = occasions_of(TABLES).occasions
+    occasions = basic.occasions
     assert occasions.obs.windows.gap_days == 28
     after = {(who, day): amount for who, day, amount in rows_of(occasions, "revenue_after")}
     assert [after["a", day] for day in ("03-05", "04-02", "04-30")] == [20.0, 0.0, 0.0]
@@ -190,8 +195,8 @@ def test_answers_after_events_stand_for_customers_after_events():
     assert occasions.of_response.tolist() == [0, -1, 2]
 
 
-def test_answers_away_from_events_stand_for_everybody():
-    occasions = occasions_of(TABLES).occasions
+def test_answers_away_from_events_stand_for_everybody(basic):
+    occasions = basic.occasions
     assert occasions.share_near_events == 0.0
     assert not occasions.follows_events
 
@@ -275,8 +280,8 @@ def test_a_sample_takes_about_its_share_of_ids_and_another_seed_another():
     assert len(chosen[0] & chosen[1]) == pytest.approx(1_250, abs=4 * np.sqrt(1_250))
 
 
-def test_weights_reach_the_engine_in_the_order_of_rows():
-    obs = occasions_of(TABLES)
+def test_weights_reach_the_engine_in_the_order_of_rows(basic):
+    obs = basic
     stored = obs.__dict__["_held"]
     values = np.arange(obs.n_obs, dtype=float) + 1
     made = stored.with_numbers("response_weight", values)
