@@ -12,6 +12,7 @@ from cxmodel.errors import ConfigError
 from cxmodel.models.alternatives import SEPARATED, percent, two_part, unadjusted, winsorised
 from cxmodel.models.checks.run_all import run_checks
 from cxmodel.models.controls import ControlPlan
+from cxmodel.models.direction import direction
 from cxmodel.models.estimation import Quantity
 from cxmodel.models.evidence import first_sentence, grade
 from cxmodel.models.level_rows import LevelRows
@@ -187,7 +188,7 @@ def _assemble(fit: LiftFit) -> LiftResult:
     units = LiftUnits.of(fit.obs, fit.outcome)
     terms, unseen = _terms(fit, levels, scale)
     paths = _paths(fit, levels, scale)
-    caveats = tuple(dict.fromkeys([*fit.caveats, *unseen, *levels.caveats]))
+    caveats = tuple(dict.fromkeys([*direction(fit), *fit.caveats, *unseen, *levels.caveats]))
     checks = run_checks(fit)
     evidence = grade(checks)
     # an estimate that is passed on alone still says how far it may be believed
