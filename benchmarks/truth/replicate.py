@@ -156,7 +156,9 @@ def fingerprint() -> str:
     """Name the code that fits: rows of other code are not mixed with those of this."""
     package, here = Path(cxmodel.__file__).parent, Path(__file__).parent
     files = [*(package / "models").rglob("*.py"), *(package / "stats").rglob("*.py")]
-    files += [here / name for name in ("draws.py", "worlds.py", "waves.py", "replicate.py")]
+    files += [
+        here / name for name in ("draws.py", "silent.py", "worlds.py", "waves.py", "replicate.py")
+    ]
     digest = hashlib.sha256()
     for file in sorted(files, key=lambda f: f.relative_to(f.parents[1]).as_posix()):
         digest.update(file.name.encode() + file.read_bytes())
