@@ -339,7 +339,7 @@ WORLDS: dict[str, World] = {
         purpose="Who answers depends on what is known, and so does the slope.",
     ),
     "non_response_not_at_random": World(
-        make=not_at_random, n_customers=2_500, strengths={1: 0.3, 2: 0.5, 4: 0.9},
+        make=not_at_random, n_customers=2_500, strengths={1: 0.4, 2: 0.55, 4: 1.2},
         purpose="Who answers depends on the rating and on what nobody knows.",
     ),
     "event_triggered": World(
