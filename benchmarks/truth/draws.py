@@ -290,7 +290,8 @@ def truths(draw: Draw) -> dict[str, float]:
     -------
     dict of "outcome.estimand" to float
         ``base``: mean slope over the customers at risk, each once. ``variance``: the slope weighted
-        by the rating's variance given the controls. ``within``: by its variance within customers.
+        by the rating's variance given the controls. ``within``: by its variance within customers,
+        who count once each.
         ``plus_one``: mean change from one point more below the top. ``uniform_shift`` and
         ``detractor_to_promoter``: per NPS point. ``percent``: per rating point.
     """
@@ -301,7 +302,7 @@ def truths(draw: Draw) -> dict[str, float]:
         slope = (law(draw.rating + STEP) - law(draw.rating - STEP)) / (2 * STEP)
         found[f"{outcome}.base"] = float(weights @ slope / weights.sum())
         found[f"{outcome}.variance"] = _weighted_by(_residual(draw, answered), slope, weights)
-        found[f"{outcome}.within"] = _weighted_by(_deviation(draw), slope, np.ones(len(slope)))
+        found[f"{outcome}.within"] = _weighted_by(_deviation(draw), slope, weights)
         found |= {f"{outcome}.{k}": v for k, v in _level_truths(draw, law, slope, weights).items()}
         if draw.percent is not None:
             found[f"{outcome}.percent"] = draw.percent
