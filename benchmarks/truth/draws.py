@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks.truth.silent import weigh
 from cxmodel.scales import NPS
 from cxmodel.tables.observation_table import Observations, Windows
 
@@ -217,13 +218,12 @@ def observe(draw: Draw, rng: np.random.Generator) -> Observations:
     people = draw.people
     day = rng.integers(0, 60, people.n_rows) if draw.day is None else draw.day
     columns = {**_known(people, np.asarray(day, dtype=np.int64), draw.rating), **draw.columns}
-    frame = pd.DataFrame(columns)
+    everybody = pd.DataFrame(columns).assign(response_weight=1.0)
+    frame = everybody
     if draw.answered is not None:
-        frame = frame[draw.answered].reset_index(drop=True)
+        frame = everybody[draw.answered].reset_index(drop=True)
     counts = np.bincount(frame["_customer"], minlength=int(people.customer.max()) + 1)
-    frame["_share"] = 1.0 / counts[frame.pop("_customer")]
-    if "response_weight" not in frame:
-        frame["response_weight"] = 1.0
+    frame = frame.assign(_share=1.0 / counts[frame["_customer"]]).drop(columns="_customer")
     settings: dict[str, Any] = {
         "frame": frame,
         "windows": Windows(),
@@ -236,7 +236,8 @@ def observe(draw: Draw, rng: np.random.Generator) -> Observations:
         "audit": {"match_rate": 1.0, "revenue_reconciled": {"difference": 0.0}},
         **draw.changes,
     }
-    return Observations(**settings)
+    obs = Observations(**settings)
+    return obs if draw.answered is None else weigh(obs, everybody, draw.answered)
 
 
 def _known(people: People, day: Ints, rating: Floats) -> dict[str, Any]:
@@ -289,7 +290,8 @@ def truths(draw: Draw) -> dict[str, float]:
     -------
     dict of "outcome.estimand" to float
         ``base``: mean slope over the customers at risk, each once. ``variance``: the slope weighted
-        by the rating's variance given the controls. ``within``: by its variance within customers.
+        by the rating's variance given the controls. ``within``: by its variance within customers,
+        who count once each.
         ``plus_one``: mean change from one point more below the top. ``uniform_shift`` and
         ``detractor_to_promoter``: per NPS point. ``percent``: per rating point.
     """
@@ -300,7 +302,7 @@ def truths(draw: Draw) -> dict[str, float]:
         slope = (law(draw.rating + STEP) - law(draw.rating - STEP)) / (2 * STEP)
         found[f"{outcome}.base"] = float(weights @ slope / weights.sum())
         found[f"{outcome}.variance"] = _weighted_by(_residual(draw, answered), slope, weights)
-        found[f"{outcome}.within"] = _weighted_by(_deviation(draw), slope, np.ones(len(slope)))
+        found[f"{outcome}.within"] = _weighted_by(_deviation(draw), slope, weights)
         found |= {f"{outcome}.{k}": v for k, v in _level_truths(draw, law, slope, weights).items()}
         if draw.percent is not None:
             found[f"{outcome}.percent"] = draw.percent

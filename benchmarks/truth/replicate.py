@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 
@@ -17,7 +16,6 @@ import cxmodel
 from benchmarks.truth.draws import observe, truths
 from benchmarks.truth.worlds import FULL, WORLDS
 from cxmodel.errors import CxModelError
-from cxmodel.models import lift as lift_module
 from cxmodel.models.lift import LiftModel
 from cxmodel.models.lift_result import LiftResult
 from cxmodel.results import Estimate, NotRun
@@ -52,9 +50,6 @@ ESTIMATORS: dict[str, Place] = {
 }
 # Estimators that are not closed forms: fitted in every fifth replication, and judged more widely.
 SLOW = {"flexible": 5}
-# Where the lift model finds them, so that the other replications can leave them out.
-SLOW_FUNCTIONS = {"flexible": ("flexible",)}
-SKIPPED = NotRun("left out of this replication to save time")
 LARGE = 400_000
 """Customers of the draw from which the truth is read."""
 
@@ -101,12 +96,18 @@ def replicate(world: str, shift: int, number: int) -> dict[str, Any]:
         "world": world, "shift": shift, "seed": number, "terms": {}, "checks": {}, "grades": {},
         "not_run": {}, "errors": {},
     }  # fmt: skip
-    with _without(name for name, every in SLOW.items() if number % every):
-        for outcome in entry.outcomes:
-            _fit(row, obs, outcome, draw.settings)
-            if entry.vouched_for:
-                _fit_vouched(row, obs, outcome, entry.vouched_for)
+    left_out = slow_left_out(number)
+    for outcome in entry.outcomes:
+        _fit(row, obs, outcome, {**draw.settings, **left_out})
+        if entry.vouched_for:
+            _fit_vouched(row, obs, outcome, {**left_out, "keep": (entry.vouched_for,)})
     return row
+
+
+def slow_left_out(number: int) -> dict[str, bool]:
+    """Leave slow estimators out of most replications, by the settings that the lift model has."""
+    known = {each.name for each in fields(LiftModel)}
+    return {name: False for name, every in SLOW.items() if number % every and name in known}
 
 
 def _fit(row: dict[str, Any], obs: Any, outcome: Any, settings: Mapping[str, Any]) -> None:
@@ -121,34 +122,20 @@ def _fit(row: dict[str, Any], obs: Any, outcome: Any, settings: Mapping[str, Any
             row["terms"][f"{outcome}.{name}"] = [
                 found.estimate, found.std_error, found.conf_low, found.conf_high,
             ]  # fmt: skip
-        elif found is not SKIPPED:
+        elif settings.get(name) is not False:
             row["not_run"][f"{outcome}.{name}"] = found.reason
     for check in result.checks:
         row["checks"][f"{outcome}.{check.name}"] = check.verdict
     row["grades"][outcome] = result.evidence.grade
 
 
-def _fit_vouched(row: dict[str, Any], obs: Any, outcome: Any, column: str) -> None:
+def _fit_vouched(row: dict[str, Any], obs: Any, outcome: Any, settings: Mapping[str, Any]) -> None:
     """Fit with the leak held equal, to say by how much it would have moved the headline."""
-    found = LiftModel(outcome=outcome, keep=(column,)).fit(obs).terms["per_rating_point"]
+    found = LiftModel(outcome=outcome, **settings).fit(obs).terms["per_rating_point"]
     if isinstance(found, Estimate):
         row["terms"][f"{outcome}.with_leak"] = [
             found.estimate, found.std_error, found.conf_low, found.conf_high,
         ]  # fmt: skip
-
-
-@contextmanager
-def _without(names: Iterator[str]) -> Iterator[None]:
-    """Leave slow estimators out of a replication, where the lift model has them."""
-    functions = [f for name in names for f in SLOW_FUNCTIONS[name] if hasattr(lift_module, f)]
-    patches = [patch.object(lift_module, name, lambda fit: SKIPPED) for name in functions]
-    for each in patches:
-        each.start()
-    try:
-        yield
-    finally:
-        for each in patches:
-            each.stop()
 
 
 @lru_cache(maxsize=1)
@@ -156,7 +143,9 @@ def fingerprint() -> str:
     """Name the code that fits: rows of other code are not mixed with those of this."""
     package, here = Path(cxmodel.__file__).parent, Path(__file__).parent
     files = [*(package / "models").rglob("*.py"), *(package / "stats").rglob("*.py")]
-    files += [here / name for name in ("draws.py", "worlds.py", "waves.py", "replicate.py")]
+    files += [
+        here / name for name in ("draws.py", "silent.py", "worlds.py", "waves.py", "replicate.py")
+    ]
     digest = hashlib.sha256()
     for file in sorted(files, key=lambda f: f.relative_to(f.parents[1]).as_posix()):
         digest.update(file.name.encode() + file.read_bytes())

@@ -31,7 +31,7 @@ def repeated(rng: np.random.Generator, n: int, strength: float) -> Draw:
     people = draw_people(rng, n, answers)
     contacts = answers[people.customer] + rng.poisson(0.5, people.n_rows)
     people = _contacts_of(people, contacts)
-    rating, _ = rate(rng, 5 + 0.4 * people.usual + 0.5 * even(rng, n)[people.customer])
+    rating, _ = rate(rng, 4.7 + 0.4 * people.size + 0.8 * even(rng, n)[people.customer])
     shared = even(rng, n, 10)[people.customer]
 
     def law(changed: Floats) -> Floats:
@@ -85,19 +85,19 @@ def feedback(rng: np.random.Generator, n: int, strength: float) -> Draw:
     n_waves = 4
     people = draw_people(rng, n, n_waves)
     shape = (n, n_waves)
-    before, before_2 = people.before.reshape(shape).copy(), people.before_2.reshape(shape).copy()
+    before, before_2 = people.before.reshape(shape), people.before_2.reshape(shape).copy()
     rating, after = np.empty(shape), []
     surprise = np.zeros(n)
     for wave in range(n_waves):
-        rating[:, wave] = rate(rng, 5 + strength * np.clip(surprise, -2.5, 2.5))[0]
-        usual = 100 + 0.3 * (before_2[:, wave] - 100)
+        rating[:, wave] = rate(rng, 5 + strength * np.clip(surprise, -2.5, 2.5), 30.0)[0]
+        usual = before[:, wave]
         columns = draw_revenue(rng, usual)
         surprise = (columns["revenue_after"] - usual) / 20
         if wave + 1 < n_waves:
             before_2[:, wave + 1] = columns["revenue_after"]
         after.append(columns)
     people = People(
-        people.customer, people.size, before.ravel(), before_2.ravel(), people.before_3,
+        people.customer, people.size, people.before, before_2.ravel(), people.before_3,
         people.contacts, people.tenure,
     )  # fmt: skip
     joined = {name: np.column_stack([c[name] for c in after]).ravel() for name in after[0]}

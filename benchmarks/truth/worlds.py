@@ -8,7 +8,7 @@ and 4 standard errors (the study prints by how much it did).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -27,7 +27,6 @@ from benchmarks.truth.draws import (
     rate,
     stay_probability,
 )
-from cxmodel.stats.glm import fit_logit
 
 Make = Callable[[np.random.Generator, int, float], Draw]
 FULL = 4
@@ -132,7 +131,7 @@ def at_random(rng: np.random.Generator, n: int, strength: float) -> Draw:
     log_odds = -1.0 + 0.9 * people.size + 0.5 * people.usual
     answered = rng.random(n) < stay_probability(log_odds)
     law = _line(people, 3 + 4 * people.size)
-    return _weighted(_money(rng, people, rating, law), answered)
+    return replace(_money(rng, people, rating, law), answered=answered)
 
 
 def not_at_random(rng: np.random.Generator, n: int, strength: float) -> Draw:
@@ -146,27 +145,7 @@ def not_at_random(rng: np.random.Generator, n: int, strength: float) -> Draw:
     def law(changed: Floats) -> Floats:
         return people.before + DOLLARS * changed + 20 * kept
 
-    return _weighted(_money(rng, people, rating, law, 10), answered)
-
-
-def _weighted(draw: Draw, answered: np.ndarray) -> Draw:
-    """Weight by the inverse of each one's own probability of answering, scaled to mean 1."""
-    people = draw.people
-    design = np.column_stack(
-        [
-            np.ones(people.n_rows), people.before, people.before_2, people.contacts,
-            people.size == 1, people.size == 2,
-        ]
-    )  # fmt: skip
-    fitted = fit_logit(design, answered.astype(float)).fitted
-    weight = answered.mean() / fitted
-    return Draw(
-        people=people,
-        rating=draw.rating,
-        laws=draw.laws,
-        columns={**draw.columns, "response_weight": weight},
-        answered=answered,
-    )
+    return replace(_money(rng, people, rating, law, 10), answered=answered)
 
 
 def event_triggered(rng: np.random.Generator, n: int, strength: float) -> Draw:
@@ -360,7 +339,7 @@ WORLDS: dict[str, World] = {
         purpose="Who answers depends on what is known, and so does the slope.",
     ),
     "non_response_not_at_random": World(
-        make=not_at_random, n_customers=2_500, strengths={1: 0.3, 2: 0.5, 4: 0.9},
+        make=not_at_random, n_customers=2_500, strengths={1: 0.4, 2: 0.55, 4: 1.2},
         purpose="Who answers depends on the rating and on what nobody knows.",
     ),
     "event_triggered": World(
@@ -409,7 +388,7 @@ WORLDS: dict[str, World] = {
         purpose="Revenue before matters along a bend; straight controls miss it.",
     ),
     "feedback": World(
-        make=waves.feedback, n_customers=400, answers=4, strengths={1: 0.3, 2: 0.6, 4: 1.2},
+        make=waves.feedback, n_customers=400, answers=4, strengths={1: 0.15, 2: 0.3, 4: 1.7},
         purpose="Ratings follow revenue and change nothing; fixed effects err.",
     ),
     "leak": World(

@@ -15,6 +15,7 @@ from cxmodel.models.by_group import GroupLifts, lifts_by_group
 from cxmodel.models.checks.run_all import run_checks
 from cxmodel.models.controls import ControlPlan
 from cxmodel.models.curve import fit_curve
+from cxmodel.models.direction import direction
 from cxmodel.models.estimation import Quantity
 from cxmodel.models.evidence import first_sentence, grade
 from cxmodel.models.experiment import evaluate_experiment
@@ -230,7 +231,7 @@ def _assemble(fit: LiftFit) -> LiftResult:
     contrasts = flexible_contrasts(fit, scale)
     if isinstance(contrasts, Contrasts):
         unseen += contrasts.sentences()
-    caveats = tuple(dict.fromkeys([*fit.caveats, *unseen, *levels.caveats]))
+    caveats = tuple(dict.fromkeys([*direction(fit), *fit.caveats, *unseen, *levels.caveats]))
     checks = run_checks(fit)
     within = summary_of_within(fit, checks)
     evidence = grade(checks, within=within)

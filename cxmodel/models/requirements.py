@@ -87,7 +87,7 @@ def require_outcome(outcome: Floats, kind: str) -> None:
 
 
 def require_weights(weights: Floats) -> None:
-    """Refuse response weights that are no numbers over zero.
+    """Refuse response weights that are no numbers above zero.
 
     Raises
     ------
@@ -97,9 +97,8 @@ def require_weights(weights: Floats) -> None:
     rows = np.flatnonzero(~(np.isfinite(weights) & (weights > 0)))
     if len(rows):
         raise SchemaError(
-            f"response_weight is missing, infinite, zero or negative in {len(rows):,} observations "
-            f"(first: {weights[rows[0]]:g}, row {rows[0] + 1:,}). A weight says for how many "
-            "customers a response stands, so it is over zero; 1 weights nobody."
+            f"response_weight must be a number above 0; {len(rows):,} of {len(weights):,} are not "
+            f"(first: {weights[rows[0]]:g}, row {rows[0] + 1:,}). Leave these rows out, or set 1."
         )
 
 

@@ -216,15 +216,15 @@ def test_an_impossible_outcome_is_refused(observations, outcome, column, value, 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 @pytest.mark.parametrize("weight", [0.0, -1.0, np.nan, np.inf])
-def test_a_weight_that_is_no_number_over_zero_is_refused(observations, outcome, weight):
-    said = rf"response_weight is missing, infinite, zero or negative.*first: {weight:g}, row 6"
+def test_a_weight_that_is_no_number_above_zero_is_refused(observations, outcome, weight):
+    said = rf"response_weight must be a number above 0; 1 of 600 are not \(first: {weight:g}, row 6"
     with pytest.raises(SchemaError, match=said):
         LiftModel(outcome=outcome).fit(changed(observations, "response_weight", 5, weight))
 
 
 def test_weights_that_are_all_zero_are_refused(observations):
     obs = observations(600, seed=3)
-    with pytest.raises(SchemaError, match="zero or negative in 600 observations"):
+    with pytest.raises(SchemaError, match="600 of 600 are not"):
         LiftModel().fit(replace(obs, frame=obs.frame.assign(response_weight=0.0)))
 
 
