@@ -17,6 +17,7 @@ _WHERE = {
     "Engine": "tables.engines.engine",
     "Estimate": "results",
     "LiftModel": "models.lift",
+    "MomentsRegression": "models.moments.regression",
     "NPS": "scales",
     "NotRun": "results",
     "Observations": "tables.observation_table",
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from cxmodel.models.churn import ChurnModel as ChurnModel
     from cxmodel.models.churn_classifier import ChurnClassifier as ChurnClassifier
     from cxmodel.models.lift import LiftModel as LiftModel
+    from cxmodel.models.moments.regression import MomentsRegression as MomentsRegression
     from cxmodel.models.retention import RetentionModel as RetentionModel
     from cxmodel.results import Estimate as Estimate
     from cxmodel.results import NotRun as NotRun

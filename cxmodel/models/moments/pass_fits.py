@@ -8,13 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve
 
-from cxmodel.errors import ConvergenceError, InsufficientDataError, SeparationError
+from cxmodel.errors import (
+    ConvergenceError,
+    FitError,
+    InsufficientDataError,
+    SeparationError,
+)
 from cxmodel.models.moments.cell_fits import Family
 from cxmodel.stats.glm import MAX_ITERATIONS, SEPARATED_AFTER, SEPARATED_STEP
 from cxmodel.stats.linear import upper_cholesky
 from cxmodel.tables.moments import (
     CompleteRows,
     CrossProducts,
+    CustomerCounts,
     Meat,
     StandardDesign,
     clustered_meat,
@@ -89,11 +95,11 @@ class PassFit:
 
         Raises
         ------
-        ValueError
+        FitError
             If HC2 or HC3 is asked of another family than the linear one.
         """
         if self.family != "linear" and kind in ("HC2", "HC3"):
-            raise ValueError(
+            raise FitError(
                 f"{kind} of a {self.family} fit needs leverages of the last step, which passes "
                 'over the table do not hold. Take errors="HC1", or fit on the rows.'
             )
@@ -101,9 +107,15 @@ class PassFit:
             self.rows, self.moments, self.standard, kind=kind, mean=MEANS[self.family]
         )
 
-    def clustered(self) -> Meat:
+    def clustered(self, customers: CustomerCounts) -> Meat:
         """Add up squared scores over customers."""
-        return clustered_meat(self.rows, self.moments, self.standard, mean=MEANS[self.family])
+        return clustered_meat(
+            self.rows,
+            self.moments,
+            self.standard,
+            mean=MEANS[self.family],
+            customers=customers,
+        )
 
     def covariance(self, meat: Meat) -> Floats:
         """Put a meat, with its small-sample factor, between the inverses; in own units, (k, k)."""
@@ -114,14 +126,14 @@ class PassFit:
 
         Raises
         ------
-        ValueError
+        FitError
             If it needs a dispersion that is not known.
         """
         if self.family == "linear":
             spread = self.residual_squares / (self.n_obs - self.n_params)
             return spread * self._outward(self.inverse) / self.scale**2
         if self.family == "gamma" or self.rows.weight is not None:
-            raise ValueError(
+            raise FitError(
                 "Classical errors need a dispersion that is known: not so with the gamma family or "
                 'with weights. Take errors="HC0" or "HC1".'
             )

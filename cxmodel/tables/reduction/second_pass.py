@@ -196,14 +196,20 @@ def checked_coefficients(moments: CrossProducts, coefficients: Floats) -> Floats
 def _known_square(
     rows: CompleteRows, coefficients: Floats, kind: RobustKind, mean: Mean
 ) -> float | None:
-    """Bound squared residuals where that needs no look, and is not so wide that it costs digits.
+    """Bound squared residuals where that needs no look."""
+    most = residual_bound(coefficients)
+    if mean != "identity" or kind not in ("HC0", "HC1") or most is None:
+        return None
+    return (rows.largest_weight * most) ** 2
+
+
+def residual_bound(coefficients: Floats) -> float | None:
+    """Bound residuals of standard outcomes; None where it would be so wide that it costs digits.
 
     Standard columns and outcomes are at most 1 in size.
     """
-    most = 1 + float(np.abs(coefficients).sum())
-    if mean != "identity" or kind not in ("HC0", "HC1") or most > NEAR:
-        return None
-    return (rows.largest_weight * most) ** 2
+    most = 1 + float(np.abs(coefficients).sum(axis=0).max())
+    return most if most <= NEAR else None
 
 
 def _known_sizes(rows: CompleteRows, moments: CrossProducts, mean: Mean) -> dict[str, float] | None:
