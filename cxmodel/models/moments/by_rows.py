@@ -13,7 +13,7 @@ from cxmodel.errors import FitError, InsufficientDataError
 from cxmodel.models.moments.by_cells import blank, blank_both, said_of
 from cxmodel.models.moments.columns import Columns
 from cxmodel.models.moments.moments_fit import MomentsFit
-from cxmodel.models.moments.pass_effects import effects_by_passes
+from cxmodel.models.moments.pass_effects import effects_by_passes, effects_of_logit
 from cxmodel.models.moments.pass_fits import PassFit, fit_by_passes
 from cxmodel.stats.cluster_moments import (
     ClusterMoments,
@@ -53,6 +53,7 @@ class _Errors:
     deg_freedom: Floats
     n_clusters: int | None = None
     clusters: ClusterMoments | None = None
+    meat: Meat | None = None
     caveats: tuple[str, ...] = ()
 
 
@@ -70,13 +71,12 @@ def fit_by_table(
     moments = cross_products(rows, terms, [model.outcome])
     fitted = fit_by_passes(rows, moments, model.family)
     errors = _errors_of(model, fitted, customers)
-    wanted = [columns.interacted] if model.family == "linear" else list(columns.numbers)
-    wanted = [name for name in wanted if name is not None]
+    asked = [columns.interacted] if model.family == "linear" else list(columns.numbers)
+    wanted = [name for name in asked if name is not None]
     values, spread = np.zeros(0), np.zeros((0, 0))
     if wanted:
-        values, meat = effects_by_passes(
-            fitted, [name for name in wanted if name], clustered=model.is_clustered
-        )
+        quick = None if errors.meat is None else effects_of_logit(fitted, wanted, errors.meat)
+        values, meat = quick or effects_by_passes(fitted, wanted, clustered=model.is_clustered)
         spread = meat.factor(fitted.n_params) * meat.matrix
     dropped = np.flatnonzero([name in fitted.collinear for name in moments.columns])
     return MomentsFit(
@@ -87,7 +87,7 @@ def fit_by_table(
         coefficients=blank(fitted.coefficients, dropped),
         covariance=blank_both(errors.covariance, dropped),
         deg_freedom=errors.deg_freedom,
-        effects=tuple(name for name in wanted if name),
+        effects=tuple(wanted),
         effect_values=values,
         effect_covariance=spread,
         collinear=fitted.collinear,
@@ -163,8 +163,9 @@ def _errors_of(
         if kind == "classical":
             return _Errors(kind=kind, covariance=fitted.classical(), deg_freedom=free)
         robust: RobustKind = kind  # type: ignore[assignment]
-        spread = fitted.covariance(fitted.robust(robust))
-        return _Errors(kind=kind, covariance=spread, deg_freedom=free)
+        meat = fitted.robust(robust)
+        spread = fitted.covariance(meat)
+        return _Errors(kind=kind, covariance=spread, deg_freedom=free, meat=meat)
     n_clusters = customers.n_customers
     few = n_clusters < FEW_CLUSTERS
     if kind == "CR2" or (kind == "clustered" and few and is_line):
@@ -175,10 +176,9 @@ def _errors_of(
             f"Only {n_clusters} customers: errors of this family are likely too small. Compare "
             "with least squares, whose errors are corrected for it.",
         )
-    meat: Meat = fitted.clustered(customers)
     return _Errors(
         kind="CR1",
-        covariance=fitted.covariance(meat),
+        covariance=fitted.covariance(fitted.clustered(customers)),
         deg_freedom=np.full(k, n_clusters - 1.0 if is_line else np.inf),
         n_clusters=n_clusters,
         caveats=said,

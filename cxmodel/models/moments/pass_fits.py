@@ -225,25 +225,33 @@ def _require_rows(rows: CompleteRows, n_params: int) -> None:
 
 
 def _start(moments: CrossProducts, kept: NDArray[np.int64], family: Family) -> Floats:
-    """Begin at the overall mean."""
+    """Begin at the overall mean, and take the step from there, which cross-products alone tell."""
     position = np.zeros(len(moments.zwz))
     mean = mean_outcome(moments)
+    at = intercept_of(moments.design)
     if family == "logit":
-        target = float(np.log(mean / (1 - mean)))
+        position[at], curvature = float(np.log(mean / (1 - mean))), mean * (1 - mean)
+    elif mean > 0:
+        position[at], curvature = float(np.log(mean)), mean
     else:
-        target = float(np.log(mean)) if mean > 0 else 0.0
-    position[_intercept(moments.design)] = target
+        return position
+    outcome = moments.design.outcomes[0]
+    gradient = outcome.scale * moments.zwy[:, 0] + (outcome.centre - mean) * moments.zwz[:, at]
+    triangle = upper_cholesky(curvature * moments.zwz[np.ix_(kept, kept)])
+    move = cho_solve((triangle, False), gradient[kept])
+    position[kept] += move * min(1.0, 1.0 / max(float(np.abs(move).sum()), 1.0))
     return position
 
 
 def mean_outcome(moments: CrossProducts) -> float:
     """Give the weighted mean of the first outcome."""
     outcome = moments.design.outcomes[0]
-    total = moments.zwy[_intercept(moments.design), 0]
+    total = moments.zwy[intercept_of(moments.design), 0]
     return outcome.centre + outcome.scale * float(total) / moments.sum_weights
 
 
-def _intercept(design: StandardDesign) -> int:
+def intercept_of(design: StandardDesign) -> int:
+    """Find the column of ones."""
     return next(i for i, column in enumerate(design.columns) if not column.factors)
 
 
