@@ -19,6 +19,7 @@ _WHERE = {
     "Experiment": "models.experiment_settings",
     "LiftCard": "value.lift_card",
     "LiftModel": "models.lift",
+    "MomentsRegression": "models.moments.regression",
     "NPS": "scales",
     "NotRun": "results",
     "Observations": "tables.observation_table",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from cxmodel.models.churn_classifier import ChurnClassifier as ChurnClassifier
     from cxmodel.models.experiment_settings import Experiment as Experiment
     from cxmodel.models.lift import LiftModel as LiftModel
+    from cxmodel.models.moments.regression import MomentsRegression as MomentsRegression
     from cxmodel.models.response.model import ResponseModel as ResponseModel
     from cxmodel.models.retention import RetentionModel as RetentionModel
     from cxmodel.models.rollout_settings import Rollout as Rollout

@@ -13,7 +13,7 @@ from cxmodel.errors import FitError, InsufficientDataError
 from cxmodel.models.moments.by_cells import blank, blank_both, said_of
 from cxmodel.models.moments.columns import Columns
 from cxmodel.models.moments.moments_fit import MomentsFit
-from cxmodel.models.moments.pass_effects import effects_by_passes
+from cxmodel.models.moments.pass_effects import effects_by_passes, effects_of_logit
 from cxmodel.models.moments.pass_fits import PassFit, fit_by_passes
 from cxmodel.stats.cluster_moments import (
     ClusterMoments,
@@ -22,6 +22,7 @@ from cxmodel.stats.cluster_moments import (
 )
 from cxmodel.tables.moments import (
     CompleteRows,
+    CustomerCounts,
     Meat,
     Route,
     Term,
@@ -52,6 +53,7 @@ class _Errors:
     deg_freedom: Floats
     n_clusters: int | None = None
     clusters: ClusterMoments | None = None
+    meat: Meat | None = None
     caveats: tuple[str, ...] = ()
 
 
@@ -65,17 +67,16 @@ def fit_by_table(
     """Fit by passes over the table and put the result together."""
     if model.family == "two_part":
         raise FitError("An amount in two parts is had from cells or from rows alone.")
-    n_clusters = _clusters(rows) if model.is_clustered else None
+    customers = _clusters(rows) if model.is_clustered else None
     moments = cross_products(rows, terms, [model.outcome])
     fitted = fit_by_passes(rows, moments, model.family)
-    errors = _errors_of(model, fitted, n_clusters)
-    wanted = [columns.interacted] if model.family == "linear" else list(columns.numbers)
-    wanted = [name for name in wanted if name is not None]
+    errors = _errors_of(model, fitted, customers)
+    asked = [columns.interacted] if model.family == "linear" else list(columns.numbers)
+    wanted = [name for name in asked if name is not None]
     values, spread = np.zeros(0), np.zeros((0, 0))
     if wanted:
-        values, meat = effects_by_passes(
-            fitted, [name for name in wanted if name], clustered=model.is_clustered
-        )
+        quick = None if errors.meat is None else effects_of_logit(fitted, wanted, errors.meat)
+        values, meat = quick or effects_by_passes(fitted, wanted, clustered=model.is_clustered)
         spread = meat.factor(fitted.n_params) * meat.matrix
     dropped = np.flatnonzero([name in fitted.collinear for name in moments.columns])
     return MomentsFit(
@@ -86,7 +87,7 @@ def fit_by_table(
         coefficients=blank(fitted.coefficients, dropped),
         covariance=blank_both(errors.covariance, dropped),
         deg_freedom=errors.deg_freedom,
-        effects=tuple(name for name in wanted if name),
+        effects=tuple(wanted),
         effect_values=values,
         effect_covariance=spread,
         collinear=fitted.collinear,
@@ -109,7 +110,7 @@ def fit_within(
     The factor is ``G/(G-1) (n-1)/(n-k)`` with k the slopes: effects that lie within clusters are
     not counted, as in Stata's ``xtreg, fe vce(cluster)`` but for its constant.
     """
-    n_clusters = _clusters(rows)
+    n_clusters = _clusters(rows).n_customers
     within = within_customers(rows, terms, [model.outcome])
     solution = solve(within.design, within.zmz, within.zmy, within.ymy)
     if rows.n_used <= solution.n_params + n_clusters:
@@ -140,10 +141,10 @@ def fit_within(
     )
 
 
-def _clusters(rows: CompleteRows) -> int:
+def _clusters(rows: CompleteRows) -> CustomerCounts:
     """Count clusters; one alone is refused."""
-    found = count_customers(rows).n_customers
-    if found < 2:
+    found = count_customers(rows)
+    if found.n_customers < 2:
         raise InsufficientDataError(
             f"All {rows.n_used:,} rows are of one customer, which says nothing about the spread "
             "between customers. Check the column given as customer, or take errors by row."
@@ -151,17 +152,21 @@ def _clusters(rows: CompleteRows) -> int:
     return found
 
 
-def _errors_of(model: MomentsRegression, fitted: PassFit, n_clusters: int | None) -> _Errors:
+def _errors_of(
+    model: MomentsRegression, fitted: PassFit, customers: CustomerCounts | None
+) -> _Errors:
     kind = model.errors or ("clustered" if model.is_clustered else "HC1")
     k = len(fitted.standard)
     is_line = fitted.family == "linear"
-    if n_clusters is None:
+    if customers is None:
         free = np.full(k, float(fitted.n_obs - fitted.n_params) if is_line else np.inf)
         if kind == "classical":
             return _Errors(kind=kind, covariance=fitted.classical(), deg_freedom=free)
         robust: RobustKind = kind  # type: ignore[assignment]
-        spread = fitted.covariance(fitted.robust(robust))
-        return _Errors(kind=kind, covariance=spread, deg_freedom=free)
+        meat = fitted.robust(robust)
+        spread = fitted.covariance(meat)
+        return _Errors(kind=kind, covariance=spread, deg_freedom=free, meat=meat)
+    n_clusters = customers.n_customers
     few = n_clusters < FEW_CLUSTERS
     if kind == "CR2" or (kind == "clustered" and few and is_line):
         return _bias_reduced(fitted, n_clusters)
@@ -171,10 +176,9 @@ def _errors_of(model: MomentsRegression, fitted: PassFit, n_clusters: int | None
             f"Only {n_clusters} customers: errors of this family are likely too small. Compare "
             "with least squares, whose errors are corrected for it.",
         )
-    meat: Meat = fitted.clustered()
     return _Errors(
         kind="CR1",
-        covariance=fitted.covariance(meat),
+        covariance=fitted.covariance(fitted.clustered(customers)),
         deg_freedom=np.full(k, n_clusters - 1.0 if is_line else np.inf),
         n_clusters=n_clusters,
         caveats=said,

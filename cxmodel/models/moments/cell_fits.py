@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cxmodel.errors import InsufficientDataError, SeparationError
+from cxmodel.errors import FitError, InsufficientDataError, SeparationError
 from cxmodel.models.moments.cell_influence import CellInfluence, Line, covariance
 from cxmodel.stats.glm import GlmFit, fit_gamma, fit_logit, fit_poisson
 from cxmodel.stats.linear import LeastSquares, fit_least_squares, influence_of
@@ -98,7 +98,7 @@ class CellFit:
 
         Raises
         ------
-        ValueError
+        FitError
             If leverage is needed and rows of a cell differ in it, since they have weights; or if a
             classical covariance needs a dispersion.
         """
@@ -117,7 +117,7 @@ class CellFit:
     def _classical(self) -> Floats:
         if isinstance(self.fit, GlmFit):
             if self.fit.family.name == "gamma" or self.is_weighted:
-                raise ValueError(
+                raise FitError(
                     "Classical errors need a dispersion that is known: not so with the gamma "
                     'family or with weights. Take errors="HC0" or "HC1".'
                 )
@@ -133,7 +133,7 @@ class CellFit:
     def _leverage_factor(self, kind: CellErrors) -> Floats:
         """Divide a row's residual by ``1 - h`` or its root, h the leverage of one row."""
         if self.is_weighted:
-            raise ValueError(
+            raise FitError(
                 f"{kind} needs each row's own leverage, and rows of a cell have different weights. "
                 'Take errors="HC1", or a design with continuous columns, which passes over rows.'
             )

@@ -36,7 +36,7 @@ METHODS: dict[str, Method] = {
 def fit_table(model: MomentsRegression, session: Session, table: ir.Table) -> MomentsFit:
     """Reduce a table as the settings allow, and fit; see ``MomentsRegression.fit``."""
     columns = Columns.of(model, table)
-    _refuse_outcome(model, session, table)
+    refuse_outcome(model, session, table)
     outcomes = [model.outcome]
     if model.family == "two_part":
         flag = flag_name(model)
@@ -44,7 +44,7 @@ def fit_table(model: MomentsRegression, session: Session, table: ir.Table) -> Mo
         outcomes = [flag, model.outcome]
     cells = _at_once(model, session, table, columns, outcomes)
     if cells is not None:
-        return fit_by_cells(model, cells, columns, _route_of(cells, columns))
+        return fit_by_cells(model, cells, columns, route_of(cells, columns))
     rows = complete_rows(
         session,
         table,
@@ -82,7 +82,8 @@ def _at_once(
         return None
 
 
-def _route_of(cells: Cells, columns: Columns) -> Route:
+def route_of(cells: Cells, columns: Columns) -> Route:
+    """Say that cells were taken, and how many there were."""
     word = "cell" if cells.n_cells == 1 else "cells"
     reason = (
         f"The {cells.n_used:,} rows fall into {cells.n_cells:,} {word} of "
@@ -134,7 +135,7 @@ def _needs_own_leverage(model: MomentsRegression) -> bool:
     return model.weight is not None and model.errors in ("HC2", "HC3")
 
 
-def _refuse_outcome(model: MomentsRegression, session: Session, table: ir.Table) -> None:
+def refuse_outcome(model: MomentsRegression, session: Session, table: ir.Table) -> None:
     """Refuse an outcome that the family is not for."""
     if kind_of(table, model.outcome) == "text":
         raise DataError(f"The outcome {model.outcome!r} is text. Make it a number or a flag.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxmodel.models.moments.pass_fits import PassFit
+from cxmodel.models.moments.pass_fits import PassFit, intercept_of
 from cxmodel.tables.moments import CompleteRows, Meat
 from cxmodel.tables.reduction.by_customer import customer_products
 from cxmodel.tables.reduction.exact_sums import (
@@ -18,13 +18,80 @@ from cxmodel.tables.reduction.exact_sums import (
     cross_sums,
     total_sums,
 )
-from cxmodel.tables.reduction.second_pass import largest_sizes
+from cxmodel.tables.reduction.keyed import Keyed, keyed_columns, keyed_sums
+from cxmodel.tables.reduction.second_pass import largest_sizes, with_residuals
 from cxmodel.tables.reduction.standard import StandardColumn
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 Floats = NDArray[np.float64]
+
+
+def effects_of_logit(
+    fitted: PassFit, columns: Sequence[str], robust: Meat
+) -> tuple[Floats, Meat] | None:
+    """Average a logit's slopes over the rows in one pass, from the meat that is already there.
+
+    Without products a row's pull on effect k is ``w [e_k (v - mean v) / W + r z'a_k]``: its squares
+    are those of v, the products of v and r with the columns, and the meat of the coefficients.
+    Returns None where that is not so; then `effects_by_passes` does it.
+
+    Parameters
+    ----------
+    fitted, columns
+        As in `effects_by_passes`.
+    robust : Meat
+        Of HC0 or HC1.
+    """
+    rows, design = fitted.rows, fitted.moments.design
+    columns_ = design.columns
+    keyed = keyed_columns(rows, design, columns_)
+    moved = [_moved(fitted, column) for column in columns]
+    single = all(len(js) == 1 and len(columns_[js[0]].factors) == 1 for js in moved)
+    if fitted.family != "logit" or keyed is None or not single:
+        return None
+    if robust.kind not in ("HC0", "HC1") or rows.number(design.outcomes[0].name).high > 1:
+        return None
+    sums = _sums_of_logit(fitted, keyed)
+    at = intercept_of(design)
+    total, slopes = fitted.moments.sum_weights, np.zeros(len(columns))
+    gradients = np.zeros((len(fitted.standard), len(columns)))
+    steep = sums["sum_v"][at] / total
+    for k, js in enumerate(moved):
+        unit = 1 / columns_[js[0]].scale
+        slopes[k] = fitted.standard[js[0]] * unit
+        gradients[:, k] = sums["sum_b"] * slopes[k]
+        gradients[js[0], k] += sums["sum_v"][at] * unit
+    directions = fitted.inverse @ gradients / total
+    spread = sums["sum_vv"][at] - 2 * steep * sums["sum_wv"][at] + steep**2 * sums["sum_ww"][at]
+    across = np.outer(slopes, (sums["sum_vr"] - steep * sums["sum_r"]) @ directions) / total
+    matrix = np.outer(slopes, slopes) * spread / total**2 + across + across.T
+    matrix = matrix + directions.T @ robust.matrix @ directions
+    return steep * slopes, Meat(matrix=matrix, kind="HC1", n_obs=rows.n_used)
+
+
+def _sums_of_logit(fitted: PassFit, keyed: Keyed) -> dict[str, Floats]:
+    """Add up what the effects of a logit need, with weights and their squares."""
+    rows = fitted.rows
+    table = with_residuals(
+        rows, fitted.moments, fitted.standard[:, None], "logistic", keyed.carried(rows)
+    )
+    w, v, r = table["w"], table["v0"], table["r0"]
+    most = rows.largest_weight
+    asked = {
+        "sum_v": (w * v, most / 4),
+        "sum_b": (w * v * (constant(1) - constant(2) * table["p0"]), most / 10),
+        "sum_wv": (w * w * v, most**2 / 4),
+        "sum_ww": (w * w, most**2),
+        "sum_vv": (w * w * v * v, most**2 / 16),
+        "sum_vr": (w * w * v * r, most**2 / 4),
+        "sum_r": (w * w * r, most**2),
+    }
+    values = {f"u{i}": value for i, (value, _) in enumerate(asked.values())}
+    table = computed_once(rows.session, table.select(*keyed.names(), **values))
+    weights = {name: (f"u{i}", bound) for i, (name, (_, bound)) in enumerate(asked.items())}
+    return keyed_sums(rows, keyed, table, weights)
 
 
 def effects_by_passes(

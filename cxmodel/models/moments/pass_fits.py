@@ -8,13 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve
 
-from cxmodel.errors import ConvergenceError, InsufficientDataError, SeparationError
+from cxmodel.errors import (
+    ConvergenceError,
+    FitError,
+    InsufficientDataError,
+    SeparationError,
+)
 from cxmodel.models.moments.cell_fits import Family
 from cxmodel.stats.glm import MAX_ITERATIONS, SEPARATED_AFTER, SEPARATED_STEP
 from cxmodel.stats.linear import upper_cholesky
 from cxmodel.tables.moments import (
     CompleteRows,
     CrossProducts,
+    CustomerCounts,
     Meat,
     StandardDesign,
     clustered_meat,
@@ -89,11 +95,11 @@ class PassFit:
 
         Raises
         ------
-        ValueError
+        FitError
             If HC2 or HC3 is asked of another family than the linear one.
         """
         if self.family != "linear" and kind in ("HC2", "HC3"):
-            raise ValueError(
+            raise FitError(
                 f"{kind} of a {self.family} fit needs leverages of the last step, which passes "
                 'over the table do not hold. Take errors="HC1", or fit on the rows.'
             )
@@ -101,9 +107,15 @@ class PassFit:
             self.rows, self.moments, self.standard, kind=kind, mean=MEANS[self.family]
         )
 
-    def clustered(self) -> Meat:
+    def clustered(self, customers: CustomerCounts) -> Meat:
         """Add up squared scores over customers."""
-        return clustered_meat(self.rows, self.moments, self.standard, mean=MEANS[self.family])
+        return clustered_meat(
+            self.rows,
+            self.moments,
+            self.standard,
+            mean=MEANS[self.family],
+            customers=customers,
+        )
 
     def covariance(self, meat: Meat) -> Floats:
         """Put a meat, with its small-sample factor, between the inverses; in own units, (k, k)."""
@@ -114,14 +126,14 @@ class PassFit:
 
         Raises
         ------
-        ValueError
+        FitError
             If it needs a dispersion that is not known.
         """
         if self.family == "linear":
             spread = self.residual_squares / (self.n_obs - self.n_params)
             return spread * self._outward(self.inverse) / self.scale**2
         if self.family == "gamma" or self.rows.weight is not None:
-            raise ValueError(
+            raise FitError(
                 "Classical errors need a dispersion that is known: not so with the gamma family or "
                 'with weights. Take errors="HC0" or "HC1".'
             )
@@ -213,25 +225,33 @@ def _require_rows(rows: CompleteRows, n_params: int) -> None:
 
 
 def _start(moments: CrossProducts, kept: NDArray[np.int64], family: Family) -> Floats:
-    """Begin at the overall mean."""
+    """Begin at the overall mean, and take the step from there, which cross-products alone tell."""
     position = np.zeros(len(moments.zwz))
     mean = mean_outcome(moments)
+    at = intercept_of(moments.design)
     if family == "logit":
-        target = float(np.log(mean / (1 - mean)))
+        position[at], curvature = float(np.log(mean / (1 - mean))), mean * (1 - mean)
+    elif mean > 0:
+        position[at], curvature = float(np.log(mean)), mean
     else:
-        target = float(np.log(mean)) if mean > 0 else 0.0
-    position[_intercept(moments.design)] = target
+        return position
+    outcome = moments.design.outcomes[0]
+    gradient = outcome.scale * moments.zwy[:, 0] + (outcome.centre - mean) * moments.zwz[:, at]
+    triangle = upper_cholesky(curvature * moments.zwz[np.ix_(kept, kept)])
+    move = cho_solve((triangle, False), gradient[kept])
+    position[kept] += move * min(1.0, 1.0 / max(float(np.abs(move).sum()), 1.0))
     return position
 
 
 def mean_outcome(moments: CrossProducts) -> float:
     """Give the weighted mean of the first outcome."""
     outcome = moments.design.outcomes[0]
-    total = moments.zwy[_intercept(moments.design), 0]
+    total = moments.zwy[intercept_of(moments.design), 0]
     return outcome.centre + outcome.scale * float(total) / moments.sum_weights
 
 
-def _intercept(design: StandardDesign) -> int:
+def intercept_of(design: StandardDesign) -> int:
+    """Find the column of ones."""
     return next(i for i, column in enumerate(design.columns) if not column.factors)
 
 

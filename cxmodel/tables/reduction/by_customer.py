@@ -33,6 +33,7 @@ from cxmodel.tables.reduction.second_pass import (
     Meat,
     checked_coefficients,
     largest_sizes,
+    residual_bound,
     with_residuals,
 )
 from cxmodel.tables.reduction.standard import StandardDesign, standard_design
@@ -167,6 +168,7 @@ def clustered_meat(
     coefficients: Floats,
     *,
     mean: Mean = "identity",
+    customers: CustomerCounts | None = None,
 ) -> Meat:
     """Add up scores within customers, then their squares over customers (Liang & Zeger 1986).
 
@@ -180,6 +182,8 @@ def clustered_meat(
         On standard columns, an outcome a column.
     mean : {"identity", "logistic", "exponential"}
         As in `robust_meat`; only the identity within customers.
+    customers : CustomerCounts, optional
+        What `count_customers` found, where it was asked before.
 
     Raises
     ------
@@ -192,10 +196,15 @@ def clustered_meat(
     if within and mean != "identity":
         raise ValueError("Effects of customers are subtracted: mean must be identity.")
     total = moments.total if isinstance(moments, WithinMoments) else moments
-    customers = moments.customers if isinstance(moments, WithinMoments) else count_customers(rows)
+    if customers is None:
+        counted = moments.customers if isinstance(moments, WithinMoments) else None
+        customers = counted or count_customers(rows)
     coefficients = checked_coefficients(total, coefficients)
     table = with_residuals(rows, total, coefficients, mean)
-    sums, bounds = _scores_by_customer(rows, table, coefficients.shape, customers, within)
+    most = residual_bound(coefficients) if mean == "identity" else None
+    sums, bounds = _scores_by_customer(
+        rows, table, coefficients.shape, customers, within=within, most=most
+    )
     limbs = _limbs(customers) + 1
     matrix = cross_sums(rows.session, sums, bounds, customers.n_customers, limbs=limbs)
     return Meat(
@@ -239,7 +248,9 @@ def _scores_by_customer(
     table: ir.Table,
     shape: tuple[int, ...],
     customers: CustomerCounts,
+    *,
     within: bool,
+    most: float | None,
 ) -> tuple[ir.Table, dict[str, float]]:
     """Write each customer's scores ``s{k}_{j}``, and bound them."""
     p, q = shape
@@ -253,7 +264,11 @@ def _scores_by_customer(
         values |= {f"z{j}": table["w"] * table[f"z{j}"] for j in range(p)}
         values |= {f"r{k}": table["w"] * table[f"r{k}"] for k in range(q)} | {"w": table["w"]}
     terms = table.select("customer", **values)
-    sizes = largest_sizes(rows.session, terms.drop("customer"), rows.n_used)
+    if most is None:
+        sizes = largest_sizes(rows.session, terms.drop("customer"), rows.n_used)
+    else:
+        held = {"s": most, "r": most, "z": 1.0, "w": 1.0}
+        sizes = {n: rows.largest_weight * held[n[0]] for n in terms.columns if n != "customer"}
     sums = _by_customer(terms, sizes, customers)
     if within:
         # What is left of the score when the residual's own mean within the customer is taken off.

@@ -123,7 +123,7 @@ def robust_meat(
     if keyed is not None:
         u = table["w"] * table["r0"]
         squares = table.select(*keyed.names(), u=u * u)
-        bound = _known_square(rows, coefficients[:, 0], kind, mean)
+        bound = _known_square(rows, moments, coefficients[:, 0], kind, mean)
         if bound is None:
             bound = largest_sizes(rows.session, squares.select("u"), rows.n_used)["u"]
         matrix = keyed_sums(rows, keyed, squares, {"all": ("u", bound)})["all"]
@@ -194,16 +194,29 @@ def checked_coefficients(moments: CrossProducts, coefficients: Floats) -> Floats
 
 
 def _known_square(
-    rows: CompleteRows, coefficients: Floats, kind: RobustKind, mean: Mean
+    rows: CompleteRows,
+    moments: CrossProducts,
+    coefficients: Floats,
+    kind: RobustKind,
+    mean: Mean,
 ) -> float | None:
-    """Bound squared residuals where that needs no look, and is not so wide that it costs digits.
+    """Bound squared residuals where that needs no look."""
+    sizes = _known_sizes(rows, moments, mean)
+    if sizes is not None and kind in ("HC0", "HC1"):
+        return sizes["r"] ** 2
+    most = residual_bound(coefficients)
+    if mean != "identity" or kind not in ("HC0", "HC1") or most is None:
+        return None
+    return (rows.largest_weight * most) ** 2
+
+
+def residual_bound(coefficients: Floats) -> float | None:
+    """Bound residuals of standard outcomes; None where it would be so wide that it costs digits.
 
     Standard columns and outcomes are at most 1 in size.
     """
-    most = 1 + float(np.abs(coefficients).sum())
-    if mean != "identity" or kind not in ("HC0", "HC1") or most > NEAR:
-        return None
-    return (rows.largest_weight * most) ** 2
+    most = 1 + float(np.abs(coefficients).sum(axis=0).max())
+    return most if most <= NEAR else None
 
 
 def _known_sizes(rows: CompleteRows, moments: CrossProducts, mean: Mean) -> dict[str, float] | None:
@@ -223,7 +236,7 @@ def with_residuals(
 ) -> ir.Table:
     """Compute ``r0, r1, ...`` and variances ``v0, ...`` beside columns ``z`` and weight ``w``.
 
-    `carried` is written beside them.
+    Of a logistic mean there is ``p0, ...`` too, the mean itself. `carried` is written beside them.
     """
     design = moments.design
     table = design.table(rows, carried)
@@ -246,6 +259,8 @@ def with_residuals(
             found[f"r{k}"] = found[f"v{k}"] - constant(1)
             continue
         level, found[f"v{k}"] = _mean_and_variance(table[f"f{k}"], mean)
+        if mean == "logistic":
+            found[f"p{k}"] = level
         found[f"r{k}"] = table[f"y{k}"] - level
     return computed_once(rows.session, table.select(*kept, **found))
 
