@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from cxmodel.results import Estimate, NotRun
 
 if TYPE_CHECKING:
     from cxmodel.config import ProgrammeConfig, StudyConfig
     from cxmodel.models.lift_result import LiftResult
     from cxmodel.models.retention import RetentionFit
     from cxmodel.value.programme import Programme
+    from cxmodel.value.programme_result import ProgrammeResult
 
 
 def programme_rows(
@@ -37,26 +41,45 @@ def programme_rows(
     Returns
     -------
     list of dict
-        The rows of section ``programmes``.
+        The rows of section ``programmes``, with ``npv_reliability_corrected`` beside ``npv``.
     """
+    value = config.value
+    project = partial(
+        _project,
+        gross_margin=margin,
+        annual_discount_rate=value.annual_discount_rate or 0.0,
+        horizon_months=value.horizon_months,
+        curve=curve,
+        n_customers=n_customers,
+        benefit=value.benefit,
+        seed=config.study.seed,
+        conf_level=config.study.conf_level,
+    )
+    found = []
+    for settings in config.programmes:
+        row = project(settings, lift).to_section()
+        # a programme raises a mean, in which the noise of single answers cancels (methods 2.6)
+        corrected = _corrected_lift(settings, lift)
+        row["npv_reliability_corrected"] = (
+            corrected if isinstance(corrected, NotRun) else project(settings, corrected).npv
+        )
+        found.append(row)
+    return found
+
+
+def _project(settings: ProgrammeConfig, lift: LiftResult | Estimate, **how: Any) -> ProgrammeResult:
     from cxmodel.value.roi import project_roi
 
-    value = config.value
-    return [
-        project_roi(
-            to_programme(settings),
-            lift,
-            gross_margin=margin,
-            annual_discount_rate=value.annual_discount_rate or 0.0,
-            horizon_months=value.horizon_months,
-            curve=curve,
-            n_customers=n_customers,
-            benefit=value.benefit,
-            seed=config.study.seed,
-            conf_level=config.study.conf_level,
-        ).to_section()
-        for settings in config.programmes
-    ]
+    return project_roi(to_programme(settings), lift, **how)
+
+
+def _corrected_lift(settings: ProgrammeConfig, lift: LiftResult) -> Estimate | NotRun:
+    """Give the lift as if one answer held no noise, for a gain in rating points."""
+    if settings.kpi_points is not None:
+        return NotRun(
+            "the lift is corrected for noise per rating point; state the gain in rating_points"
+        )
+    return lift.terms["reliability_corrected_per_rating_point"]
 
 
 def to_programme(settings: ProgrammeConfig) -> Programme:

@@ -242,6 +242,25 @@ def test_what_programmes_assume_is_a_caveat(company: Company) -> None:
     assert "Programme Letters: that the gain outlasts the outcome window" in said
 
 
+def test_a_programme_is_valued_with_the_lift_corrected_for_noise_too(company: Company) -> None:
+    company.toml += (
+        '[[programmes]]\nname = "Letters"\nkpi_points = 2.0\nreach = 0.5\n'
+        "[lift]\nreliability = { mean = 0.7, sd = 0.05 }\n"
+    )
+    results = cx.Study.from_toml(company.write()).run(only=["lift", "programmes"]).to_dict()
+    lift = results["lift"]["revenue"]
+    first, second = results["programmes"]["rows"]
+    ratio = (
+        lift["reliability_corrected_per_rating_point"]["estimate"]
+        / lift["per_rating_point"]["estimate"]
+    )
+    assert ratio == pytest.approx(1 / lift["reliability"]["left"]["estimate"])
+    # costs are 1,000 at the start, and the gain is proportional to the lift
+    gain = first["npv"]["estimate"] + 1_000
+    assert first["npv_reliability_corrected"]["estimate"] + 1_000 == pytest.approx(ratio * gain)
+    assert "state the gain in rating_points" in second["npv_reliability_corrected"]["reason"]
+
+
 def test_what_validate_warns_of_is_a_caveat(company: Company) -> None:
     ledger = company.tables["transactions"].astype({"amount": object})
     ledger.loc[:4, "amount"] = None

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
@@ -25,21 +26,25 @@ def some_features(n=600, seed=0, *, flags_only=False):
 
 
 def test_a_number_bends_at_its_quantiles_and_a_flag_does_not():
-    """0..100 with knots at its 7 quantiles: 6 pieces and 5 steps; with a flag no product."""
-    number = np.arange(101.0)
-    found = shapes_of(np.column_stack([number, number % 2]))
-    assert found.shape == (101, 11)
-    assert found.mean(axis=0) == pytest.approx(np.zeros(11), abs=1e-12)
-    assert found.std(axis=0) == pytest.approx(np.ones(11))
-    # the second piece begins at 10: flat before it, then a square of the way from there
-    second = found[:, 1] - found[0, 1]
-    assert second[:11] == pytest.approx(np.zeros(11), abs=1e-12)
-    assert second[50] / second[30] == pytest.approx((40 / 20) ** 2)
+    """A number: score, square, 7 pieces, 6 steps; with a flag no product."""
+    number = np.exp(np.arange(101.0) / 10)
+    found = shapes_of(np.column_stack([number, np.arange(101) % 2]))
+    assert found.shape == (101, 15)
+    assert found.mean(axis=0) == pytest.approx(np.zeros(15), abs=1e-12)
+    assert found.std(axis=0) == pytest.approx(np.ones(15))
+    # the score is the normal quantile of the rank, so the middle value lies at 0
+    score = found[:, 0]
+    assert score[50] == pytest.approx(0.0, abs=1e-12)
+    assert score[84] / score[97] == pytest.approx(norm.ppf(84.5 / 101) / norm.ppf(97.5 / 101))
+    # the piece that begins at the median is flat before it, then a square of the way from there
+    piece = found[:, 5] - found[0, 5]
+    assert piece[:51] == pytest.approx(np.zeros(51), abs=1e-12)
+    assert piece[97] / piece[84] == pytest.approx((score[97] / score[84]) ** 2)
 
 
 def test_two_numbers_have_one_product():
     rng = np.random.default_rng(0)
-    assert shapes_of(rng.normal(size=(200, 2))).shape == (200, 23)
+    assert shapes_of(rng.normal(size=(200, 2))).shape == (200, 31)
     assert shapes_of(np.ones((5, 1))).shape == (5, 0)
 
 

@@ -160,6 +160,7 @@ def _sensitivity_table(found: list[dict[str, Any]]) -> Table:
             Column(key="window", label="Ends with the window", align="right"),
             Column(key="npv", label="As assumed", align="right"),
             Column(key="fade", label="Never fades", align="right"),
+            *_noise_column(found),
             Column(key="even", label="Breaks even at", align="right"),
         ],
         rows=[
@@ -168,6 +169,7 @@ def _sensitivity_table(found: list[dict[str, Any]]) -> Table:
                 "window": _amount(row.get("npv_window_only"), row),
                 "npv": _amount(row.get("npv"), row),
                 "fade": _amount(row.get("npv_no_fade"), row),
+                "noise": _amount(row.get("npv_reliability_corrected"), row),
                 "even": _break_even(row),
             }
             for row in found
@@ -175,6 +177,13 @@ def _sensitivity_table(found: list[dict[str, Any]]) -> Table:
         note="Net present value. How long a gain lasts is an assumption, never a finding. "
         "Breaks even at: rating points gained among those reached.",
     )
+
+
+def _noise_column(found: list[dict[str, Any]]) -> list[Column]:
+    """Show the value at the lift corrected for noise in one answer, where there is one."""
+    if not any(as_estimate(row.get("npv_reliability_corrected")) for row in found):
+        return []
+    return [Column(key="noise", label="As if answers held no noise", align="right")]
 
 
 def _amount(value: Any, row: dict[str, Any]) -> str:
