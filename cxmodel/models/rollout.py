@@ -278,7 +278,7 @@ class _RolloutRows:
     @property
     def usable(self) -> Bools:
         """Which rows lie clearly before or after the start of their group."""
-        return self.known & ~self.mixed
+        return np.asarray(self.known & ~self.mixed)
 
 
 def _groups_of(fit: LiftFit, settings: Rollout) -> NDArray[np.object_]:
