@@ -273,7 +273,7 @@ class _RolloutRows:
     @property
     def mixed(self) -> Bools:
         """Which rows lie before the start within the period of the start."""
-        return self.known & ~self.is_after & (self.period == self.start)
+        return np.asarray(self.known & ~self.is_after & (self.period == self.start))
 
     @property
     def usable(self) -> Bools:
