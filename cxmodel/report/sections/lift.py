@@ -8,6 +8,7 @@ from cxmodel.report import amounts, words
 from cxmodel.report.blocks import Block, Callout, Column, Heading, Table, Text
 from cxmodel.report.reading import Results, as_estimate, estimate, part, reason, rows
 from cxmodel.report.sections import common
+from cxmodel.report.sections.experiments import experiment_blocks
 from cxmodel.report.sections.lift_pictures import estimator_pictures, level_pictures
 from cxmodel.report.sections.summary import lift_sentence
 from cxmodel.results import Estimate
@@ -47,6 +48,7 @@ def _lift_of(results: Results, outcome: str, lift: Estimate) -> list[Block]:
         *level_pictures(results, outcome),
         *_path_table(results, outcome),
         *_group_blocks(results, outcome),
+        *experiment_blocks(results, outcome),
     ]
 
 

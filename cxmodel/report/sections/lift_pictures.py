@@ -77,8 +77,15 @@ def _estimators(results: Results, outcome: str) -> list[dict[str, Any]]:
             continue
         if key == "unweighted_per_rating_point" and weighted is None:
             continue
+        if key == "instrumented_per_rating_point" and _is_weak(results, outcome):
+            continue
         found.append({**value, "key": key, "label": label, "is_headline": _is_headline(key)})
     return found
+
+
+def _is_weak(results: Results, outcome: str) -> bool:
+    """Say whether the interval of the instrument means nothing, and would dwarf the others."""
+    return bool(part(results, f"lift.{outcome}.instrument.diagnostics.is_weak"))
 
 
 def _is_headline(key: str) -> bool:
