@@ -14,6 +14,7 @@ from cxmodel.errors import ConfigError, InsufficientDataError, nearest
 from cxmodel.models.checks.base import p_words
 from cxmodel.models.experiment import arm_names
 from cxmodel.models.leaks import MISSING
+from cxmodel.models.level_rows import suppressed
 from cxmodel.models.lift_fit import LiftFit
 from cxmodel.models.lift_result import NO_ROLLOUT, LiftUnits
 from cxmodel.models.rollout_settings import Rollout
@@ -26,9 +27,12 @@ from cxmodel.stats.difference_in_differences import (
     group_time_effects,
 )
 
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 FEW_GROUPS = 10
+# A day after all data, and its period, for groups that never began.
+FAR, NEVER_BEGAN = np.datetime64("9000-01-01", "us"), -1
 SUSPECT = 0.05
 MUST_BE_BELIEVED = (
     "Without the programme the groups would have moved alike, and nothing else began in the same "
@@ -57,14 +61,14 @@ class RolloutEffect:
 
     def to_section(self, conf_level: float, min_group_size: int) -> dict[str, Any]:
         """Give the effect, by periods since the start, and the test of what lay before."""
-        trend = self.effects.pre_trend()
-        n = self._n_treated()
+        trend, n, study = self.effects.pre_trend(), self._n_treated(), self.effects.by_event_time()
+        hides = suppressed([n[since] for since in study], min_group_size)
         return {
-            "effect": self._estimate(self.effects.overall(), conf_level, n["after"]),
+            "effect": self._estimate(self.effects.overall(), conf_level, self.n_after),
             "event_study": {
                 "rows": [
-                    self._row(since, found, conf_level, n[since], min_group_size)
-                    for since, found in self.effects.by_event_time().items()
+                    self._row(since, found, conf_level, n[since], is_hidden=is_hidden)
+                    for (since, found), is_hidden in zip(study.items(), hides, strict=True)
                 ]
             },
             "pre_trend": {
@@ -75,23 +79,25 @@ class RolloutEffect:
             "clustered_by": "group" if self.by_group else "customer",
         }
 
-    def _n_treated(self) -> dict[Any, int]:
-        """Count rows of groups that began, by periods since the start, and all from it on."""
+    @property
+    def n_after(self) -> int:
+        """Responses of groups that began, from their start on."""
+        return sum(n for since, n in self._n_treated().items() if since >= 0)
+
+    def _n_treated(self) -> dict[int, int]:
+        """Count responses of groups that began, by periods since the start."""
         data = self.effects.data
-        used = {(e.cohort, e.period) for e in self.effects.effects}
-        counts: dict[Any, int] = {"after": 0}
-        for cohort, period in used:
-            n = int(data.rows_of_cell[cohort, period])
+        counts: dict[int, int] = {}
+        for cohort, period in sorted({(e.cohort, e.period) for e in self.effects.effects}):
             since = int(period - data.starts[cohort])
-            counts[since] = counts.get(since, 0) + n
-            counts["after"] += n if since >= 0 else 0
+            counts[since] = counts.get(since, 0) + int(data.rows_of_cell[cohort, period])
         return counts
 
     def _row(
-        self, since: int, found: CombinedEffect, conf_level: float, n: int, min_group_size: int
+        self, since: int, found: CombinedEffect, conf_level: float, n: int, *, is_hidden: bool
     ) -> dict[str, Any]:
-        row: dict[str, Any] = {"periods_since_start": since, "suppressed": n < min_group_size}
-        if n < min_group_size:
+        row: dict[str, Any] = {"periods_since_start": since, "suppressed": is_hidden}
+        if is_hidden:
             hidden = dict.fromkeys(ESTIMATE_FIELDS)
             return {**row, **hidden, "unit": self.unit, "conf_level": conf_level}
         return {**row, **self._estimate(found, conf_level, n).to_dict()}
@@ -203,35 +209,76 @@ def evaluate_rollout(fit: LiftFit) -> RolloutResult | NotRun:
         return NO_ROLLOUT
     if "_month" not in fit.obs.frame or "responded_at" not in fit.obs.frame:
         return NotRun("nothing says when customers responded, so there is no before and after")
-    groups = _groups_of(fit, settings)
-    began = _start_of(groups, settings)
-    span = dt.timedelta(days=fit.obs.windows.gap_days + fit.obs.windows.outcome_days)
-    answered = pd.to_datetime(fit.frame["responded_at"]).to_numpy(dtype="datetime64[us]")
-    is_after = answered >= began
-    reaches_in = ~is_after & (answered + np.timedelta64(span) >= began)
-    known = groups != MISSING
-    mixed = known & ~is_after & (_periods(fit, settings) == _start_periods(began, fit, settings))
-    usable = known & ~mixed
-    started = set(settings.starts) & set(groups[known])
+    rows = _RolloutRows.of(fit, settings)
+    level = LiftUnits.of(fit.obs, fit.outcome).level
+    clear = rows.usable & ~rows.reaches_in
     return RolloutResult(
         settings=settings,
-        on_outcome=_effect_on(
-            fit, fit.sample.outcome, LiftUnits.of(fit.obs, fit.outcome).level, groups, began,
-            usable & ~reaches_in, settings,
-        ),
-        on_rating=_effect_on(
-            fit, fit.sample.rating, "rating points", groups, began, usable, settings
-        ),
-        n_groups=len(set(groups[known])),
-        n_groups_started=len(started),
+        on_outcome=_effect_on(fit, fit.sample.outcome, level, rows, clear),
+        on_rating=_effect_on(fit, fit.sample.rating, "rating points", rows, rows.usable),
+        n_groups=len(set(rows.groups[rows.known])),
+        n_groups_started=len(set(settings.starts) & set(rows.groups[rows.known])),
         not_used={
-            "no_group": int((~known).sum()),
-            "before_the_start_within_its_period": int(mixed.sum()),
-            "outcome_window_reaches_into_the_programme": int((reaches_in & usable).sum()),
+            "no_group": int((~rows.known).sum()),
+            "before_the_start_within_its_period": int(rows.mixed.sum()),
+            "outcome_window_reaches_into_the_programme": int((rows.reaches_in & rows.usable).sum()),
         },
         conf_level=fit.obs.conf_level,
         min_group_size=fit.obs.min_group_size,
-    )  # fmt: skip
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _RolloutRows:
+    """Where each row of a lift stands in a roll-out.
+
+    Parameters
+    ----------
+    groups : array of str (n,)
+        Its group, or that it has none.
+    period, start : array of int (n,)
+        Calendar period of the response, and of the start of its group; `NEVER_BEGAN` without one.
+    is_after, reaches_in : array of bool (n,)
+        Whether it was given after the start; or before it, with a window that reaches into it.
+    """
+
+    groups: NDArray[np.object_]
+    period: Ints
+    start: Ints
+    is_after: Bools
+    reaches_in: Bools
+
+    @classmethod
+    def of(cls, fit: LiftFit, settings: Rollout) -> _RolloutRows:
+        groups = _groups_of(fit, settings)
+        began = _start_of(groups, settings)
+        span = dt.timedelta(days=fit.obs.windows.gap_days + fit.obs.windows.outcome_days)
+        answered = pd.to_datetime(fit.frame["responded_at"]).to_numpy(dtype="datetime64[us]")
+        months = pd.PeriodIndex(fit.frame["_month"].astype(str), freq="M")
+        month_of_start = began.astype("datetime64[M]").astype(np.int64) + 12 * 1970
+        length = 3 if settings.period == "quarter" else 1
+        return cls(
+            groups=groups,
+            period=np.asarray(12 * months.year + months.month - 1, dtype=np.int64) // length,
+            start=np.where(began < FAR, month_of_start // length, NEVER_BEGAN),
+            is_after=answered >= began,
+            reaches_in=(answered < began) & (answered + np.timedelta64(span) >= began),
+        )
+
+    @property
+    def known(self) -> Bools:
+        """Which rows have a group."""
+        return np.asarray(self.groups != MISSING, dtype=bool)
+
+    @property
+    def mixed(self) -> Bools:
+        """Which rows lie before the start within the period of the start."""
+        return np.asarray(self.known & ~self.is_after & (self.period == self.start))
+
+    @property
+    def usable(self) -> Bools:
+        """Which rows lie clearly before or after the start of their group."""
+        return np.asarray(self.known & ~self.mixed)
 
 
 def _groups_of(fit: LiftFit, settings: Rollout) -> NDArray[np.object_]:
@@ -253,61 +300,50 @@ def _groups_of(fit: LiftFit, settings: Rollout) -> NDArray[np.object_]:
 
 
 def _start_of(groups: NDArray[np.object_], settings: Rollout) -> NDArray[np.datetime64]:
-    """Give each row the day on which its group began; for ever for those that did not."""
-    far = np.datetime64("9000-01-01", "us")
+    """Give each row the day on which its group began; far away for those that did not."""
+    names, codes = np.unique(groups.astype(str), return_inverse=True)
     starts = {name: np.datetime64(day, "us") for name, day in settings.starts.items()}
-    return np.array([starts.get(name, far) for name in groups], dtype="datetime64[us]")
-
-
-def _periods(fit: LiftFit, settings: Rollout) -> Ints:
-    months = pd.PeriodIndex(fit.frame["_month"].astype(str), freq="M")
-    return _numbered(np.asarray(12 * months.year + months.month - 1, dtype=np.int64), settings)
-
-
-def _numbered(months: Ints, settings: Rollout) -> Ints:
-    return months // 3 if settings.period == "quarter" else months
-
-
-def _start_periods(began: NDArray[np.datetime64], fit: LiftFit, settings: Rollout) -> Ints:
-    months = began.astype("datetime64[M]").astype(np.int64) + 12 * 1970
-    return _numbered(months, settings)
+    days = [starts.get(str(name), FAR) for name in names]
+    return np.array(days, dtype="datetime64[us]")[codes]
 
 
 def _effect_on(
-    fit: LiftFit,
-    values: NDArray[np.float64],
-    unit: str,
-    groups: NDArray[np.object_],
-    began: NDArray[np.datetime64],
-    used: Bools,
-    settings: Rollout,
+    fit: LiftFit, values: Floats, unit: str, rows: _RolloutRows, used: Bools
 ) -> RolloutEffect | NotRun:
-    rows = np.flatnonzero(used)
-    if not len(rows):
+    """Estimate the effect on one outcome, clustered by group where there are enough."""
+    settings, at = fit.settings.rollout, np.flatnonzero(used)
+    if settings is None or not len(at):
         return NotRun("no response lies clearly before or after the start of its group")
-    period, start = _periods(fit, settings)[rows], _start_periods(began, fit, settings)[rows]
+    data = _data_of(fit, values, rows, at)
+    try:
+        effects = group_time_effects(data, comparison=settings.comparison)
+        by_group = effects.has_enough_clusters
+        if not by_group:
+            people = pd.factorize(fit.sample.customers[at])[0].astype(np.int64)
+            effects = GroupTimeEffects(replace(data, clusters=people), effects.effects)
+            effects = effects.with_errors()
+    except InsufficientDataError as error:
+        return NotRun(str(error))
+    found = RolloutEffect(unit=unit, effects=effects, by_group=by_group)
+    if found.n_after < fit.obs.min_group_size:
+        return NotRun(
+            f"{found.n_after} responses are of groups that had begun, under "
+            f"{fit.obs.min_group_size}"
+        )
+    return found
+
+
+def _data_of(fit: LiftFit, values: Floats, rows: _RolloutRows, at: Ints) -> RolloutData:
+    """Give rows, periods numbered from the first, and cohorts by their start."""
+    period, start = rows.period[at], rows.start[at]
     first = int(period.min())
-    when = np.where(groups_began(began[rows]), (start - first).astype(float), NEVER)
+    when = np.where(start == NEVER_BEGAN, NEVER, (start - first).astype(float))
     starts, cohort = np.unique(when, return_inverse=True)
-    data = RolloutData(
-        outcome=values[rows],
-        weights=fit.sample.share[rows] * fit.sample.n_obs,
+    return RolloutData(
+        outcome=values[at],
+        weights=fit.sample.share[at] * fit.sample.n_obs,
         period=period - first,
         cohort=cohort.astype(np.int64),
         starts=starts,
-        clusters=pd.factorize(groups[rows])[0].astype(np.int64),
+        clusters=pd.factorize(rows.groups[at])[0].astype(np.int64),
     )
-    try:
-        effects = group_time_effects(data, comparison=settings.comparison)
-        if effects.has_enough_clusters:
-            return RolloutEffect(unit=unit, effects=effects, by_group=True)
-        people = pd.factorize(fit.sample.customers[rows])[0].astype(np.int64)
-        by_customer = GroupTimeEffects(replace(data, clusters=people), effects.effects)
-        return RolloutEffect(unit=unit, effects=by_customer.with_errors(), by_group=False)
-    except InsufficientDataError as error:
-        return NotRun(str(error))
-
-
-def groups_began(began: NDArray[np.datetime64]) -> Bools:
-    """Say which rows are of a group that began at all."""
-    return np.asarray(began < np.datetime64("9000-01-01"))

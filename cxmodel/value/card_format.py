@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,6 +33,7 @@ _REQUIRED: Mapping[str, tuple[str, bool]] = {
     "conf_level": (_NUMBER, False),
     "n_obs": (_WHOLE, False),
     "curve": (_LIST, False),
+    "curve_covariance": (_LIST, False),
     "kpi_paths": (_TABLE, False),
     "rating_counts": (_LIST, False),
     "population": (_TEXT, False),
@@ -139,7 +141,7 @@ def check_card(card: Mapping[str, Any], where: str) -> None:
         value = card[name]
         if not (may_be_null and value is None) and not _is(kind, value):
             raise SourceError(f"{where}: {name} must be {kind}, not {_said(value)}. {NEWER}")
-    for check in (_check_terms, _check_covariance, _check_range, _check_rows, _check_days):
+    for check in (_check_terms, _check_range, _check_rows, _check_covariances, _check_days):
         wrong = check(card)
         if wrong:
             raise SourceError(f"{where}: {wrong} {NEWER}")
@@ -192,18 +194,26 @@ def _check_terms(card: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _check_covariance(card: Mapping[str, Any]) -> str | None:
-    rows, n = card["covariance"], len(card["terms"])
+def _check_covariances(card: Mapping[str, Any]) -> str | None:
+    n_shown = sum(row["estimate"] is not None for row in card["curve"])
+    for name, n in (("covariance", len(card["terms"])), ("curve_covariance", n_shown)):
+        wrong = _wrong_covariance(name, card[name], n)
+        if wrong:
+            return wrong
+    return None
+
+
+def _wrong_covariance(name: str, rows: list[Any], n: int) -> str | None:
     shaped = len(rows) == n and all(isinstance(row, list) and _numbers(row, n) for row in rows)
     if not shaped:
-        return f"covariance must be {n} rows of {n} finite numbers."
+        return f"{name} must be {n} rows of {n} finite numbers."
     if any(rows[i][i] < 0 for i in range(n)):
-        return "covariance holds a negative variance."
+        return f"{name} holds a negative variance."
     for i in range(n):
         for j in range(i):
             most = math.sqrt(rows[i][i]) * math.sqrt(rows[j][j]) * (1 + 1e-9)
             if rows[i][j] != rows[j][i] or abs(rows[i][j]) > most:
-                return "covariance must be symmetric, with correlations between -1 and 1."
+                return f"{name} must be symmetric, with correlations between -1 and 1."
     return None
 
 
@@ -222,6 +232,11 @@ def _check_rows(card: Mapping[str, Any]) -> str | None:
     for row in card["curve"]:
         if not isinstance(row, dict) or not is_number(row.get("rating")) or "estimate" not in row:
             return "every row of curve must have a rating and an estimate."
+        if row["estimate"] is not None and not is_number(row["estimate"]):
+            return "every estimate of curve must be a number, or null where it is suppressed."
+    ratings = [row["rating"] for row in card["curve"]]
+    if any(one >= other for one, other in pairwise(ratings)):
+        return "the ratings of curve must rise."
     for row in card["rating_counts"]:
         is_row = isinstance(row, dict) and isinstance(row.get("ratings"), list) and row["ratings"]
         if not is_row or not _numbers(row["ratings"], len(row["ratings"])):

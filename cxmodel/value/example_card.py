@@ -34,6 +34,7 @@ def small_content(**changes: Any) -> dict[str, Any]:
         "conf_level": 0.95,
         "n_obs": 1_100,
         "curve": curve,
+        "curve_covariance": [[4.0 * (i == j) for j in range(11)] for i in range(11)],
         "kpi_paths": {
             "uniform_shift": {
                 "estimate": 0.2, "std_error": 0.05, "conf_low": 0.1, "conf_high": 0.3,

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from cxmodel.results import ESTIMATE_FIELDS, TIDY_COLUMNS, Estimate, Result
 from cxmodel.stats.normal_draws import draw_normal
 from cxmodel.value.card_format import check_card, fingerprint_of, read_card_file
 from cxmodel.value.card_frames import numbers_of, with_columns
+from cxmodel.value.card_moves import Moves, moves_on_curve, moves_on_line
 from cxmodel.value.drift import FEWEST_TO_COMPARE, RatingDrift, rating_drift
 
 if TYPE_CHECKING:
@@ -147,14 +148,18 @@ class LiftCard(Result):
         """Draw all terms jointly from their normal distribution, (n, terms)."""
         return draw_normal(self.coefficients, self.covariance, n, seed)
 
-    def predict(self, frame: Frame, *, outcome: str = "revenue") -> Frame:
+    def predict(
+        self, frame: Frame, *, outcome: str = "revenue", shape: Literal["line", "curve"] = "line"
+    ) -> Frame:
         """Give the change in the outcome for each move from one rating to another.
 
-        The change is the lift per rating point times the move, so its error grows with the move.
-        (The card's curve is not used here: its points have small samples each, and whether the
-        line stands for them is the check `linearity`.) The move stops at the edge of the data:
-        what lies beyond the lowest and the highest rating that was given counts for nothing, and
-        the row is marked ``extrapolated``.
+        Along the line it is the lift per rating point times the move, so its error grows with the
+        move. Along the curve it is the difference of the adjusted means at both ratings, with
+        straight lines between neighbours: right where the check `linearity` fails, and less sure,
+        as each mean has fewer responses.
+
+        The move stops at the edge of the data: what lies beyond the lowest and the highest rating
+        that was given counts for nothing, and the row is marked ``extrapolated``.
 
         Parameters
         ----------
@@ -162,6 +167,9 @@ class LiftCard(Result):
             With columns ``rating_from`` and ``rating_to``, in rating points. Not changed.
         outcome : {"revenue", "retention"}
             Of which lift.
+        shape : {"line", "curve"}
+            The headline's slope, or the mean at each rating; the curve is of one outcome alone,
+            that of the first of `terms`.
 
         Returns
         -------
@@ -175,6 +183,8 @@ class LiftCard(Result):
             If a rating is missing or no number, or a column to add is there already.
         TypeError
             If `frame` is no such table.
+        InsufficientDataError
+            If the card has no lift of this outcome, or no curve of it.
 
         Warns
         -----
@@ -193,25 +203,42 @@ class LiftCard(Result):
         start, end = numbers_of(frame, "rating_from"), numbers_of(frame, "rating_to")
         if len(start) >= FEWEST_TO_COMPARE:
             self._warn_of_drift(rating_drift(self.content["rating_counts"], start))
-        low, high = self.observed_range
-        moved = np.clip(end, low, high) - np.clip(start, low, high)
-        outside = (np.minimum(start, end) < low) | (np.maximum(start, end) > high)
-        estimate = self.coefficients[index] * moved
-        std_error = np.sqrt(self.covariance[index, index]) * np.abs(moved)
-        half = self.content["critical_values"][index] * std_error
+        if shape == "line":
+            moves = moves_on_line(self.coefficients[index], self.covariance[index, index],
+                                  self.observed_range, start, end)  # fmt: skip
+        elif shape == "curve":
+            moves = self._moves_on_curve(index, start, end)
+        else:
+            raise ValueError(f"shape must be 'line' or 'curve', not {shape!r}.")
+        half = self.content["critical_values"][index] * moves.std_error
         unit = self.units[index].replace(" per rating point", "")
         added: Frame = with_columns(
             frame,
             {
-                "estimate": estimate,
-                "std_error": std_error,
-                "conf_low": estimate - half,
-                "conf_high": estimate + half,
+                "estimate": moves.estimate,
+                "std_error": moves.std_error,
+                "conf_low": moves.estimate - half,
+                "conf_high": moves.estimate + half,
                 "unit": np.full(len(start), unit),
-                "extrapolated": outside,
+                "extrapolated": moves.extrapolated,
             },
         )
         return added
+
+    def _moves_on_curve(self, index: int, start: Floats, end: Floats) -> Moves:
+        shown = [row for row in self.content["curve"] if row["estimate"] is not None]
+        if index or len(shown) < 2:
+            raise InsufficientDataError(
+                f"The card has no curve of this lift: it has that of {self.terms[0]} at "
+                f"{len(shown)} ratings. Take shape='line'."
+            )
+        return moves_on_curve(
+            np.array([row["rating"] for row in shown], dtype=float),
+            np.array([row["estimate"] for row in shown], dtype=float),
+            np.array(self.content["curve_covariance"], dtype=float),
+            start,
+            end,
+        )
 
     def drift(self, frame: Any, *, column: str = "rating") -> RatingDrift:
         """Compare the ratings of today's customers with those that the lift was learnt from.

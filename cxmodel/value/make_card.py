@@ -79,6 +79,7 @@ def make_lift_card(
         "conf_level": first.conf_level,
         "n_obs": first.n_obs,
         "curve": list(first.by_rating),
+        "curve_covariance": _curve_covariance(first),
         "kpi_paths": dict(first.per_kpi),
         "rating_counts": rating_counts(first.by_rating, first.n_obs, obs.min_group_size),
         "population": POPULATION,
@@ -125,6 +126,16 @@ def _covariance(covariance: Floats, found: Sequence[Estimate]) -> list[list[floa
     symmetric = (covariance + covariance.T) / 2
     np.fill_diagonal(symmetric, [(part.std_error or 0.0) ** 2 for part in found])
     rows: list[list[float]] = symmetric.tolist()
+    return rows
+
+
+def _curve_covariance(lift: LiftResult) -> list[list[float]]:
+    """Give the covariance of the adjusted means that are shown, in the order of the curve."""
+    shown = [row["rating"] for row in lift.by_rating if not row["suppressed"]]
+    psi = [lift.influence[f"by_rating.{rating:g}"] for rating in shown]
+    columns = np.column_stack(psi) if psi else np.zeros((0, 0))
+    covariance = columns.T @ columns
+    rows: list[list[float]] = ((covariance + covariance.T) / 2).tolist()
     return rows
 
 

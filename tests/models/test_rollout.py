@@ -115,6 +115,14 @@ def test_small_rows_are_not_shown(observations: Make) -> None:
     assert all(row["estimate"] is None for row in hidden)
 
 
+def test_too_few_responses_after_the_start(observations: Make) -> None:
+    obs = rolled_out(observations(600))
+    late = dt.date(2026, 6, 1)
+    found = evaluated(obs, starts={f"g{i}": late for i in range(2)}, period="quarter")
+    assert isinstance(found.on_rating, NotRun)
+    assert "responses are of groups that had begun, under 30" in found.on_rating.reason
+
+
 def test_one_group_alone_is_clustered_by_customer(observations: Make) -> None:
     found = evaluated(rolled_out(observations(6_000)), starts={"g0": START}, period="quarter")
     assert not isinstance(found.on_rating, NotRun)

@@ -23,8 +23,6 @@ from hypothesis import strategies as st
 import cxmodel as cx
 from cxmodel.errors import CxModelWarning, InsufficientDataError, SchemaError, SourceError
 from cxmodel.models.example import small_observations
-from cxmodel.stats.normal_draws import draw_normal
-from cxmodel.stats.stability import population_stability_index, stability_p_value
 from cxmodel.value.card_format import fingerprint_of
 from cxmodel.value.drift import rating_drift
 from cxmodel.value.example_card import NORMAL, small_card, small_content
@@ -80,23 +78,28 @@ def test_a_move_stops_at_the_edge_of_the_data() -> None:
     assert found["extrapolated"].tolist() == [True, True, False]
 
 
+def test_a_move_along_the_curve() -> None:
+    # means 80, 82, 90 at 0, 1, 2, errors 2 each and independent: from 0 to 2 it is 10, error
+    # sqrt(8); from .5 to 1 it is 82 - 81 = 1, weights (-.5, .5), error sqrt(2)
+    curve = [
+        {**row, "estimate": y}
+        for row, y in zip(small_content()["curve"], (80, 82, 90), strict=False)
+    ]
+    card = small_card(curve=curve, curve_covariance=np.diag([4.0] * 3).tolist())
+    moves = pd.DataFrame({"rating_from": [0.0, 0.5, 2.0], "rating_to": [2.0, 1.0, 5.0]})
+    found = card.predict(moves, shape="curve")
+    assert found["estimate"].tolist() == [10.0, 1.0, 0.0]
+    assert found["std_error"].tolist() == pytest.approx([8**0.5, 2**0.5, 0.0])
+    assert found["extrapolated"].tolist() == [False, False, True]
+    assert set(found["unit"]) == {"USD per customer per 180 days"}
+
+
 def test_the_lift_of_retention_has_its_own_unit() -> None:
     moves = pd.DataFrame({"rating_from": [6.0], "rating_to": [8.0]})
     found = small_card().predict(moves, outcome="retention")
     assert found["estimate"].tolist() == [0.04]
     assert found["std_error"].tolist() == pytest.approx([0.02])
     assert found["unit"].tolist() == ["probability of staying per 180 days"]
-
-
-def test_stability_index_by_hand() -> None:
-    # 100 and 300 against 200 and 200, half a case added to each class
-    p, q = np.array([100.5, 300.5]) / 401, np.array([200.5, 200.5]) / 401
-    by_hand = sum((q - p) * np.log(q / p))
-    found = population_stability_index(np.array([100.0, 300.0]), np.array([200.0, 200.0]))
-    assert found == pytest.approx(by_hand, rel=1e-14)
-    # 1.96 squared is the 95% point of chi-squared with one degree of freedom
-    assert stability_p_value(NORMAL**2 * (1 / 80 + 1 / 20), 80, 20, 2) == pytest.approx(0.05)
-    assert stability_p_value(3.0, 80, 20, 1) == 1.0
 
 
 def test_drift_has_three_answers() -> None:
@@ -148,6 +151,21 @@ def test_the_card_says_what_the_lifts_say(fitted: tuple[cx.Observations, list[An
     assert (card.content["created_at"], card.content["expires_at"]) == ("2026-06-30", "2027-06-30")
 
 
+def test_the_curve_of_the_card_is_that_of_the_lift(
+    fitted: tuple[cx.Observations, list[Any]],
+) -> None:
+    obs, lifts = fitted
+    card = make_lift_card(lifts, obs)
+    rows = [row for row in lifts[0].by_rating if not row["suppressed"]]
+    low, high = rows[1], rows[-1]
+    moves = pd.DataFrame({"rating_from": [low["rating"]], "rating_to": [high["rating"]]})
+    found = card.predict(moves, shape="curve")
+    assert found["estimate"][0] == pytest.approx(high["estimate"] - low["estimate"], rel=1e-12)
+    psi = [lifts[0].influence[f"by_rating.{row['rating']:g}"] for row in (high, low)]
+    error = np.sqrt(np.sum((psi[0] - psi[1]) ** 2))
+    assert found["std_error"][0] == pytest.approx(error, rel=1e-9)
+
+
 def test_the_card_draws_what_the_lift_draws(fitted: tuple[cx.Observations, list[Any]]) -> None:
     obs, lifts = fitted
     card = make_lift_card(lifts, obs)
@@ -179,8 +197,6 @@ def test_draws_have_the_joint_covariance() -> None:
     np.testing.assert_allclose(draws.mean(axis=0), [4.0, 0.02], atol=0.01)
     np.testing.assert_allclose(np.cov(draws.T), [[1.0, 0.002], [0.002, 0.0001]], rtol=0.05)
     np.testing.assert_array_equal(draws, small_card().sample(200_000, seed=5))
-    singular = draw_normal(np.zeros(2), np.array([[1.0, 1.0], [1.0, 1.0]]), 10, 1)
-    np.testing.assert_allclose(singular[:, 0], singular[:, 1])
 
 
 # -- properties
@@ -316,6 +332,7 @@ def test_a_file_that_is_no_card(text: str, message: str, tmp_path: Path) -> None
         ({"covariance": [[-1.0, 0.0], [0.0, 1.0]]}, "negative variance"),
         ({"covariance": [[1.0, 0.5], [0.4, 1.0]]}, "symmetric"),
         ({"covariance": [[1.0, 2.0], [2.0, 1.0]]}, "correlations between -1 and 1"),
+        ({"curve_covariance": [[1.0]]}, "curve_covariance must be 11 rows of 11"),
         ({"units": ["USD"]}, "units must be 2 texts"),
         ({"terms": ["a", "a"]}, "each once"),
         ({"terms": []}, "at least one"),
@@ -326,6 +343,11 @@ def test_a_file_that_is_no_card(text: str, message: str, tmp_path: Path) -> None
         ({"rating": {"name": "nps"}}, "rating must have a name and a scale"),
         ({"rating": {"name": "nps", "scale": "nps", "low": 5, "high": 5}}, "low and a high end"),
         ({"curve": [{"rating": 3}]}, "every row of curve"),
+        ({"curve": [{"rating": 3, "estimate": "4"}]}, "every estimate of curve must be a number"),
+        (
+            {"curve": [{"rating": 3, "estimate": 4}, {"rating": 3, "estimate": 5}]},
+            "the ratings of curve must rise",
+        ),
         ({"rating_counts": [{"ratings": [], "n": 3}]}, "list its ratings"),
         ({"rating_counts": [{"ratings": [3], "n": 0.5}]}, "its count n"),
         ({"kpi_paths": {"uniform_shift": 4}}, "kpi_paths"),
@@ -406,6 +428,11 @@ def test_columns_that_cannot_be_used() -> None:
 
 
 def test_what_the_card_does_not_have() -> None:
+    moves = pd.DataFrame({"rating_from": [1.0], "rating_to": [2.0]})
+    with pytest.raises(InsufficientDataError, match="no curve of this lift"):
+        small_card().predict(moves, outcome="retention", shape="curve")
+    with pytest.raises(ValueError, match="shape must be 'line' or 'curve'"):
+        small_card().predict(moves, shape="spline")  # type: ignore[arg-type]
     with pytest.raises(InsufficientDataError, match="no lift of churn"):
         small_card().per_rating_point("churn")
     with pytest.raises(InsufficientDataError, match="the band passive is empty"):
@@ -418,7 +445,3 @@ def test_what_the_card_does_not_have() -> None:
         make_lift_card([], small_observations(10))
     with pytest.raises(SourceError, match="The lift card is no whole lift card"):
         LiftCard(content={})
-    with pytest.raises(ValueError, match="Classes differ"):
-        population_stability_index(np.ones(2), np.ones(3))
-    with pytest.raises(ValueError, match="all counts are zero"):
-        population_stability_index(np.zeros(2), np.ones(2))

@@ -399,7 +399,7 @@ def test_a_lift_that_is_no_money_is_refused() -> None:
     lift = Estimate(estimate=0.1, unit="probability of staying per rating point per 180 days")
     with pytest.raises(ValueError, match="cannot be turned into money"):
         _project(calls, lift)
-    with pytest.raises(TypeError, match="LiftResult or an Estimate, not float"):
+    with pytest.raises(TypeError, match="a LiftResult, a LiftCard or an Estimate, not float"):
         _project(calls, 4.0)  # type: ignore[arg-type]
 
 

@@ -40,7 +40,7 @@ def _with_within_first(row: dict[str, Any]) -> dict[str, Any]:
 
 def estimator_pictures(results: Results, outcome: str) -> list[Picture]:
     """Draw the estimates in the headline's unit side by side, the headline in colour."""
-    found = in_one_unit(estimator_rows(results, outcome))
+    found = in_one_unit(_drawn(results, outcome))
     if len(found) < 2:
         return []
     from cxmodel.plots.lift import plot_estimators
@@ -68,6 +68,13 @@ def estimator_pictures(results: Results, outcome: str) -> list[Picture]:
             source=_source(found),
         )
     ]
+
+
+def _drawn(results: Results, outcome: str) -> list[dict[str, Any]]:
+    """Leave out a weak instrument: its interval means nothing, and would dwarf the others."""
+    is_weak = bool(part(results, f"lift.{outcome}.instrument.diagnostics.is_weak"))
+    weak = {"instrumented_per_rating_point"} if is_weak else set()
+    return [row for row in estimator_rows(results, outcome) if row["term"] not in weak]
 
 
 def estimator_table(results: Results, outcome: str) -> list[Block]:

@@ -11,6 +11,7 @@ from cxmodel.report.reading import Results, as_estimate, estimate, part, reason,
 from cxmodel.report.sections import common
 from cxmodel.report.sections.curve import curve_blocks
 from cxmodel.report.sections.estimators import estimator_pictures, estimator_table
+from cxmodel.report.sections.experiments import experiment_blocks
 from cxmodel.report.sections.lift_pictures import level_pictures
 from cxmodel.report.sections.summary import lift_sentence
 from cxmodel.results import Estimate
@@ -53,6 +54,7 @@ def _lift_of(results: Results, outcome: str, lift: Estimate) -> list[Block]:
         *curve_blocks(results, outcome),
         *_path_table(results, outcome),
         *_group_blocks(results, outcome),
+        *experiment_blocks(results, outcome),
     ]
 
 

@@ -1,0 +1,82 @@
+"""What the board report says of experiments, instruments and roll-outs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import cxmodel as cx
+from cxmodel.report.blocks import Table
+from cxmodel.report.sections.experiments import experiment_blocks
+from cxmodel.report.sections.lift_pictures import _estimators
+from cxmodel.results import to_plain
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from simulated_observations import simulate_observations
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, Any]:
+    obs = simulate_observations(2_000)
+    rng = np.random.default_rng(3)
+    frame = obs.frame
+    customer = pd.factorize(frame["customer_id"])[0]
+    frame["variant"] = rng.choice(["A", "<b>B</b>"], customer.max() + 1)[customer]
+    frame["_agent"] = [f"agent {i}" for i in rng.integers(0, 20, len(frame))]
+    frame["region"] = [f"r{i}" for i in rng.integers(0, 8, len(frame))]
+    frame["_month"] = frame["responded_at"].dt.strftime("%Y-%m")
+    model = cx.LiftModel(
+        experiment=cx.Experiment(arm="variant", control="A"),
+        instrument="agent_mean",
+        rollout=cx.Rollout(
+            group="region", starts={f"r{i}": dt.date(2024, 7, 1) for i in range(4)},
+            period="quarter",
+        ),
+    )  # fmt: skip
+    section = to_plain(model.fit(obs).to_section())
+    return {"study": {"rating": "nps", "currency": "USD"}, "lift": {"revenue": section}}
+
+
+def test_all_three_are_said(results: dict[str, Any]) -> None:
+    table, *texts = experiment_blocks(results, "revenue")
+    assert isinstance(table, Table)
+    assert table.rows[0]["arm"] == "<b>B</b>"
+    assert table.rows[0]["outcome"].startswith(("$", "−$"))
+    assert "among those who answered" in table.note
+    said = " ".join(text.plain_text() for text in texts)
+    assert "The lift from the arm: " in said
+    assert "nobody declares that it works through the rating alone" in said
+    assert "from the agent as an instrument" in said
+    assert "To be believed: customers came to agents as if by lot" in said
+    assert "What the roll-out by region did: on revenue" in said
+    assert "rating points (" in said
+
+
+def test_a_weak_instrument_is_not_drawn_beside_the_others(results: dict[str, Any]) -> None:
+    lift = results["lift"]["revenue"]
+    keys = [row["key"] for row in _estimators(results, "revenue")]
+    assert lift["instrument"]["diagnostics"]["is_weak"]
+    assert "instrumented_per_rating_point" not in keys
+    strong = {**lift, "instrument": {**lift["instrument"], "diagnostics": {"is_weak": False}}}
+    drawn = _estimators({**results, "lift": {"revenue": strong}}, "revenue")
+    assert "instrumented_per_rating_point" in [row["key"] for row in drawn]
+
+
+def test_a_broken_lot_is_a_warning(results: dict[str, Any]) -> None:
+    experiment = {
+        **results["lift"]["revenue"]["experiment"],
+        "evidence": {"grade": "association", "text": "The arms do not have the planned sizes."},
+    }
+    lift = {**results["lift"]["revenue"], "experiment": experiment}
+    blocks = experiment_blocks({**results, "lift": {"revenue": lift}}, "revenue")
+    assert any("The lot did not go as planned" in block.plain_text() for block in blocks)
+
+
+def test_without_any_nothing_is_said(values: dict[str, Any]) -> None:
+    assert experiment_blocks(values, "revenue") == []
