@@ -89,7 +89,7 @@ def test_where_ratings_follow_the_outcome_neither_is_beyond_doubt():
 
 def test_the_linear_probability_model_is_named():
     lift = LiftModel(outcome="retention").fit(panel_observations(600, 3, leaves=True))
-    assert "linear probability model: who left was not asked again" in lift.within.text
+    assert "linear probability model: who left is seldom asked again" in lift.within.text
     assert lift.terms[TERM].unit == "probability of staying per rating point per 180 days"
 
 
