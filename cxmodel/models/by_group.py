@@ -103,7 +103,7 @@ def lifts_by_group(fit: LiftFit, unit: str) -> GroupLifts | NotRun:
         return NotRun(SEPARATED)
     columns, caveats = [], []
     for name in dict.fromkeys(fit.settings.by):
-        groups = read_groups(name, fit.frame[name])
+        groups = read_groups(name, fit.frame[name]) if name in fit.frame else None
         if groups is None:
             caveats.append(f"Lift by {spoken(name)} is left out: over {MAX_LEVELS} groups.")
         else:

@@ -61,13 +61,16 @@ def check_groups(obs: Observations, by: Sequence[str]) -> None:
     ConfigError
         Naming the nearest column.
     """
+    # text of over 50 levels does not come into a joined table; that it was too much is said later
+    left_out = obs.audit.get("controls_left_out", ())
     for name in by:
         if name in NO_GROUPS:
             raise ConfigError(
                 f"lift.by: {name!r} names a customer, a rating or an outcome; group by what was "
                 "known before, such as a segment or a plan."
             )
-        if name not in obs.frame.columns or name.startswith("_"):
+        is_known = name in obs.frame.columns or name in left_out
+        if not is_known or name.startswith("_"):
             public = [str(c) for c in obs.frame.columns if not str(c).startswith("_")]
             offered = [column for column in public if column not in NO_GROUPS]
             raise ConfigError(f"lift.by: there is no column {name!r}. {nearest(name, offered)}")

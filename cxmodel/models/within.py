@@ -70,21 +70,21 @@ def find_within(fit: LiftFit) -> WithinFit | NotRun:
     gives odds ratios, and the probability that they mean for a customer needs the effect that it
     removes. Who left is not asked again, so all but a customer's last wave end in staying, and
     customer effects that are taken out by means mix an outcome with the selection that it makes:
-    simulated with a lift of .030 they give .019 (Tauchmann 2023 shows why). Instead the rating's
-    distance from the mean of the customer's *earlier* ratings is the instrument for the rating,
-    on the second and later waves: it says nothing of how customers differ for good, and is known
-    before the outcome. In the same simulation it gives .030.
+    simulated with a lift of .030 they give .019 (Farbmacher & Tauchmann 2021 show why). Instead,
+    as they propose, an instrument stands for the rating: its distance from the mean of the
+    customer's *earlier* ratings, on the second and later waves. It says nothing of how customers
+    differ for good, and is known before the outcome. In the same simulation it gives .030.
 
     For revenue every customer has one weight, shared by the waves, for retention every wave (see
     `row_weights`). Errors are clustered by customer (CR1, the customers' effects not counted as
-    parameters: they are nested in the clusters).
+    parameters: they are nested in the clusters), or CR2 where few ratings changed.
 
     References
     ----------
     .. [1] Nickell, S. (1981). Biases in dynamic models with fixed effects. Econometrica 49(6).
     .. [2] Wooldridge, J. M. (2010). Econometric Analysis of Cross Section and Panel Data, ch. 10.
-    .. [3] Tauchmann, H. (2023). Fixed-effects estimation of the linear discrete-time hazard model:
-       an adjusted first-differences estimator. Journal of the Royal Statistical Society A.
+    .. [3] Farbmacher, H. and Tauchmann, H. (2021). Linear fixed-effects estimation with non-repeated
+       outcomes. FAU Discussion Papers in Economics 03/2021.
     """
     if fit.separation is not None:
         return NotRun(SEPARATED)

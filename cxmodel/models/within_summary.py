@@ -156,12 +156,12 @@ def _how_chosen(fit: LiftFit, found: WithinFit) -> list[str]:
     if fit.outcome == "retention":
         said.append(
             f"Staying is compared with the customer's earlier ratings, on {sample.n_obs:,} second "
-            "and later answers, in a linear probability model: who left was not asked again."
+            "and later answers, in a linear probability model: who left is seldom asked again."
         )
     elif fit.obs.has("churned"):
         said.append(
-            "Who left was not asked again, so the part of the lift that comes from staying shows "
-            "in a customer's last answer alone."
+            "Who left is seldom asked again, so the part of the lift that comes from staying shows "
+            "in a customer's last answer alone and is partly missing."
         )
     return said
 

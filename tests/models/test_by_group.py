@@ -12,7 +12,6 @@ from scipy.stats import t
 
 from cxmodel.errors import ConfigError
 from cxmodel.models.by_group import lifts_by_group
-from cxmodel.models.group_columns import read_groups
 from cxmodel.models.lift import LiftModel
 from cxmodel.models.lift_fit import fit_lift
 from cxmodel.models.lift_settings import LiftSettings
@@ -236,12 +235,6 @@ def test_retention_is_the_linear_probability_model(observations):
     lift = LiftModel(outcome="retention", by="segment").fit(observations(3_000, seed=5))
     assert "linear probability model" in lift.by_group.caveats[0]
     assert all(0 < row["estimate"] < 0.1 for row in lift.by_group.rows)
-
-
-def test_groups_of_numbers_stay_numbers():
-    groups = read_groups("grade", pd.Series([3.0, 1.0, np.nan, 3.0]))
-    assert groups.labels == (1, 3, "(missing)")
-    assert groups.codes.tolist() == [1, 0, 2, 1]
 
 
 # -- errors ----------------------------------------------------------------------------------

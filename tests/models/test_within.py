@@ -1,4 +1,4 @@
-"""Within customers: by hand, against statsmodels, properties, reasons, recovery."""
+"""The lift within customers: by hand, against statsmodels, properties, reasons, recovery."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import statsmodels.api as sm
 from cxmodel.models.lift import LiftModel
 from cxmodel.models.lift_fit import fit_lift
 from cxmodel.models.within import earlier_mean, find_within, within_customer
-from cxmodel.models.within_summary import mundlak, summarise_within
 from cxmodel.results import NotRun
 from tests.panel_observations import panel_observations
 
@@ -128,26 +127,6 @@ def test_a_dummy_for_each_customer_gives_the_same():
     assert found.slope.std_error == pytest.approx(reference.bse[0] * np.sqrt(factor), rel=1e-8)
 
 
-def test_mundlak_as_statsmodels():
-    fit = fit_lift(panel_observations(150, 3, trait=5.0), "revenue")
-    found = find_within(fit)
-    frame, months = _dense(fit, found.waves.rows)
-    usual = frame.groupby("customer_id")["rating"].transform("mean")
-    design = np.column_stack(
-        [
-            np.ones(len(frame)),
-            frame[["rating", "revenue_before", "tenure_days", "contacts_before"]],
-            months,
-            usual,
-        ]
-    )
-    reference = sm.OLS(frame["revenue_after"].to_numpy(), design).fit(
-        cov_type="cluster", cov_kwds={"groups": pd.factorize(frame["customer_id"])[0]}
-    )
-    statistic, _ = mundlak(fit, found)
-    assert statistic == pytest.approx(reference.tvalues[-1], rel=1e-7)
-
-
 # -- properties ------------------------------------------------------------------------------
 
 
@@ -175,53 +154,6 @@ def test_influence_squares_to_the_variance():
     found = within_customer(fit_lift(panel_observations(150, 3), "revenue"))
     assert len(found.influence) == 150
     assert np.sum(found.influence**2) == pytest.approx(found.std_error**2)
-
-
-# -- what is said ----------------------------------------------------------------------------
-
-
-def test_result_counts_and_tells_which_stands_first():
-    lift = LiftModel().fit(panel_observations(300, 3, trait=20.0))
-    assert lift.within.stands_first == "within_customer"
-    assert lift.within.mundlak_p_value < 0.001
-    assert "900 answers of 300 customers, each given 180 days or more after" in lift.within.text
-    assert lift.within.text in lift.caveats
-    assert lift.within.text in lift.terms[TERM].caveats
-    # the headline does not stand first here, and says so wherever it goes
-    assert lift.within.text in lift.per_rating_point().caveats
-    section = lift.to_section()["within_customer"]
-    assert section["n_customers_changed"] == lift.within.n_changed
-    assert section["mundlak"]["p_value"] == lift.within.mundlak_p_value
-    # the headline stays the adjusted one
-    assert lift.per_rating_point().estimate != lift.terms[TERM].estimate
-
-
-def test_without_a_hidden_trait_the_adjusted_stands_first():
-    fit = fit_lift(panel_observations(300, 3, seed=2), "revenue")
-    summary = summarise_within(fit, find_within(fit))
-    assert summary.mundlak_p_value > 0.05
-    assert summary.stands_first == "adjusted"
-    assert "so the adjusted lift stands first" in summary.text
-
-
-def test_a_headline_that_stands_first_goes_without_the_words_of_the_other():
-    lift = LiftModel().fit(panel_observations(300, 3, seed=2))
-    assert lift.within.text not in lift.per_rating_point().caveats
-    assert lift.within.text in lift.terms[TERM].caveats
-    assert lift.within.text in lift.caveats
-
-
-def test_where_ratings_follow_the_outcome_neither_is_beyond_doubt():
-    fit = fit_lift(panel_observations(300, 3, trait=20.0), "revenue")
-    summary = summarise_within(fit, find_within(fit), feedback_failed=True)
-    assert summary.stands_first == "adjusted"
-    assert "neither the adjusted lift nor that within customers" in summary.text
-
-
-def test_the_linear_probability_model_is_named():
-    lift = LiftModel(outcome="retention").fit(panel_observations(600, 3, leaves=True))
-    assert "linear probability model: who left was not asked again" in lift.within.text
-    assert lift.terms[TERM].unit == "probability of staying per rating point per 180 days"
 
 
 # -- reasons ---------------------------------------------------------------------------------
