@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cxmodel.errors import FitError
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 # Log-odds of answering per rating point: 0.1 is e.g. 60% who answer at 10 against 36% at 0.
 TILTS = (-0.2, -0.1, 0.0, 0.1, 0.2)
-JOINED = "a table that came already joined holds only those who answered"
 
 
 def occasion_settings(config: StudyConfig) -> OccasionSettings | None:
@@ -55,28 +53,26 @@ def weighed(config: StudyConfig, observations: Observations, progress: Progress)
     """
     from cxmodel.models.response.model import ResponseModel
 
-    if observations.is_joined:
-        return _unweighted(observations, JOINED)
-    if config.response.population == "none":
-        return _unweighted(observations, 'response.population is "none"')
-    if isinstance(observations.occasions, NotRun):
-        return _unweighted(observations, observations.occasions.reason)
-    if observations.occasions is None:
-        return _unweighted(observations, "nobody is known who did not answer")
+    reason = _why_not(config, observations)
+    if reason:
+        return observations.with_weights(NotRun(reason))
     model = ResponseModel(controls=config.response.controls, trim=config.response.trim)
     with progress.stage("non-response") as stage:
-        stage.rows(observations.occasions.obs.n_obs)
+        stage.rows(observations.n_obs)
         try:
             return model.fit(observations).weigh(observations)
         except FitError as error:
-            return _unweighted(observations, str(error))
+            return observations.with_weights(NotRun(str(error)))
 
 
-def _unweighted(observations: Observations, reason: str) -> Observations:
-    stored = observations.__dict__["_held"]
-    why = NotRun(reason)
-    audit = {**observations.audit, "response": why.to_dict()}
-    return replace(observations, frame=stored, response=why, audit=audit)
+def _why_not(config: StudyConfig, observations: Observations) -> str:
+    if observations.is_joined:
+        return "a table that came already joined holds only those who answered"
+    if config.response.population == "none":
+        return 'response.population is "none"'
+    if isinstance(observations.occasions, NotRun):
+        return observations.occasions.reason
+    return ""
 
 
 def with_weighted(

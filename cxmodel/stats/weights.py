@@ -162,10 +162,10 @@ def closing_tilt(inverse_prob: Floats, score: Floats, residuals: Floats) -> floa
 
     Examples
     --------
-    >>> score = np.array([0.0, 1.0])
-    >>> round(closing_tilt(np.array([3.0, 3.0]), score, np.array([-1.0, 3.0])), 6) == round(
-    ...     float(np.log(3)), 6)
-    True
+    >>> residuals = np.array([-1.0, 3.0])
+    >>> found = closing_tilt(np.array([3.0, 3.0]), np.array([0.0, 1.0]), residuals)
+    >>> round(found, 6), round(float(np.log(3)), 6)
+    (1.098612, 1.098612)
     """
     absent = np.maximum(np.asarray(inverse_prob, dtype=float) - 1, 0.0)
     if not absent.sum() > 0:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, overload
 
+from cxmodel.results import NotRun
 from cxmodel.scales import Scale
 from cxmodel.tables.joining.stored import StoredObservations
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from cxmodel.results import NotRun
     from cxmodel.tables.engines.engine import Session
     from cxmodel.tables.occasions import Occasions
     from cxmodel.tables.response_weights import ResponseWeights
@@ -274,17 +274,19 @@ class Observations:
 
         return np.arange(self.n_obs) if self._stored is None else self._stored.row_numbers
 
-    def with_weights(self, response: ResponseWeights) -> Observations:
-        """Give the same observations weighted for those who did not answer.
+    def with_weights(self, response: ResponseWeights | NotRun) -> Observations:
+        """Give the same observations weighted for those who did not answer, or why they are not.
 
         The column ``response_weight`` holds the weights in `frame`, and on the engine too.
         """
-        stored = self._stored
-        rows = (
-            self.frame.assign(response_weight=response.weight)
-            if stored is None
-            else stored.with_numbers("response_weight", response.weight)
-        )
+        rows = _Frame.held(self)
+        if isinstance(response, NotRun):
+            audit = {**self.audit, "response": response.to_dict()}
+            return replace(self, frame=rows, response=response, audit=audit)
+        if isinstance(rows, StoredObservations):
+            rows = rows.with_numbers("response_weight", response.weight)
+        else:
+            rows = rows.assign(response_weight=response.weight)
         audit = {**self.audit, "response": dict(response.facts)}
         return replace(self, frame=rows, response=response, audit=audit)
 

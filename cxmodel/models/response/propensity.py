@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from cxmodel.errors import ConfigError, InsufficientDataError, SeparationError, nearest
+from cxmodel.errors import (
+    ConfigError,
+    InsufficientDataError,
+    LeakageError,
+    SeparationError,
+    nearest,
+)
 from cxmodel.models.controls import (
     NEVER_CONTROLS,
     ControlPlan,
@@ -18,6 +24,7 @@ from cxmodel.models.controls import (
     missing_rows,
     pool_pure_levels,
 )
+from cxmodel.models.leaks import refuse_later_dates
 from cxmodel.models.population import choose_history
 from cxmodel.models.requirements import MIN_EVENTS, MIN_ROWS_PER_PARAMETER
 from cxmodel.stats.glm import GlmFit, fit_logit
@@ -70,6 +77,8 @@ def fit_propensity(occasions: Occasions, controls: Sequence[str] | None = None) 
     ------
     ConfigError
         If a stated control is not known of every occasion.
+    LeakageError
+        If a stated control is dated after an occasion.
     InsufficientDataError
         Under 10 occasions answered or not answered, under 10 occasions per parameter, or when the
         controls tell without error who answers.
@@ -78,7 +87,11 @@ def fit_propensity(occasions: Occasions, controls: Sequence[str] | None = None) 
     history = choose_history(obs, occasions.sampled)
     if controls is not None:
         _check_stated(obs, controls)
-    names = candidate_controls(obs, history, controls)
+        names = candidate_controls(obs, history, controls)
+    else:
+        # a date that lies later was not known then; nobody named it, so it is left out
+        attributes = tuple(name for name in obs.attributes if not _is_later(obs, name))
+        names = candidate_controls(replace(obs, attributes=attributes), history, None)
     days = float(max(1, len(history.controls)) * obs.windows.lookback_days)
     plan = learn_controls(obs.frame, names, cap_days=days)
     is_known = ~missing_rows(plan, obs.frame)
@@ -127,3 +140,16 @@ def _check_stated(obs: Observations, stated: Sequence[str]) -> None:
             f"response.controls has {unknown[0]!r}, which is not known of customers who did not "
             f"answer. {nearest(unknown[0], known)}"
         )
+    if later := [name for name in stated if _is_later(obs, name)]:
+        raise LeakageError(
+            f"response.controls has {later[0]!r}, which is dated after customers could have "
+            "answered. Remove it."
+        )
+
+
+def _is_later(obs: Observations, name: str) -> bool:
+    try:
+        refuse_later_dates(obs.frame, [name])
+    except LeakageError:
+        return True
+    return False

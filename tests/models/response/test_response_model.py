@@ -11,7 +11,7 @@ import statsmodels.api as sm
 from silent_company import make_silent
 
 import cxmodel as cx
-from cxmodel.errors import ConfigError, InsufficientDataError
+from cxmodel.errors import ConfigError, InsufficientDataError, LeakageError
 from cxmodel.models.controls import ControlPlan
 from cxmodel.models.response.model import ResponseModel
 from cxmodel.models.response.outcome_test import compare_outcomes
@@ -256,6 +256,19 @@ def test_a_number_that_tells_who_answers_is_refused(silent):
 def test_controls_that_are_not_known_of_the_silent(silent, name):
     with pytest.raises(ConfigError, match=f"response.controls has '{name}', which is not known of"):
         ResponseModel(controls=[name]).fit(silent.obs)
+
+
+def test_a_date_that_lies_later_is_no_control(silent):
+    around = silent.obs.occasions.obs
+    frame = around.frame.assign(renewed_at=around.frame["responded_at"] + pd.Timedelta(days=9))
+    occasions = replace(
+        silent.obs.occasions,
+        obs=replace(around, frame=frame, attributes=("segment", "renewed_at")),
+    )
+    obs = replace(silent.obs, occasions=occasions)
+    assert "renewed_at" not in ResponseModel().fit(obs).to_dict()["controls"]
+    with pytest.raises(LeakageError, match=r"response\.controls has 'renewed_at', which is dated"):
+        ResponseModel(controls=["renewed_at"]).fit(obs)
 
 
 def test_trims_that_cannot_be():
