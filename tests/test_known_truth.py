@@ -237,9 +237,10 @@ def test_cells_come_back_as_they_were_written_and_make_a_page(tmp_path):
     assert [(c.world, c.name, c.verdict, c.n) for c in again] == [
         (c.world, c.name, c.verdict, c.n) for c in cells
     ]
-    write_page(again, tmp_path / "page.md")
+    write_page(again, tmp_path / "page.md", "abc123")
     page = (tmp_path / "page.md").read_text()
     assert "- clean.revenue.timing (must not, fired in 100.0% of 50): not explained yet." in page
+    assert "fitted by code `abc123`" in page
     assert "This is a trial run" in page
 
 
