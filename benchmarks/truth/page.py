@@ -50,7 +50,8 @@ def write_page(cells: Sequence[Cell], path: Path, code: str) -> None:
         Fingerprint of the code that fitted them.
     """
     parts = [
-        HEAD, _state(cells, code), _shortfalls(cells), _worlds(), _estimators(cells), _others(cells),
+        HEAD, _state(cells, code), _shortfalls(cells), _worlds(), _estimators(cells),
+        _others(cells),
         _checks(cells), _power(cells), _grades(cells),
     ]  # fmt: skip
     path.write_text("\n".join(parts))
