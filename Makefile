@@ -1,11 +1,12 @@
 # make demo: simulate a company, run the study, leave reports/demo. make test: every check.
-# make bench: what a study and the window join cost beside a bare scan.
+# make bench: what a study and the window join cost beside a bare scan. make truth: the known-truth study,
+# about half an hour on two cores; killed, it goes on where it stopped.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-slow bench lint clean
+.PHONY: demo test test-slow bench truth lint clean
 
 demo: $(VENV)/.demo
 	$(BIN)/cxmodel demo --out reports/demo
@@ -22,6 +23,9 @@ test-slow: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run_study.py
 	$(BIN)/python benchmarks/window_join.py
+
+truth: $(STAMP)
+	$(BIN)/python -m benchmarks.truth --processes 2
 
 lint: $(STAMP)
 	$(BIN)/ruff format .

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.truth.judge import Cell, expectations, judge, read_cells, write_cells
 from benchmarks.truth.page import write_page
+from benchmarks.truth.replicate import fingerprint
 from benchmarks.truth.study import read_rows, run
 from benchmarks.truth.worlds import WORLDS
 
@@ -38,7 +39,7 @@ def main() -> None:
     for world in WORLDS:
         judged += judge(read_rows(options.runs, world), world, table)
     write_cells(judged, options.results)
-    write_page(read_cells(options.results), options.page)
+    write_page(read_cells(options.results), options.page, fingerprint())
     for cell in judged:
         if cell.verdict == "falls short":
             print(f"falls short: {cell.world} {cell.outcome} {cell.name} ({cell.claim})")

@@ -315,7 +315,7 @@ def _shares(customer: Ints) -> Floats:
 
 def _weighted_by(deviation: Floats, slope: Floats, weights: Floats) -> float:
     spread = weights * deviation**2
-    return float(spread @ slope / spread.sum()) if spread.sum() else float("nan")
+    return _ratio(spread @ slope, spread.sum())
 
 
 def _residual(draw: Draw, answered: NDArray[np.bool_]) -> Floats:
@@ -338,6 +338,11 @@ def _deviation(draw: Draw) -> Floats:
     return np.asarray(draw.rating - means[customer])
 
 
+def _ratio(part: float, whole: float) -> float:
+    """Divide; where nobody is, there is nothing to tell."""
+    return float(part / whole) if whole else float("nan")
+
+
 def _level_truths(draw: Draw, law: Law, slope: Floats, weights: Floats) -> dict[str, float]:
     rating = draw.rating
     below = weights * (rating < 10)
@@ -347,9 +352,9 @@ def _level_truths(draw: Draw, law: Law, slope: Floats, weights: Floats) -> dict[
         [weights @ law(np.full(len(rating), level)) / weights.sum() for level in LEVELS]
     )
     low, high = LEVELS <= 6, LEVELS >= 9
-    bands = [float(share[b] @ means[b] / share[b].sum()) for b in (low, high)]
+    bands = [_ratio(share[b] @ means[b], share[b].sum()) for b in (low, high)]
     return {
         "plus_one": float(below @ (law(rating + 1) - law(rating)) / below.sum()),
-        "uniform_shift": base / float(100 * (share[6] + share[8])),
+        "uniform_shift": _ratio(base, 100 * (share[6] + share[8])),
         "detractor_to_promoter": 0.005 * (bands[1] - bands[0]),
     }

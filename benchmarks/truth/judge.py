@@ -80,30 +80,38 @@ def claim_of(table: dict[str, Any], world: str, outcome: str, check: str) -> str
     return stated.get(check, table["defaults"].get(check, "cannot know"))
 
 
-def share_interval(n_of: int, n: int) -> tuple[float, float]:
-    """Give the 99% interval of a share (Clopper & Pearson 1934)."""
-    tail = (1 - CHANCE) / 2
+def share_interval(n_of: int, n: int, chance: float = CHANCE) -> tuple[float, float]:
+    """Give the interval of a share, 99% by default (Clopper & Pearson 1934)."""
+    tail = (1 - chance) / 2
     low = float(beta.ppf(tail, n_of, n - n_of + 1)) if n_of else 0.0
     high = float(beta.ppf(1 - tail, n_of + 1, n - n_of)) if n_of < n else 1.0
     return low, high
 
 
-def judge(rows: Rows, world: str, table: dict[str, Any]) -> list[Cell]:
-    """Judge every cell of one world from its replications, of all shifts."""
+def judge(rows: Rows, world: str, table: dict[str, Any], chance: float = CHANCE) -> list[Cell]:
+    """Judge every cell of one world from its replications, of all shifts.
+
+    Parameters
+    ----------
+    chance : float
+        Level of the Monte Carlo intervals.
+    """
     full = [row for row in rows if row["shift"] == FULL]
     names = (*ESTIMATORS, *(["with_leak"] if WORLDS[world].vouched_for else []))
     cells: list[Cell] = []
     for outcome in WORLDS[world].outcomes:
         stated = [name for name in table[world][outcome]["checks"] if "." in name]
         checks = (*CHECK_NAMES, *stated)
-        cells += [_estimator_cell(full, world, outcome, name, table) for name in names]
-        cells += [_check_cell(full, world, outcome, name, table, FULL) for name in checks]
+        cells += [_estimator_cell(full, world, outcome, name, table, chance) for name in names]
+        cells += [_check_cell(full, world, outcome, name, table, FULL, chance) for name in checks]
         cells.append(_grade_cell(full, world, outcome))
         cells += _power_cells(rows, world, outcome, table)
     return cells
 
 
-def _estimator_cell(rows: Rows, world: str, outcome: str, name: str, table: dict[str, Any]) -> Cell:
+def _estimator_cell(
+    rows: Rows, world: str, outcome: str, name: str, table: dict[str, Any], chance: float
+) -> Cell:
     key = f"{outcome}.{name}"
     claim = "holds" if name in table[world][outcome]["holds"] else "not claimed"
     found = np.array([row["terms"][key] for row in rows if key in row["terms"]], dtype=float)
@@ -115,11 +123,11 @@ def _estimator_cell(rows: Rows, world: str, outcome: str, name: str, table: dict
     spread = float(found[:, 0].std(ddof=1))
     mean = float(found[:, 0].mean())
     bias = (mean - truth) / spread if spread else 0.0
-    half = float(norm.ppf(0.5 + CHANCE / 2)) / math.sqrt(len(found))
+    half = float(norm.ppf(0.5 + chance / 2)) / math.sqrt(len(found))
     # an end that is not given is infinitely far
     low, high = np.nan_to_num(found[:, 2], nan=-np.inf), np.nan_to_num(found[:, 3], nan=np.inf)
     n_cover = int(((low <= truth) & (truth <= high)).sum())
-    ends = share_interval(n_cover, len(found))
+    ends = share_interval(n_cover, len(found), chance)
     cell = Cell(
         **common, verdict="shown", truth=truth, mean=mean, spread=spread,
         error=float(np.median(found[:, 1])), bias=bias, low=bias - half, high=bias + half,
@@ -163,7 +171,13 @@ def fires(table: dict[str, Any], check: str, verdict: str) -> bool:
 
 
 def _check_cell(
-    rows: Rows, world: str, outcome: str, name: str, table: dict[str, Any], shift: int
+    rows: Rows,
+    world: str,
+    outcome: str,
+    name: str,
+    table: dict[str, Any],
+    shift: int,
+    chance: float = CHANCE,
 ) -> Cell:
     key = f"{outcome}.{name.partition('.')[0]}"
     claim = claim_of(table, world, outcome, name)
@@ -175,7 +189,7 @@ def _check_cell(
     if not verdicts:
         return Cell(**common, verdict="not run")
     n_fired = sum(fires(table, name, verdict) for verdict in verdicts)
-    low, high = share_interval(n_fired, len(verdicts))
+    low, high = share_interval(n_fired, len(verdicts), chance)
     cell = Cell(**common, verdict="shown", share=n_fired / len(verdicts), low=low, high=high)
     if claim == "cannot know":
         return cell

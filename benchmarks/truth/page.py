@@ -37,7 +37,7 @@ SHORT = {
 }  # fmt: skip
 
 
-def write_page(cells: Sequence[Cell], path: Path) -> None:
+def write_page(cells: Sequence[Cell], path: Path, code: str) -> None:
     """Write the page.
 
     Parameters
@@ -46,16 +46,19 @@ def write_page(cells: Sequence[Cell], path: Path) -> None:
         As judged.
     path : Path
         Of the page.
+    code : str
+        Fingerprint of the code that fitted them.
     """
     parts = [
-        HEAD, _state(cells), _shortfalls(cells), _worlds(), _estimators(cells), _others(cells),
+        HEAD, _state(cells, code), _shortfalls(cells), _worlds(), _estimators(cells),
+        _others(cells),
         _checks(cells), _power(cells), _grades(cells),
     ]  # fmt: skip
     path.write_text("\n".join(parts))
 
 
-def _state(cells: Sequence[Cell]) -> str:
-    """Say how many replications there are, and how many cells hold."""
+def _state(cells: Sequence[Cell], code: str) -> str:
+    """Say how many replications there are, of which code, and how many cells hold."""
     claimed = [c for c in cells if c.verdict in ("held", "falls short")]
     n_held = sum(c.verdict == "held" for c in claimed)
     n_least = min((c.n for c in claimed if c.name not in SLOW), default=0)
@@ -63,7 +66,7 @@ def _state(cells: Sequence[Cell]) -> str:
     never = [n for n in absent if not any(c.n and c.name == n for c in cells)]
     said = [
         f"**{n_held:,} of {len(claimed):,} claims that could be judged hold**, from at least "
-        f"{n_least:,} replications each."
+        f"{n_least:,} replications each, fitted by code `{code}`."
     ]
     if n_least < ENOUGH:
         said.append(

@@ -388,7 +388,7 @@ WORLDS: dict[str, World] = {
         purpose="Revenue before matters along a bend; straight controls miss it.",
     ),
     "feedback": World(
-        make=waves.feedback, n_customers=400, answers=4, strengths={1: 0.15, 2: 0.3, 4: 1.7},
+        make=waves.feedback, n_customers=400, answers=4, strengths={1: 0.25, 2: 0.6, 4: 1.7},
         purpose="Ratings follow revenue and change nothing; fixed effects err.",
     ),
     "leak": World(
