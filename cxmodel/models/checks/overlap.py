@@ -23,7 +23,7 @@ MOSTLY = 0.5
 # Tenths: where the tails of a number are cut.
 N_PARTS = 10
 # Responses from which the logits are learnt at most; the share is that of all.
-MOST_ROWS = 10_000
+MOST_ROWS = 5_000
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -58,7 +58,7 @@ def check_overlap(fit: LiftFit) -> Check:
 
     Each end has a logit of its own rather than both one multinomial: an end's logit does not
     lean on how the middle is told from the other end, needs no independence of irrelevant
-    alternatives, and on a scale of two bands it is the same thing. Beyond 10,000 responses the
+    alternatives, and on a scale of two bands it is the same thing. Beyond 5,000 responses the
     logits are learnt from those of a random part of the customers and applied to all.
     """
     scale = fit.obs.scale
