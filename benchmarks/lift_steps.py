@@ -104,22 +104,22 @@ def ours(path: Path, name: str) -> Callable[[], dict[str, Any]]:
 
 
 def statsmodels(path: Path, name: str) -> Callable[[], dict[str, Any]]:
-    """Read the file and fit on the rows, dummies made by pandas."""
+    """Read the file and fit a formula on the rows; its logit's HC1 has the factor of HC0."""
     import pandas as pd
     import pyarrow.parquet as pq
-    import statsmodels.api as sm
+    import statsmodels.formula.api as smf
 
     def work() -> dict[str, Any]:
         frame = pq.read_table(path, columns=list(READS[name])).to_pandas()
-        design = _design(pd, frame, name)
-        outcome = frame[READS[name][0]].astype(float)
+        formula = f"{READS[name][0]} ~ {_said(name)}"
+        frame[READS[name][0]] = frame[READS[name][0]].astype(float)
         if "family" in SETTINGS[name]:
-            fit = sm.Logit(outcome, design).fit(disp=0, cov_type="HC1")
+            fit = smf.logit(formula, frame).fit(disp=0, cov_type="HC1")
         elif "customer" in SETTINGS[name]:
             codes = pd.factorize(frame["customer_id"])[0]
-            fit = sm.OLS(outcome, design).fit(cov_type="cluster", cov_kwds={"groups": codes})
+            fit = smf.ols(formula, frame).fit(cov_type="cluster", cov_kwds={"groups": codes})
         else:
-            fit = sm.OLS(outcome, design).fit(cov_type="HC1")
+            fit = smf.ols(formula, frame).fit(cov_type="HC1")
         return {"estimate": float(fit.params["rating"]), "std_error": float(fit.bse["rating"])}
 
     return work
@@ -135,8 +135,10 @@ def pyfixest(path: Path, name: str) -> Callable[[], dict[str, Any]]:
         frame[READS[name][0]] = frame[READS[name][0]].astype(float)
         levels = [*TEXT, *SETTINGS[name].get("categories", [])]
         columns = [c for c in READS[name][1:] if c != "customer_id"]
-        said = " + ".join(f"C({c})" if c in levels else c for c in columns)
-        formula = f"{READS[name][0]} ~ {said}"
+        # Levels as fixed effects, which it absorbs: the way in which it is fastest.
+        slopes = " + ".join(c for c in columns if c not in levels)
+        absorbed = " + ".join(c for c in columns if c in levels)
+        formula = f"{READS[name][0]} ~ {slopes} | {absorbed}"
         if "family" in SETTINGS[name]:
             fit = pf.feglm(formula, frame, family="logit", vcov="HC1")
         elif "customer" in SETTINGS[name]:
@@ -151,11 +153,11 @@ def pyfixest(path: Path, name: str) -> Callable[[], dict[str, Any]]:
     return work
 
 
-def _design(pd: Any, frame: Any, name: str) -> Any:
-    levels = [c for c in [*TEXT, *SETTINGS[name].get("categories", [])] if c in frame]
+def _said(name: str) -> str:
+    """Write the columns that explain as a formula."""
+    levels = [*TEXT, *SETTINGS[name].get("categories", [])]
     columns = [c for c in READS[name][1:] if c != "customer_id"]
-    design = pd.get_dummies(frame[columns], columns=levels, drop_first=True, dtype=float)
-    return design.astype(float).assign(constant=1.0)
+    return " + ".join(f"C({c})" if c in levels else c for c in columns)
 
 
 STEPS = {"scan": scan, "cxmodel": ours, "statsmodels": statsmodels, "pyfixest": pyfixest}

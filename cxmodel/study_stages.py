@@ -29,7 +29,13 @@ _LATER = {
     "segments": "value segments come with a later version of cxmodel",
     "portfolio": "choosing among programmes comes with a later version of cxmodel",
 }
-_ROUTE_REASON = "rows: the models of this version are fitted on the observations one by one"
+_BY_ROWS = (
+    "rows: every estimate of the lift carries on what each customer contributes to its error, "
+    "and sums over the table do not hold that"
+)
+_BY_SUMS = (
+    "sums: there are more observations than are taken out as rows, so the lift has slopes alone"
+)
 _NO_RATING = "the study has no rating, so there is no point to value"
 _NO_CURRENCY = "study.currency is missing, so money has no unit; set it, for example to USD"
 
@@ -269,8 +275,7 @@ class StageRunner:
             "engine": self.sources.session.name,
             "plan": None if observations is None else observations.plan,
             "plan_reason": None if observations is None else observations.plan_reason,
-            "route": None if observations is None else "rows",
-            "route_reason": None if observations is None else _ROUTE_REASON,
+            **self._route(observations),
             "inputs": {"rows": self._inputs()},
         }
 
@@ -281,6 +286,16 @@ class StageRunner:
         if isinstance(self.observations, NotRun) or "_lift_fits" not in self.__dict__:
             return None
         return card_of_study(tuple(self._fitted_lifts.values()), self.observations, study)
+
+    def _route(self, observations: Observations | None) -> dict[str, str | None]:
+        """Say whether rows were taken out of the engine, and why."""
+        from cxmodel.models.lift import ROWS_UP_TO
+
+        if observations is None:
+            return {"route": None, "route_reason": None}
+        if observations.session is not None and observations.n_obs > ROWS_UP_TO:
+            return {"route": "sums", "route_reason": _BY_SUMS}
+        return {"route": "rows", "route_reason": _BY_ROWS}
 
     def _inputs(self) -> list[dict[str, Any]]:
         with self.progress.stage("fingerprints") as stage:

@@ -28,6 +28,7 @@ from cxmodel.models.levels import Levels, fit_levels, path_quantity
 from cxmodel.models.lift_fit import LiftFit, fit_lift
 from cxmodel.models.lift_result import LiftResult, LiftUnits
 from cxmodel.models.lift_settings import DEFAULT_SEED, LiftSettings, Reliability, names
+from cxmodel.models.moments.lift_by_sums import lift_by_sums
 from cxmodel.models.population import Outcome, has_outcome
 from cxmodel.models.reliability import (
     noise_sentences,
@@ -48,6 +49,7 @@ from cxmodel.tables.observation_table import Observations
 if TYPE_CHECKING:
     from cxmodel.scales import Scale
 
+ROWS_UP_TO = 20_000_000
 Found = dict[str, Quantity | NotRun]
 
 
@@ -88,6 +90,9 @@ class LiftModel:
         Of every random step.
     flexible : bool
         Learn the shape of the controls too, as a second opinion; it takes the most time.
+    rows_up_to : int
+        Observations on an engine up to which rows are taken out. Beyond, the slopes alone are
+        estimated from sums over the table: no checks, no levels, no draws.
 
     Raises
     ------
@@ -156,6 +161,7 @@ class LiftModel:
     rollout: Rollout | None = None
     seed: int = DEFAULT_SEED
     flexible: bool = True
+    rows_up_to: int = ROWS_UP_TO
 
     def __post_init__(self) -> None:
         if self.outcome not in ("revenue", "retention"):
@@ -211,6 +217,8 @@ class LiftModel:
             )
         # one thread: the sums come out the same on every machine, and small solves gain nothing
         with threadpool_limits(limits=1, user_api="blas"):
+            if obs.session is not None and obs.n_obs > self.rows_up_to:
+                return lift_by_sums(obs, self.outcome, self.settings)
             fit = fit_lift(obs, self.outcome, self.settings)
             return _assemble(fit)
 

@@ -1,0 +1,287 @@
+"""The lift of a table too large for its rows to be taken out: slopes from sums, and no more.
+
+What a sum cannot hold is what each customer contributes to the error of an estimate. So there are
+slopes with their own errors, no joint covariance, no draws, and no check that needs rows: the
+evidence is an association, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cxmodel.errors import ConfigError, InsufficientDataError
+from cxmodel.models.checks.base import CHECK_NAMES, Check
+from cxmodel.models.controls import ControlPlan
+from cxmodel.models.evidence import first_sentence, grade
+from cxmodel.models.leaks import LeakReport
+from cxmodel.models.lift_result import LiftResult, LiftUnits
+from cxmodel.models.lift_settings import LiftSettings
+from cxmodel.models.moments.fitting import fit_table
+from cxmodel.models.moments.moments_fit import MomentsFit
+from cxmodel.models.moments.regression import MomentsRegression
+from cxmodel.models.population import Outcome
+from cxmodel.models.requirements import MIN_EVENTS, MIN_ROWS_PER_PARAMETER
+from cxmodel.results import Estimate, NotRun
+from cxmodel.tables.observation_table import Observations
+from cxmodel.tables.opening.money import unit_digits
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from cxmodel.tables.engines.engine import Session
+
+NO_ROWS = (
+    "not made from sums over the table: it needs what each customer contributes, so the rows. "
+    "Raise rows_up_to, or fit a sample of customers"
+)
+TERMS = (
+    "per_rating_point",
+    "unadjusted_per_rating_point",
+    "additive_per_rating_point",
+    "weighted_per_rating_point",
+    "unweighted_per_rating_point",
+    "plus_one_below_top",
+    "percent_per_rating_point",
+    "two_part_per_rating_point",
+    "within_customer_per_rating_point",
+    "flexible_per_rating_point",
+    "reliability_corrected_per_rating_point",
+    "winsorised_per_rating_point",
+)
+# Known before the response, on the engine, and without gaps of their own.
+DEFAULT_CONTROLS = ("revenue_before_units", "tenure_days", "contacts_before", "touchpoint")
+
+
+def lift_by_sums(obs: Observations, outcome: Outcome, settings: LiftSettings) -> LiftResult:
+    """Estimate unadjusted, additive and averaged slopes where the observations lie.
+
+    The unadjusted slope is that of ``LiftModel`` on the rows, to the last digits; so are the others
+    where the controls have no gaps and no rare levels, which on rows are marked and pooled.
+
+    Parameters
+    ----------
+    obs : Observations
+        On an engine.
+    outcome : {"revenue", "retention"}
+        What is explained.
+    settings : LiftSettings
+        Of these `controls` and `average` are used.
+
+    Raises
+    ------
+    ConfigError
+        If the rows are in memory, or there is no rating or no such outcome.
+    InsufficientDataError
+        Under 10 events or 10 rows per coefficient.
+    """
+    session, table, scale = obs.session, obs.table, obs.scale
+    if session is None or table is None or scale is None:
+        raise ConfigError("A lift by sums needs observations on an engine, with a rating.")
+    population, not_used = _population(obs, session, table, outcome)
+    controls = _controls(obs, table, settings)
+    base, n_customers, n_events = _with_shares(session, population, controls, outcome)
+    is_clustered = n_customers[0] < n_customers[1]
+    ask: dict[str, Any] = {
+        "outcome": "y",
+        "family": "linear" if outcome == "revenue" else "logit",
+        "weight": "share" if is_clustered else None,
+        "customer": "customer" if is_clustered else None,
+        "errors": "CR1" if is_clustered else "HC1",
+    }
+    bare = fit_table(MomentsRegression(explained_by=["rating"], **ask), session, base)
+    additive = fit_table(
+        MomentsRegression(explained_by=["rating", *controls], **ask), session, base
+    )
+    headline = additive
+    is_interacted = settings.average == "base" and bool(controls)
+    if is_interacted:
+        model = MomentsRegression(explained_by=["rating", *controls], interacted="rating", **ask)
+        headline = fit_table(model, session, base)
+    _require(n_events, headline)
+    digits = 10.0 ** -unit_digits(obs.currency) if outcome == "revenue" else 1.0
+    found = {
+        "per_rating_point": headline,
+        "unadjusted_per_rating_point": bare,
+        "additive_per_rating_point": additive,
+        "unweighted_per_rating_point": headline,
+    }
+    return _result(
+        obs,
+        outcome,
+        {name: (fit, digits) for name, fit in found.items()},
+        not_used=not_used,
+        controls=controls,
+        n_customers=n_customers[0],
+        n_events=n_events,
+        is_interacted=is_interacted,
+        is_clustered=is_clustered,
+    )
+
+
+def _population(
+    obs: Observations, session: Session, table: ir.Table, outcome: Outcome
+) -> tuple[ir.Table, list[dict[str, Any]]]:
+    """Keep who is in the lift, each left out under the first reason that applies."""
+    import ibis
+
+    column = "revenue_after_units" if outcome == "revenue" else "churned"
+    if column not in table.columns:
+        raise ConfigError(f"There is no {outcome} after the response to explain.")
+    if obs.rating is None:
+        raise ConfigError("The study has no rating, so there is no lift.")
+    status = table["_status"]
+    risk = outcome == "retention" and obs.churn_rule == "inactivity"
+    at_risk = table["_at_risk"].fill_null(False) if risk else ibis.literal(True)
+    left = table["_left_in_gap"].fill_null(True)
+    gone, early = status == "churned_before_response", status == "before_start"
+    unknown = table[column].isnull() & ~gone & ~early & at_risk & ~left
+    reasons = {
+        "open_window": ~table["outcome_complete"].fill_null(False) | unknown,
+        "churned_before_response": gone,
+        "not_at_risk": ~at_risk,
+        "left_in_gap": left,
+        "before_start": early,
+    }
+    marked = table.mutate(
+        reason=ibis.cases(*[(applies, name) for name, applies in reasons.items()], else_="")
+    )
+    counts = marked.group_by("reason").aggregate(n=marked.count())
+    found = {row["reason"]: int(row["n"]) for row in session.rows(counts)}
+    rows = [
+        {"stage": f"lift.{outcome}", "reason": name, "n": found[name]}
+        for name in reasons
+        if name in found
+    ]
+    y = table[column] if outcome == "revenue" else ibis.ifelse(table[column] == 0, 1, 0)
+    return marked.mutate(y=y.cast("int64")).filter(marked["reason"] == ""), rows
+
+
+def _controls(obs: Observations, table: ir.Table, settings: LiftSettings) -> tuple[str, ...]:
+    """Give the columns held equal; revenue before is whole units on an engine."""
+    if settings.controls is None:
+        return tuple(c for c in (*DEFAULT_CONTROLS, *obs.attributes) if c in table.columns)
+    given = [
+        f"{name}_units" if name.startswith("revenue_before") and name not in table.columns else name
+        for name in settings.controls
+    ]
+    return tuple(given)
+
+
+def _with_shares(
+    session: Session, population: ir.Table, controls: Sequence[str], outcome: Outcome
+) -> tuple[ir.Table, tuple[int, int], int]:
+    """Leave out rows with a gap in a control, and share a customer's weight among the others."""
+    import ibis
+
+    columns = {name: population[name] for name in controls}
+    base = population.select(
+        y=population["y"],
+        rating=population["rating"].cast("int64"),
+        customer=population["customer_id"],
+        **columns,
+    )
+    if controls:
+        base = base.filter([base[name].notnull() for name in controls])
+    base = base.mutate(share=1.0 / base.count().over(ibis.window(group_by="customer")))
+    event = base["y"] != 0 if outcome == "revenue" else base["y"] == 0
+    facts = session.one_row(
+        base.aggregate(
+            n=base.count(),
+            customers=base["customer"].nunique(),
+            events=ibis.ifelse(event, 1, 0).sum(),
+        )
+    )
+    n, events = int(facts["n"]), int(facts["events"] or 0)
+    if outcome == "retention":
+        events = min(events, n - events)
+    return base, (int(facts["customers"]), n), events
+
+
+def _require(n_events: int, headline: MomentsFit) -> None:
+    if n_events < MIN_EVENTS:
+        raise InsufficientDataError(
+            f"{n_events:,} events; at least {MIN_EVENTS} are needed. Widen windows.outcome_days."
+        )
+    if headline.n_obs < MIN_ROWS_PER_PARAMETER * headline.n_params:
+        raise InsufficientDataError(
+            f"{headline.n_obs:,} rows for {headline.n_params} coefficients; at least "
+            f"{MIN_ROWS_PER_PARAMETER} each are needed. Drop controls."
+        )
+
+
+def _result(
+    obs: Observations,
+    outcome: Outcome,
+    fits: dict[str, tuple[MomentsFit, float]],
+    *,
+    not_used: list[dict[str, Any]],
+    controls: tuple[str, ...],
+    n_customers: int,
+    n_events: int,
+    is_interacted: bool,
+    is_clustered: bool,
+) -> LiftResult:
+    units, scale = LiftUnits.of(obs, outcome), obs.scale
+    if scale is None:
+        raise ConfigError("A lift needs a rating with a scale.")
+    headline = fits["per_rating_point"][0]
+    checks = tuple(Check.not_run(name, outcome, NO_ROWS) for name in CHECK_NAMES)
+    evidence = grade(checks)
+    caveats = (
+        f"{obs.n_obs:,} observations are more than are taken out: slopes come from sums over the "
+        f"table. {headline.route.reason}",
+        f"Held equal: {', '.join(c.removesuffix('_units') for c in controls) or 'nothing'}. No "
+        "column was examined for knowledge of the outcome.",
+        *headline.caveats,
+    )
+    riding = (first_sentence(evidence.text), *caveats)
+    made = {
+        name: _estimate(fit, digits, units.slope, obs.conf_level, riding)
+        for name, (fit, digits) in fits.items()
+    }
+    return LiftResult(
+        outcome=outcome,
+        units=units,
+        terms={name: made.get(name, NotRun(NO_ROWS)) for name in TERMS},
+        per_kpi={path: NotRun(NO_ROWS) for path in scale.paths},
+        by_rating=(),
+        by_band=(),
+        by_group=NotRun(NO_ROWS),
+        checks=checks,
+        evidence=evidence,
+        caveats=caveats,
+        not_used=tuple(not_used),
+        leaks=LeakReport(),
+        controls=ControlPlan(),
+        scale=scale,
+        conf_level=obs.conf_level,
+        n_obs=headline.n_obs,
+        n_customers=n_customers,
+        n_events=n_events,
+        n_params=headline.n_params,
+        is_interacted=is_interacted,
+        is_clustered=is_clustered,
+        customers=np.array([], dtype=object),
+        values={name: one.estimate for name, one in made.items()},
+        influence={},
+    )
+
+
+def _estimate(
+    fit: MomentsFit, digits: float, unit: str, level: float, caveats: tuple[str, ...]
+) -> Estimate:
+    """Give the slope in the rating: a coefficient, or its average over the rows."""
+    one = fit.effect("rating") if "rating" in fit.effects else fit.estimate("rating")
+    free = float(fit.deg_freedom[0])
+    return Estimate.from_std_error(
+        one.estimate * digits,
+        (one.std_error or 0.0) * digits,
+        unit=unit,
+        n_obs=fit.n_obs,
+        conf_level=level,
+        deg_freedom=free if np.isfinite(free) else None,
+        caveats=caveats,
+    )

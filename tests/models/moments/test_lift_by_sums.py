@@ -1,0 +1,85 @@
+"""The lift of a table too large for rows: its slopes are those of the rows, and it says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import cxmodel as cx
+from cxmodel.errors import ConfigError, InsufficientDataError
+from cxmodel.models.joint import joint_covariance
+from cxmodel.models.moments.lift_by_sums import lift_by_sums
+
+
+@pytest.fixture(scope="module")
+def obs():
+    sim = cx.datasets.simulate(n_customers=900, seed=1)
+    surveys = cx.read_surveys(sim.surveys, ratings={"nps": ("nps", cx.NPS)})
+    customers = cx.read_customers(sim.customers, churned_at="churned_at", attributes=["segment"])
+    revenue = cx.read_revenue(sim.revenue, currency="USD")
+    return cx.join_observations(surveys, customers=customers, revenue=revenue)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "average"),
+    [("revenue", "base"), ("retention", "base"), ("revenue", "variance")],
+)
+def test_slopes_and_errors_are_those_of_the_rows(obs, outcome, average):
+    settings = {"outcome": outcome, "controls": ["segment"], "average": average}
+    by_rows = cx.LiftModel(**settings).fit(obs)
+    by_sums = cx.LiftModel(**settings, rows_up_to=100).fit(obs)
+    for term in ("unadjusted", "additive", ""):
+        name = f"{term}_per_rating_point".removeprefix("_")
+        expected, found = by_rows.terms[name], by_sums.terms[name]
+        assert found.estimate == pytest.approx(expected.estimate, rel=1e-10), name
+        assert found.std_error == pytest.approx(expected.std_error, rel=1e-9), name
+        assert found.unit == expected.unit
+        assert found.n_obs == expected.n_obs
+    assert by_sums.not_used == by_rows.not_used
+    assert (by_sums.n_customers, by_sums.n_events) == (by_rows.n_customers, by_rows.n_events)
+    assert by_sums.is_clustered
+
+
+def test_what_sums_do_not_hold_is_not_run_with_the_reason(obs):
+    found = cx.LiftModel(controls=["segment"], rows_up_to=100).fit(obs)
+    assert found.evidence.grade == "association"
+    assert {check.verdict for check in found.checks} == {"not_run"}
+    assert "the rows" in found.terms["percent_per_rating_point"].reason
+    assert "sums over the table" in found.caveats[0]
+    assert found.per_rating_point().caveats[1] == found.caveats[0]
+    assert "not_run" in str(found.to_dict()["plus_one_below_top"])
+    assert len(found.to_frame()) == 12 + len(cx.NPS.paths)
+    with pytest.raises(ValueError, match="No estimate 'per_rating_point' to draw"):
+        found.sample(10, 1)
+    with pytest.raises(ValueError, match="None of the terms"):
+        joint_covariance([found])
+
+
+def test_the_default_controls_are_named(obs):
+    found = cx.LiftModel(rows_up_to=100).fit(obs)
+    assert "revenue_before, tenure_days" in found.caveats[1]
+    assert "segment" in found.caveats[1]
+
+
+def test_too_little_data_and_rows_in_memory_are_refused(obs):
+    few = cx.datasets.simulate(n_customers=12, seed=3)
+    small = cx.join_observations(
+        cx.read_surveys(few.surveys, ratings={"nps": ("nps", cx.NPS)}),
+        customers=cx.read_customers(few.customers, attributes=["segment"]),
+        revenue=cx.read_revenue(few.revenue, currency="USD"),
+    )
+    with pytest.raises(InsufficientDataError):
+        cx.LiftModel(controls=["segment"], rows_up_to=1).fit(small)
+    with pytest.raises(ConfigError, match="observations on an engine"):
+        lift_by_sums(replace(obs, frame=obs.frame), "revenue", cx.LiftModel().settings)
+
+
+def test_a_regression_takes_observations_where_they_lie(obs):
+    model = cx.MomentsRegression(
+        outcome="revenue_after_units", explained_by=["rating", "segment"], customer="customer_id"
+    )
+    fit = model.fit(obs)
+    assert 0 < fit.n_obs <= obs.n_obs
+    with pytest.raises(cx.errors.SourceError, match="rows in memory"):
+        model.fit(replace(obs, frame=obs.frame))
