@@ -83,8 +83,8 @@ def find_within(fit: LiftFit) -> WithinFit | NotRun:
     ----------
     .. [1] Nickell, S. (1981). Biases in dynamic models with fixed effects. Econometrica 49(6).
     .. [2] Wooldridge, J. M. (2010). Econometric Analysis of Cross Section and Panel Data, ch. 10.
-    .. [3] Farbmacher, H. and Tauchmann, H. (2021). Linear fixed-effects estimation with non-repeated
-       outcomes. FAU Discussion Papers in Economics 03/2021.
+    .. [3] Farbmacher, H. and Tauchmann, H. (2021). Linear fixed-effects estimation with
+       non-repeated outcomes. FAU Discussion Papers in Economics 03/2021.
     """
     if fit.separation is not None:
         return NotRun(SEPARATED)
