@@ -185,15 +185,18 @@ def _pairs(fit: LiftFit, within_days: float) -> _Pairs:
     # at one moment it is the same answer, stored twice
     is_pair = (owners[first] == owners[second]) & (places[first] == places[second]) & (days > 0)
     is_pair &= days <= within_days
-    known = []
+    known, unknown = [], []
     for column, what in (("days_since_contact", "contact"), ("_days_since_booking", "booking")):
-        if column in frame:
-            since = frame[column].to_numpy(dtype=float, na_value=np.nan)[second]
-            # a missing number is no contact, and compares as false
-            is_pair &= ~(since <= days)
-            known.append(what)
-    said = f"with no {' or '.join(known)} between them" if known else "(contacts are not known)"
-    return _Pairs(first[is_pair], second[is_pair], said)
+        if column not in frame:
+            unknown.append(f"{what}s")
+            continue
+        since = frame[column].to_numpy(dtype=float, na_value=np.nan)[second]
+        # a missing number is no contact, and compares as false
+        is_pair &= ~(since <= days)
+        known.append(what)
+    said = [f"with no {' or '.join(known)} between them"] if known else []
+    said += [f"({' and '.join(unknown)} are not known)"] if unknown else []
+    return _Pairs(first[is_pair], second[is_pair], " ".join(said))
 
 
 def from_items(fit: LiftFit, items: tuple[str, ...]) -> Noise | NotRun:

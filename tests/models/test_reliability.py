@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import cxmodel as cx
 from cxmodel.errors import ConfigError
 from cxmodel.models.answer_noise import answer_noise, from_repeats
 from cxmodel.models.estimation import Quantity, Sample
@@ -21,7 +22,7 @@ from cxmodel.models.reliability import (
     reliability_corrected_within,
 )
 from cxmodel.results import NotRun
-from cxmodel.scales import Scale
+from cxmodel.scales import NPS, Scale
 from cxmodel.tables.observation_table import Observations, Windows
 
 WIDE = Scale(name="wide", low=-200, high=200, top_box=100, higher_is_better=True)
@@ -119,6 +120,44 @@ def test_only_repeats_with_nothing_between_them_count():
     both = np.r_[first, second]
     expected = np.mean((first - both.mean()) * (second - both.mean())) / both.var()
     assert found.reliability.value == pytest.approx(expected)
+
+
+def test_bookings_and_contacts_between_are_found_in_the_tables():
+    """50 customers answer on days 0 and 10; 8 book on day 5, 6 call on day 9, 3 book on day 0."""
+    ids = [f"c{i:02d}" for i in range(50)]
+    first = pd.Timestamp("2025-03-01T12:00")
+    rng = np.random.default_rng(0)
+    answers = pd.DataFrame(
+        {
+            "customer_id": ids * 2,
+            "responded_at": [first] * 50 + [first + pd.Timedelta("10D")] * 50,
+            "q": rng.integers(0, 11, 100),
+        }
+    )
+    later = {"booked_at": first + pd.Timedelta("30D"), "amount": rng.gamma(2, 50, 50)}
+    booked = pd.concat(
+        [
+            pd.DataFrame({"customer_id": ids, **later}),
+            pd.DataFrame({"customer_id": ids[:8], "booked_at": first + pd.Timedelta("5D")}),
+            pd.DataFrame({"customer_id": ids[20:23], "booked_at": first.normalize()}),
+        ]
+    ).fillna({"amount": 1.0})
+    calls = pd.DataFrame({"customer_id": ids[4:14], "started_at": first + pd.Timedelta("9D")})
+    surveys = cx.read_surveys(answers, ratings={"nps": ("q", NPS)})
+    for interactions, n_pairs, said in (
+        (cx.read_interactions(calls), 36, "with no contact or booking between them"),
+        (None, 42, "with no booking between them (contacts are not known)"),
+    ):
+        obs = cx.join_observations(
+            surveys,
+            revenue=cx.read_revenue(booked, currency="USD"),
+            interactions=interactions,
+            windows=Windows(lookback_days=30, outcome_days=60),
+            as_of="2025-12-31",
+        )
+        found = answer_noise(fitted(obs, {"within_days": 30}, controls=()))
+        assert found.n_repeats == n_pairs
+        assert found.said.endswith(said)
 
 
 def test_what_controls_explain_is_taken_off():
