@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -218,7 +219,10 @@ class Features:
     ) -> Floats:
         model = make()
         name = "logisticregression__sample_weight" if make is _logit else "sample_weight"
-        model.fit(columns[learn], codes[learn], **{name: self.weights[learn]})
+        with warnings.catch_warnings():
+            # a logit that stopped short is judged like any other, by what it says of other rows
+            warnings.filterwarnings("ignore", message=".*failed to converge")
+            model.fit(columns[learn], codes[learn], **{name: self.weights[learn]})
         found = np.zeros((int(out.sum()), int(codes.max()) + 1))
         found[:, model.classes_] = model.predict_proba(columns[out])
         return found

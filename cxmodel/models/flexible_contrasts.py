@@ -16,6 +16,7 @@ from cxmodel.models.cross_fitting import Features, fold_of_rows
 from cxmodel.models.estimation import Quantity, Sample, combine, level_means
 from cxmodel.models.flexible import N_FOLDS, Comparison, bounded_sample, cannot_learn
 from cxmodel.models.lift_fit import LiftFit
+from cxmodel.models.requirements import MIN_ROWS_PER_PARAMETER
 from cxmodel.results import NotRun
 from cxmodel.scales import Scale
 
@@ -23,8 +24,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 # Who so rarely gives a band tells little of it: below this a probability counts as this.
 LEAST_PROBABILITY = 0.02
-# A band of fewer rows cannot teach how its outcome depends on the controls.
-LEAST_ROWS = 100
+# A band of fewer customers cannot teach how its outcome depends on the controls.
+LEAST_CUSTOMERS = 100
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -116,10 +117,14 @@ def flexible_contrasts(fit: LiftFit, scale: Scale) -> Contrasts | NotRun:
     if fit.separation is not None:
         return NotRun(SEPARATED)
     sample, codes = _with_bands(bounded_sample(fit), scale)
-    counts = np.bincount(codes, minlength=len(scale.bands))
-    for band, count in zip(scale.bands, counts, strict=True):
-        if count < LEAST_ROWS:
-            return NotRun(f"{count:,} responses in the band {band}, fewer than {LEAST_ROWS}")
+    least = max(LEAST_CUSTOMERS, MIN_ROWS_PER_PARAMETER * (1 + sample.controls.shape[1]))
+    for place, band in enumerate(scale.bands):
+        n_customers = np.unique(sample.customers[codes == place]).size
+        if n_customers < least:
+            return NotRun(
+                f"{n_customers:,} customers in the band {_plain(band)}, fewer than {least:,}: too "
+                "few to learn from how their outcome depends on the controls"
+            )
     with threadpool_limits(limits=1):
         scores, share_rare = band_scores(sample, codes, [fit.settings.seed, 0])
     stiff = _stiff_means(fit, scale)

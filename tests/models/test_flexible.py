@@ -131,7 +131,7 @@ def test_what_cannot_be_learnt_says_why(observations):
     assert flexible(off) == flexible_contrasts(off, NPS)
     assert "not asked for" in flexible(off).reason
     few = fit_lift(observations(300), "revenue", LiftSettings())
-    assert "fewer than 100" in flexible_contrasts(few, NPS).reason
+    assert "customers in the band" in flexible_contrasts(few, NPS).reason
 
 
 def test_many_rows_are_bounded_by_whole_customers_and_that_is_said(observations, monkeypatch):

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cxmodel.errors import ConfigError, InsufficientDataError
+from cxmodel.errors import ConfigError, InsufficientDataError, SeparationError
 from cxmodel.models.checks.base import CHECK_NAMES, Check
 from cxmodel.models.controls import ControlPlan
 from cxmodel.models.evidence import first_sentence, grade
 from cxmodel.models.leaks import LeakReport
+from cxmodel.models.lift_fit import ROWS_PER_PARAMETER_INTERACTED
 from cxmodel.models.lift_result import LiftResult, LiftUnits
 from cxmodel.models.lift_settings import LiftSettings
 from cxmodel.models.moments.fitting import fit_table
@@ -95,12 +96,11 @@ def lift_by_sums(obs: Observations, outcome: Outcome, settings: LiftSettings) ->
     additive = fit_table(
         MomentsRegression(explained_by=["rating", *controls], **ask), session, base
     )
-    headline = additive
-    is_interacted = settings.average == "base" and bool(controls)
-    if is_interacted:
+    _require(n_events, additive)
+    headline, said = additive, ""
+    if settings.average == "base" and controls:
         model = MomentsRegression(explained_by=["rating", *controls], interacted="rating", **ask)
-        headline = fit_table(model, session, base)
-    _require(n_events, headline)
+        headline, said = _interacted(model, session, base, additive)
     digits = 10.0 ** -unit_digits(obs.currency) if outcome == "revenue" else 1.0
     found = {
         "per_rating_point": headline,
@@ -116,9 +116,27 @@ def lift_by_sums(obs: Observations, outcome: Outcome, settings: LiftSettings) ->
         controls=controls,
         n_customers=n_customers[0],
         n_events=n_events,
-        is_interacted=is_interacted,
+        is_interacted=headline is not additive,
         is_clustered=is_clustered,
+        said=said,
     )
+
+
+def _interacted(
+    model: MomentsRegression, session: Session, base: ir.Table, additive: MomentsFit
+) -> tuple[MomentsFit, str]:
+    """Let the slope differ with controls, where rows suffice and nothing is separated."""
+    n_params = 2 * (additive.n_params - 1)
+    too_few = "The headline is the additive slope: "
+    if additive.n_obs < ROWS_PER_PARAMETER_INTERACTED * n_params:
+        return additive, (
+            f"{too_few}{additive.n_obs:,} rows are fewer than {ROWS_PER_PARAMETER_INTERACTED} for "
+            f"each of {n_params} parameters with interactions."
+        )
+    try:
+        return fit_table(model, session, base), ""
+    except SeparationError:
+        return additive, f"{too_few}with interactions the outcome is separated."
 
 
 def _population(
@@ -223,6 +241,7 @@ def _result(
     n_events: int,
     is_interacted: bool,
     is_clustered: bool,
+    said: str,
 ) -> LiftResult:
     units, scale = LiftUnits.of(obs, outcome), obs.scale
     if scale is None:
@@ -235,6 +254,7 @@ def _result(
         f"table. {headline.route.reason}",
         f"Held equal: {', '.join(c.removesuffix('_units') for c in controls) or 'nothing'}. No "
         "column was examined for knowledge of the outcome.",
+        *([said] if said else []),
         *headline.caveats,
     )
     riding = (first_sentence(evidence.text), *caveats)

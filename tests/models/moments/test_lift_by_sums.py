@@ -38,6 +38,7 @@ def test_slopes_and_errors_are_those_of_the_rows(obs, outcome, average):
         assert found.n_obs == expected.n_obs
     assert by_sums.not_used == by_rows.not_used
     assert (by_sums.n_customers, by_sums.n_events) == (by_rows.n_customers, by_rows.n_events)
+    assert by_sums.is_interacted == by_rows.is_interacted
     assert by_sums.is_clustered
 
 
