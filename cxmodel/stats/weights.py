@@ -200,4 +200,4 @@ def _bisected(left_over: Callable[[float], float], near: float, far: float) -> f
     for _ in range(60):
         middle = (near + far) / 2
         near, far = (middle, far) if np.sign(left_over(middle)) == sign else (near, middle)
-    return (near + far) / 2
+    return float((near + far) / 2)
