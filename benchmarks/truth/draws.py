@@ -315,7 +315,7 @@ def _shares(customer: Ints) -> Floats:
 
 def _weighted_by(deviation: Floats, slope: Floats, weights: Floats) -> float:
     spread = weights * deviation**2
-    return _ratio(spread @ slope, spread.sum())
+    return _ratio(float(spread @ slope), float(spread.sum()))
 
 
 def _residual(draw: Draw, answered: NDArray[np.bool_]) -> Floats:

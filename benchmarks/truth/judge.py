@@ -7,7 +7,7 @@ import math
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ def expectations() -> dict[str, Any]:
 def claim_of(table: dict[str, Any], world: str, outcome: str, check: str) -> str:
     """Give what is claimed of a check in a world."""
     stated: dict[str, str] = table[world][outcome]["checks"]
-    return stated.get(check, table["defaults"].get(check, "cannot know"))
+    return stated.get(check, str(table["defaults"].get(check, "cannot know")))
 
 
 def share_interval(n_of: int, n: int, chance: float = CHANCE) -> tuple[float, float]:
@@ -115,8 +115,8 @@ def _estimator_cell(
     key = f"{outcome}.{name}"
     claim = "holds" if name in table[world][outcome]["holds"] else "not claimed"
     found = np.array([row["terms"][key] for row in rows if key in row["terms"]], dtype=float)
-    common = {"world": world, "outcome": outcome, "kind": "estimator", "name": name,
-              "shift": FULL, "claim": claim, "n": len(found)}  # fmt: skip
+    common: dict[str, Any] = {"world": world, "outcome": outcome, "kind": "estimator",
+              "name": name, "shift": FULL, "claim": claim, "n": len(found)}  # fmt: skip
     if len(found) < 2:
         return Cell(**common, verdict="not run", note=_why(rows, key))
     truth = truth_of_term(world, FULL, outcome, name)
@@ -139,6 +139,9 @@ def _estimator_cell(
 def truth_of_term(world: str, shift: int, outcome: str, name: str) -> float:
     """Give the truth of what an estimator claims to estimate."""
     estimand = ESTIMATORS[name][2] if name in ESTIMATORS else "base"
+    if (outcome, name) == ("retention", "additive"):
+        # the additive logit's marginal effect is averaged over the customers like the headline's
+        estimand = "base"
     return truth_of(world, shift).get(f"{outcome}.{estimand}", math.nan)
 
 
@@ -153,8 +156,7 @@ def _held(cell: Cell) -> bool:
 def _with_verdict(cell: Cell, is_held: bool, slow: bool = False) -> Cell:
     enough = ENOUGH_SLOW if slow else ENOUGH
     note = "" if cell.n >= enough else f"{cell.n} of {enough:,} replications"
-    values = {f.name: getattr(cell, f.name) for f in fields(cell)}
-    return Cell(**{**values, "verdict": "held" if is_held else "falls short", "note": note})
+    return replace(cell, verdict="held" if is_held else "falls short", note=note)
 
 
 def _why(rows: Rows, key: str) -> str:
@@ -184,8 +186,8 @@ def _check_cell(
     verdicts = [
         row["checks"][key] for row in rows if row["checks"].get(key, "not_run") != "not_run"
     ]
-    common = {"world": world, "outcome": outcome, "kind": "check", "name": name, "shift": shift,
-              "claim": claim, "n": len(verdicts)}  # fmt: skip
+    common: dict[str, Any] = {"world": world, "outcome": outcome, "kind": "check", "name": name,
+              "shift": shift, "claim": claim, "n": len(verdicts)}  # fmt: skip
     if not verdicts:
         return Cell(**common, verdict="not run")
     n_fired = sum(fires(table, name, verdict) for verdict in verdicts)
@@ -219,9 +221,9 @@ def _power_cells(rows: Rows, world: str, outcome: str, table: dict[str, Any]) ->
         for shift in sorted(shifts_of(world)):
             at = [row for row in rows if row["shift"] == shift]
             cell = _check_cell(at, world, outcome, name, table, shift)
-            values = {f.name: getattr(cell, f.name) for f in fields(cell)}
-            values |= {"kind": "power", "moved": _moved(at, world, outcome, shift, table)}
-            cells.append(Cell(**{**values, "verdict": "shown" if cell.n else "not run"}))
+            moved = _moved(at, world, outcome, shift, table)
+            verdict = "shown" if cell.n else "not run"
+            cells.append(replace(cell, kind="power", verdict=verdict, moved=moved, note=""))
     return cells
 
 
