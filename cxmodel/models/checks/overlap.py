@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import expit
 
+from cxmodel.errors import ConvergenceError
 from cxmodel.models.checks.base import Check, Verdict
-from cxmodel.models.checks.some_customers import some_customers
+from cxmodel.models.checks.some_customers import rows_of_some
 from cxmodel.models.controls import NEARLY, Control, spoken
 from cxmodel.models.estimation import Sample
 from cxmodel.models.lift_fit import LiftFit
 from cxmodel.scales import Scale
-from cxmodel.stats.glm import fit_logit
+from cxmodel.stats.firth import fit_firth_logit
 
 HARDLY = 0.02
 WARN_ABOVE, FAIL_ABOVE = 0.1, 0.3
@@ -24,6 +25,8 @@ MOSTLY = 0.5
 N_PARTS = 10
 # Responses from which the logits are learnt at most; the share is that of all.
 MOST_ROWS = 5_000
+# Of a probability beside 2%, and of log-odds.
+CLOSE_ENOUGH, STILL = 1e-5, 1e-8
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -65,7 +68,10 @@ def check_overlap(fit: LiftFit) -> Check:
     if scale is None:
         return Check.not_run("overlap", fit.outcome, "The rating has no scale, so no bands.")
     told = explained(fit.sample)
-    ends = lacking_ends(fit.sample, scale, fit.settings.seed)
+    try:
+        ends = lacking_ends(fit.sample, scale, fit.settings.seed)
+    except ConvergenceError as error:
+        return Check.not_run("overlap", fit.outcome, f"{error} Fewer controls would make it run.")
     share = float(fit.sample.share @ ends.either)
     verdict: Verdict = "pass"
     if share > FAIL_ABOVE or told > NEARLY:
@@ -90,14 +96,13 @@ def explained(sample: Sample) -> float:
 
 def lacking_ends(sample: Sample, scale: Scale, seed: int) -> Ends:
     """Find the rows whose probability of the lowest or highest band is under 2%."""
-    part = some_customers(sample, MOST_ROWS, seed)
+    part = rows_of_some(sample, MOST_ROWS, seed)
     low, high = scale.bands[0], scale.bands[-1]
-    ratings, shares = _shares(sample)
+    ratings = np.unique(sample.rating)
 
     def probability(band: str) -> Floats:
         inside = [r for r in ratings if scale.band(r) == band]
-        share = float(shares[np.isin(ratings, inside)].sum())
-        return band_probability(part, np.isin(part.rating, inside), sample, share)
+        return band_probability(sample, np.isin(sample.rating, inside), part)
 
     of_low = probability(low)
     # on a scale of two bands the one is what the other leaves
@@ -105,55 +110,51 @@ def lacking_ends(sample: Sample, scale: Scale, seed: int) -> Ends:
     return Ends((low, high), (of_low < HARDLY, of_high < HARDLY))
 
 
-def _shares(sample: Sample) -> tuple[Floats, Floats]:
-    """Give the ratings that occur and their shares of the base."""
-    ratings, codes = np.unique(sample.rating, return_inverse=True)
-    return ratings, np.asarray(np.bincount(codes, weights=sample.share), dtype=float)
-
-
-def band_probability(part: Sample, is_inside: Bools, sample: Sample, share: float) -> Floats:
+def band_probability(sample: Sample, is_inside: Bools, part: Bools) -> Floats:
     """Give each row's probability of a band by a logit in the controls that is always finite.
 
-    Half an answer for and half against is spread over the rows by their leverage: one answer for
-    each coefficient in all. So a level in which nobody gave the band has a small probability
-    instead of none, the smaller the more customers it has: in a level of m rows about
-    1 / (2 m + 2). This is one step of Firth's (1993) bias reduction, which Heinze & Schemper
-    (2002) propose against separation. The constant is then set so that the mean probability is
-    the band's share, as Puhr et al. (2017) do.
+    Firth's (1993) penalty, as Heinze & Schemper (2002) propose against separation: a level of m
+    rows in which nobody gave the band has a probability of about 1 / (2 m + 2) instead of none, so
+    few rows are not taken for proof. The constant is then set so that the mean probability is the
+    band's share, as Puhr et al. (2017) do.
 
     Parameters
     ----------
-    part : Sample
+    is_inside : array of bool (n,)
+        Whether the rating lies in the band.
+    part : array of bool (n,)
         The rows to learn from.
-    is_inside : array of bool
-        Whether their ratings lie in the band.
-    sample : Sample
-        The rows to speak of, n of them.
-    share : float
-        Share of the base in the band.
 
     Returns
     -------
     array (n,)
-        The share throughout where nobody or everybody is in the band.
+        The share throughout where nobody or everybody of the part is in the band.
     """
-    if is_inside.all() or not is_inside.any():
+    share = float(sample.share @ is_inside)
+    learnt = is_inside[part]
+    if learnt.all() or not learnt.any():
         return np.full(sample.n_obs, share)
-    weights, leverage = part.share * part.n_obs, part.rating_on_controls.leverage
-    answers = (weights * is_inside + leverage / 2) / (weights + leverage)
-    design = np.hstack([np.ones((part.n_obs, 1)), part.controls])
-    fit = fit_logit(design, answers, weights + leverage)
-    return _at_share(sample.controls @ fit.coefficients[1:], sample.share, share)
+    design = np.hstack([np.ones((sample.n_obs, 1)), sample.controls])
+    fit = fit_firth_logit(
+        design[part],
+        learnt.astype(float),
+        sample.share[part] * (len(learnt) / sample.share[part].sum()),
+        tolerance=CLOSE_ENOUGH,
+    )
+    return _at_share(design @ fit.coefficients, sample.share, share)
 
 
 def _at_share(predictor: Floats, share: Floats, target: float) -> Floats:
     """Move all log-odds alike until the mean probability is the target (Newton's method)."""
-    moved = float(logit(target) - share @ predictor)
+    moved = 0.0
     for _ in range(50):
         probability = expit(predictor + moved)
-        step = (target - share @ probability) / (share @ (probability * (1 - probability)))
-        moved += float(np.clip(step, -1, 1))
-        if abs(step) < 1e-10:
+        steepness = float(share @ (probability * (1 - probability)))
+        if steepness == 0:
+            break
+        step = (target - float(share @ probability)) / steepness
+        moved += min(max(step, -1.0), 1.0)
+        if abs(step) < STILL:
             break
     return np.asarray(expit(predictor + moved))
 

@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
-from scipy.special import expit, log_expit
 
 from cxmodel.models.checks.overlap import (
     band_probability,
@@ -37,17 +35,33 @@ def _sample(rating, controls):
 def test_a_level_without_the_band_has_half_an_answer_in_one_more_than_its_rows():
     """30 of 60 in the band at one level, none of 40 at the other.
 
-    The design is saturated, so each level holds one coefficient's worth of leverage: (0 + 1/2) /
-    41 and (30 + 1/2) / 61; then the constant is moved so that the mean is .3.
+    The design is saturated, so half a count joins every cell: odds of .5 / 40.5 and 30.5 / 30.5;
+    then the constant is moved so that the mean is .3.
     """
     level = np.repeat([0.0, 1.0], [60, 40])
     inside = np.r_[np.ones(30), np.zeros(70)].astype(bool)
     sample = _sample(np.where(inside, 10, 5), level[:, None])
-    found = band_probability(sample, inside, sample, 0.3)
+    found = band_probability(sample, inside, np.ones(100, dtype=bool))
     assert found.mean() == pytest.approx(0.3)
     odds = found / (1 - found)
-    ratio = (0.5 / 40.5) / (30.5 / 30.5)
-    assert odds[-1] / odds[0] == pytest.approx(ratio, rel=1e-8)
+    assert odds[-1] / odds[0] == pytest.approx(0.5 / 40.5, rel=1e-3)
+
+
+@pytest.mark.parametrize("draw", ["normal", "lognormal", "cauchy"])
+def test_a_number_that_tells_the_band_without_error_leaves_no_overlap(draw):
+    """Above the median all are promoters, below it nobody: each half lacks one end.
+
+    However heavy the tail: it must not flatten the logit.
+    """
+    rng = np.random.default_rng(1)
+    number = {
+        "normal": rng.normal(size=2_000),
+        "lognormal": rng.lognormal(0, 2, size=2_000),
+        "cauchy": rng.standard_cauchy(2_000),
+    }[draw]
+    rating = np.where(number > np.median(number), 10, rng.choice([5, 7], 2_000))
+    ends = lacking_ends(_sample(rating, number[:, None]), NPS, 1)
+    assert ends.lacks[1].mean() == pytest.approx(0.5, abs=0.02)
 
 
 def test_a_band_that_nobody_gave_has_no_chance():
@@ -58,29 +72,6 @@ def test_a_band_that_nobody_gave_has_no_chance():
 
 
 # -- against a reference ---------------------------------------------------------------------
-
-
-def test_probability_is_the_penalised_maximum():
-    """Maximised by scipy instead of Newton: log-likelihood plus half answers at each leverage."""
-    rng = np.random.default_rng(3)
-    controls = rng.normal(size=(400, 3))
-    inside = rng.random(400) < expit(controls @ [0.8, -0.5, 0.0] - 1.5)
-    sample = _sample(np.where(inside, 10, 5), controls)
-    design = np.column_stack([np.ones(400), sample.controls])
-    leverage = np.einsum("ij,ji->i", design, np.linalg.pinv(design))
-
-    def minus(beta):
-        eta = design @ beta
-        success, failure = inside + leverage / 2, ~inside + leverage / 2
-        return -(success @ log_expit(eta) + failure @ log_expit(-eta))
-
-    beta = minimize(minus, np.zeros(4), method="BFGS", options={"gtol": 1e-9}).x
-    found = band_probability(sample, inside, sample, inside.mean())
-    predictor = np.log(found / (1 - found))
-    assert predictor - predictor.mean() == pytest.approx(
-        sample.controls @ beta[1:] - (sample.controls @ beta[1:]).mean(), abs=1e-5
-    )
-    assert found.mean() == pytest.approx(inside.mean())
 
 
 def test_explained_is_r_squared(observations):
@@ -182,6 +173,13 @@ def test_no_scale_no_bands(observations):
     assert check.verdict == "not_run"
 
 
+def test_a_logit_without_a_maximum_is_said(observations, monkeypatch):
+    monkeypatch.setattr("cxmodel.stats.firth.MAX_ITERATIONS", 0)
+    check = _check(observations(400, seed=1))
+    assert check.verdict == "not_run"
+    assert "would make it run" in check.text
+
+
 # -- part of the customers -------------------------------------------------------------------
 
 
@@ -195,6 +193,13 @@ def test_a_part_holds_whole_customers_and_is_the_same_every_time(observations):
     assert part.share.sum() == pytest.approx(1)
     assert some_customers(sample, 900, 7) is sample
     assert some_customers(sample, 1, 7).n_obs == 3
+
+
+def test_a_band_that_the_part_lacks_has_its_share():
+    sample = _sample(np.r_[np.full(99, 7), 10], np.zeros((100, 0)))
+    part = np.arange(100) < 50
+    found = band_probability(sample, sample.rating == 10, part)
+    assert found == pytest.approx(0.01)
 
 
 def test_logits_from_a_part_say_nearly_the_same_of_all(observations, monkeypatch):
