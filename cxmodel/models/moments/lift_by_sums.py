@@ -84,6 +84,7 @@ def lift_by_sums(obs: Observations, outcome: Outcome, settings: LiftSettings) ->
     population, not_used = _population(obs, session, table, outcome)
     controls = _controls(obs, table, settings)
     base, n_customers, n_events = _with_shares(session, population, controls, outcome)
+    not_used += _missing_control(obs.n_obs, not_used, n_customers[1], outcome)
     is_clustered = n_customers[0] < n_customers[1]
     ask: dict[str, Any] = {
         "outcome": "y",
@@ -175,6 +176,14 @@ def _population(
     ]
     y = table[column] if outcome == "revenue" else ibis.ifelse(table[column] == 0, 1, 0)
     return marked.mutate(y=y.cast("int64")).filter(marked["reason"] == ""), rows
+
+
+def _missing_control(
+    n_obs: int, not_used: Sequence[dict[str, Any]], n_used: int, outcome: Outcome
+) -> list[dict[str, Any]]:
+    """Count the rows that a gap in a control leaves out."""
+    n = n_obs - sum(row["n"] for row in not_used) - n_used
+    return [{"stage": f"lift.{outcome}", "reason": "missing_control", "n": n}] if n else []
 
 
 def _controls(obs: Observations, table: ir.Table, settings: LiftSettings) -> tuple[str, ...]:

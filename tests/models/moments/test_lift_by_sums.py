@@ -57,6 +57,21 @@ def test_what_sums_do_not_hold_is_not_run_with_the_reason(obs):
         joint_covariance([found])
 
 
+def test_rows_with_a_gap_in_a_control_are_counted():
+    sim = cx.datasets.simulate(n_customers=900, seed=1)
+    holed = sim.customers.copy()
+    holed.loc[::3, "segment"] = None
+    surveys = cx.read_surveys(sim.surveys, ratings={"nps": ("nps", cx.NPS)})
+    customers = cx.read_customers(holed, churned_at="churned_at", attributes=["segment"])
+    revenue = cx.read_revenue(sim.revenue, currency="USD")
+    holed_obs = cx.join_observations(surveys, customers=customers, revenue=revenue)
+    found = cx.LiftModel(controls=["segment"], rows_up_to=100).fit(holed_obs)
+    missing = [row["n"] for row in found.not_used if row["reason"] == "missing_control"]
+    assert missing
+    assert missing[0] > 0
+    assert found.n_obs + sum(row["n"] for row in found.not_used) == holed_obs.n_obs
+
+
 def test_the_default_controls_are_named(obs):
     found = cx.LiftModel(rows_up_to=100).fit(obs)
     assert "revenue_before, tenure_days" in found.caveats[1]
