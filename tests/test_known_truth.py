@@ -32,7 +32,7 @@ from benchmarks.truth.replicate import (  # noqa: E402
     seed_of,
     shifts_of,
 )
-from benchmarks.truth.study import read_rows, rows_file, run  # noqa: E402
+from benchmarks.truth.study import FIRST_SEED, read_rows, rows_file, run  # noqa: E402
 from benchmarks.truth.worlds import FULL, WORLDS  # noqa: E402
 from cxmodel.models.checks.base import CHECK_NAMES  # noqa: E402
 
@@ -213,7 +213,9 @@ def test_a_replication_is_the_same_whenever_it_is_run():
 def test_a_run_that_was_killed_goes_on(tmp_path):
     run(tmp_path, ["ceiling"], 2, 1, 1)
     whole = read_rows(tmp_path, "ceiling")
-    assert [(row["shift"], row["seed"]) for row in whole] == [(1, 0), (2, 0), (4, 0), (4, 1)]
+    assert [(row["shift"], row["seed"]) for row in whole] == [
+        (shift, FIRST_SEED + number) for shift, number in ((1, 0), (2, 0), (4, 0), (4, 1))
+    ]
     path = rows_file(tmp_path, "ceiling")
     text = path.read_text()
     path.write_text(text[: len(text) - 40])

@@ -17,10 +17,11 @@ HEAD = """# The known-truth study
 <!-- Written by `python -m benchmarks.truth`; do not edit. -->
 
 Companies are simulated whose truth is known, lifts are fitted to them again and again, and what
-comes out is held against what was claimed beforehand (`benchmarks/truth/expectations.toml`). The
-truth is that of the estimand which each estimator claims (the mean slope over the customers, the
-variance-weighted slope, the slope within customers, the step below the top, a KPI point), read
-from the law of the world under changed ratings.
+comes out is held against what was claimed (`benchmarks/truth/expectations.toml`; some claims were
+sharpened on trial runs, whose random numbers are not used here). The truth is that of the estimand
+which each estimator claims (the mean slope over the customers, the variance-weighted slope, the
+slope within customers, the step below the top, a KPI point), read from the law of the world under
+changed ratings.
 
 A claimed estimator falls short when the 99% Monte Carlo interval of its bias lies wholly outside
 +-0.1 standard deviations of the estimate, or that of the coverage of its 95% intervals wholly

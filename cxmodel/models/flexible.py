@@ -60,7 +60,7 @@ class Comparison:
         is_far = apart > FAR_APART and difference > least
         said = [amount(q.value, fit.outcome, fit.obs.currency) for q in (flexible, stiff)]
         means = (
-            "the shape of the controls matters, so doubt the lift."
+            "the shape of the controls matters, so read both."
             if is_far
             else "controls that may bend tell no other story."
         )

@@ -13,8 +13,8 @@ import pytest
 
 import cxmodel as cx
 from cxmodel.report.blocks import Table
+from cxmodel.report.sections.estimators import estimator_pictures, estimator_rows
 from cxmodel.report.sections.experiments import experiment_blocks
-from cxmodel.report.sections.lift_pictures import _estimators
 from cxmodel.results import to_plain
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -60,12 +60,13 @@ def test_all_three_are_said(results: dict[str, Any]) -> None:
 
 def test_a_weak_instrument_is_not_drawn_beside_the_others(results: dict[str, Any]) -> None:
     lift = results["lift"]["revenue"]
-    keys = [row["key"] for row in _estimators(results, "revenue")]
     assert lift["instrument"]["diagnostics"]["is_weak"]
-    assert "instrumented_per_rating_point" not in keys
+    (drawn,) = estimator_pictures(results, "revenue")
+    assert "From an instrument" not in drawn.alt
+    assert "From an instrument" in [row["label"] for row in estimator_rows(results, "revenue")]
     strong = {**lift, "instrument": {**lift["instrument"], "diagnostics": {"is_weak": False}}}
-    drawn = _estimators({**results, "lift": {"revenue": strong}}, "revenue")
-    assert "instrumented_per_rating_point" in [row["key"] for row in drawn]
+    (drawn,) = estimator_pictures({**results, "lift": {"revenue": strong}}, "revenue")
+    assert "From an instrument" in drawn.alt
 
 
 def test_a_broken_lot_is_a_warning(results: dict[str, Any]) -> None:

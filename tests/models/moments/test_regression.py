@@ -18,8 +18,9 @@ from cxmodel.errors import (
     SchemaError,
     SeparationError,
 )
-from cxmodel.models.estimation import Sample, fit_slope
+from cxmodel.models.estimation import Sample, slope_design
 from cxmodel.models.moments.jointly import fit_jointly
+from cxmodel.models.two_part import _hurdle, fit_slope
 
 EXACT = {"rtol": 1e-10}
 FAMILIES = {
@@ -183,12 +184,12 @@ def test_the_slope_averaged_over_rows_is_that_of_the_lift(rows, design, wide, li
 
 
 def test_two_parts_are_those_of_the_rows(rows, design):
-    from cxmodel.models.alternatives import _two_part
-    from cxmodel.models.estimation import slope_design
-
     n = len(rows)
     sample = Sample.build(rows.spent.to_numpy(float), design[:, 1], design[:, 2:], np.arange(n), n)
-    expected = _two_part(sample, slope_design(sample, interacted=False))
+    part = _hurdle(sample, slope_design(sample, interacted=False), sample.outcome)
+    value = float(sample.share @ part.slopes)
+    pull = sample.share * (part.slopes - value) + part.influence
+    expected = sample.quantity(value, pull, part.n_params)
     found = regression(family="two_part").fit(rows).effect("rating")
     assert found.estimate == pytest.approx(expected.value, rel=1e-10)
     assert found.std_error == pytest.approx(expected.std_error, rel=1e-10)
