@@ -62,8 +62,7 @@ def test_far_apart_means_all_three():
     assert far.is_far
     assert far.said == (
         "With controls of any shape the slope is USD 11.60, with straight ones USD 10.00: 3.2 "
-        "standard errors of the difference apart; the shape of the controls matters, so doubt the "
-        "lift."
+        "standard errors of the difference apart; the shape of the controls matters, so read both."
     )
     unsure = Comparison.of(fit, Quantity(14.0, np.array([3.0, 2.5]), 100), stiff)
     assert not unsure.is_far
