@@ -16,7 +16,7 @@ _WHERE = {
     "CltvModel": "value.cltv",
     "Engine": "tables.engines.engine",
     "Estimate": "results",
-    "Experiment": "models.experiment_settings",
+    "Experiment": "models.experiments.experiment_settings",
     "LiftCard": "value.lift_card",
     "LiftModel": "models.lift",
     "MomentsRegression": "models.moments.regression",
@@ -26,7 +26,7 @@ _WHERE = {
     "Programme": "value.programme",
     "ResponseModel": "models.response.model",
     "RetentionModel": "models.retention",
-    "Rollout": "models.rollout_settings",
+    "Rollout": "models.experiments.rollout_settings",
     "Scale": "scales",
     "Study": "study",
     "StudyResults": "study_results",
@@ -53,12 +53,12 @@ if TYPE_CHECKING:
     from cxmodel.kpis.survey import measure_kpi as measure_kpi
     from cxmodel.models.churn import ChurnModel as ChurnModel
     from cxmodel.models.churn_classifier import ChurnClassifier as ChurnClassifier
-    from cxmodel.models.experiment_settings import Experiment as Experiment
+    from cxmodel.models.experiments.experiment_settings import Experiment as Experiment
+    from cxmodel.models.experiments.rollout_settings import Rollout as Rollout
     from cxmodel.models.lift import LiftModel as LiftModel
     from cxmodel.models.moments.regression import MomentsRegression as MomentsRegression
     from cxmodel.models.response.model import ResponseModel as ResponseModel
     from cxmodel.models.retention import RetentionModel as RetentionModel
-    from cxmodel.models.rollout_settings import Rollout as Rollout
     from cxmodel.results import Estimate as Estimate
     from cxmodel.results import NotRun as NotRun
     from cxmodel.scales import CES7 as CES7

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cxmodel.config import StudyConfig
-    from cxmodel.models.experiment_settings import Experiment
-    from cxmodel.models.rollout_settings import Rollout
+    from cxmodel.models.experiments.experiment_settings import Experiment
+    from cxmodel.models.experiments.rollout_settings import Rollout
 
 
 def experiment_of(config: StudyConfig) -> Experiment | None:
     """Give the declared experiment; None where there is none."""
-    from cxmodel.models.experiment_settings import Experiment
+    from cxmodel.models.experiments.experiment_settings import Experiment
 
     settings = config.experiment
     if settings is None:
@@ -22,7 +22,7 @@ def experiment_of(config: StudyConfig) -> Experiment | None:
 
 def rollout_of(config: StudyConfig) -> Rollout | None:
     """Give the declared roll-out; None where there is none."""
-    from cxmodel.models.rollout_settings import Rollout
+    from cxmodel.models.experiments.rollout_settings import Rollout
 
     settings = config.rollout
     if settings is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from cxmodel.models.checks.base import Check
 
 if TYPE_CHECKING:
-    from cxmodel.models.within_summary import WithinSummary
+    from cxmodel.models.estimates.within_summary import WithinSummary
 
 Grade = Literal["experiment", "within_customer", "adjusted", "association"]
 # Best first.

@@ -9,40 +9,44 @@ from typing import TYPE_CHECKING, Any, Literal
 from threadpoolctl import threadpool_limits
 
 from cxmodel.errors import ConfigError
-from cxmodel.models.alternatives import SEPARATED, percent, unadjusted, winsorised
-from cxmodel.models.answer_noise import check_reliability
-from cxmodel.models.by_group import GroupLifts, lifts_by_group
 from cxmodel.models.checks.run_all import run_checks
 from cxmodel.models.controls import ControlPlan
-from cxmodel.models.curve import fit_curve
-from cxmodel.models.direction import direction
+from cxmodel.models.estimates.alternatives import SEPARATED, percent, unadjusted, winsorised
+from cxmodel.models.estimates.answer_noise import check_reliability
+from cxmodel.models.estimates.by_group import GroupLifts, lifts_by_group
+from cxmodel.models.estimates.curve import fit_curve
+from cxmodel.models.estimates.direction import direction
+from cxmodel.models.estimates.flexible import flexible, flexible_sentences
+from cxmodel.models.estimates.flexible_contrasts import (
+    Contrasts,
+    contrasts_section,
+    flexible_contrasts,
+)
+from cxmodel.models.estimates.level_rows import LevelRows
+from cxmodel.models.estimates.levels import Levels, fit_levels, path_quantity
+from cxmodel.models.estimates.reliability import (
+    noise_sentences,
+    reliability_corrected,
+    reliability_section,
+)
+from cxmodel.models.estimates.starting_bands import band_step_rows
+from cxmodel.models.estimates.two_part import InParts, two_part
+from cxmodel.models.estimates.within import within_customer
+from cxmodel.models.estimates.within_summary import WithinSummary, summary_of_within
 from cxmodel.models.estimation import Quantity
 from cxmodel.models.evidence import first_sentence, grade
-from cxmodel.models.experiment import evaluate_experiment
-from cxmodel.models.experiment_settings import Experiment
-from cxmodel.models.flexible import flexible, flexible_sentences
-from cxmodel.models.flexible_contrasts import Contrasts, contrasts_section, flexible_contrasts
-from cxmodel.models.instrument import fit_instrument
-from cxmodel.models.level_rows import LevelRows
-from cxmodel.models.levels import Levels, fit_levels, path_quantity
+from cxmodel.models.experiments.experiment import evaluate_experiment
+from cxmodel.models.experiments.experiment_settings import Experiment
+from cxmodel.models.experiments.instrument import fit_instrument
+from cxmodel.models.experiments.rollout import evaluate_rollout
+from cxmodel.models.experiments.rollout_settings import Rollout
 from cxmodel.models.lift_fit import LiftFit, fit_lift
 from cxmodel.models.lift_result import LiftResult, LiftUnits
 from cxmodel.models.lift_settings import DEFAULT_SEED, LiftSettings, Reliability, names
 from cxmodel.models.moments.lift_by_sums import lift_by_sums
 from cxmodel.models.population import Outcome, has_outcome
-from cxmodel.models.reliability import (
-    noise_sentences,
-    reliability_corrected,
-    reliability_section,
-)
 from cxmodel.models.response.estimates import unweighted, weighted
 from cxmodel.models.response.sweep import non_response
-from cxmodel.models.rollout import evaluate_rollout
-from cxmodel.models.rollout_settings import Rollout
-from cxmodel.models.starting_bands import band_step_rows
-from cxmodel.models.two_part import InParts, two_part
-from cxmodel.models.within import within_customer
-from cxmodel.models.within_summary import WithinSummary, summary_of_within
 from cxmodel.results import Estimate, NotRun
 from cxmodel.tables.observation_table import Observations
 

@@ -20,8 +20,8 @@ from cxmodel.models.controls import (
     pool_pure_levels,
     without_the_rating,
 )
+from cxmodel.models.estimates.group_columns import check_groups
 from cxmodel.models.estimation import Link, Sample, SlopeFit, fit_slope, slope_design
-from cxmodel.models.group_columns import check_groups
 from cxmodel.models.leaks import LeakReport, examine_rating, find_leaks, is_suspect
 from cxmodel.models.lift_settings import LiftSettings
 from cxmodel.models.population import (

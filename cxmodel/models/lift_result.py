@@ -11,15 +11,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cxmodel.errors import InsufficientDataError
-from cxmodel.models.by_group import GroupLifts
 from cxmodel.models.checks.base import Check
 from cxmodel.models.controls import ControlPlan
-from cxmodel.models.curve import Curve
-from cxmodel.models.estimators import CHOICES, in_one_unit, specification_rows, telling_choices
+from cxmodel.models.estimates.by_group import GroupLifts
+from cxmodel.models.estimates.curve import Curve
+from cxmodel.models.estimates.estimators import (
+    CHOICES,
+    in_one_unit,
+    specification_rows,
+    telling_choices,
+)
+from cxmodel.models.estimates.within_summary import WithinSummary
 from cxmodel.models.evidence import Evidence
 from cxmodel.models.joint import stated_rows
 from cxmodel.models.leaks import LeakReport
-from cxmodel.models.within_summary import WithinSummary
 from cxmodel.results import ESTIMATE_FIELDS, TIDY_COLUMNS, Estimate, NotRun, Result
 from cxmodel.scales import Path, Scale
 from cxmodel.stats.normal_draws import draw_normal
@@ -27,9 +32,9 @@ from cxmodel.stats.normal_draws import draw_normal
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from cxmodel.models.experiment_result import ExperimentResult
-    from cxmodel.models.instrument import InstrumentResult
-    from cxmodel.models.rollout import RolloutResult
+    from cxmodel.models.experiments.experiment_result import ExperimentResult
+    from cxmodel.models.experiments.instrument import InstrumentResult
+    from cxmodel.models.experiments.rollout import RolloutResult
     from cxmodel.tables.observation_table import Observations
 
 NO_INSTRUMENT = NotRun("no lift.instrument was asked for")

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cxmodel.models.experiment_settings import Experiment
-from cxmodel.models.rollout_settings import Rollout
+from cxmodel.models.experiments.experiment_settings import Experiment
+from cxmodel.models.experiments.rollout_settings import Rollout
 
 Reliability = float | Mapping[str, Any]
 DEFAULT_SEED = 20_261_121

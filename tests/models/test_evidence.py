@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cxmodel.models.checks.base import Check
+from cxmodel.models.estimates.within_summary import WithinSummary
 from cxmodel.models.evidence import NEEDED, NEEDED_WITHIN, Evidence, grade, overall_evidence
-from cxmodel.models.within_summary import WithinSummary
 
 
 def _checks(**verdicts: str) -> list[Check]:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cxmodel.models.checks.base import Check, p_words
-from cxmodel.models.estimation import Quantity
-from cxmodel.models.lift_fit import LiftFit
-from cxmodel.models.say import amount
-from cxmodel.models.waves import Waves, find_waves
-from cxmodel.models.within import (
+from cxmodel.models.estimates.waves import Waves, find_waves
+from cxmodel.models.estimates.within import (
     SIGNIFICANT,
     coefficient_within,
     count_changed,
@@ -18,6 +15,9 @@ from cxmodel.models.within import (
     t_test,
     too_few,
 )
+from cxmodel.models.estimation import Quantity
+from cxmodel.models.lift_fit import LiftFit
+from cxmodel.models.say import amount
 from cxmodel.results import NotRun
 from cxmodel.stats.fixed_effects import fit_within
 

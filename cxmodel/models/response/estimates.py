@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cxmodel.errors import SeparationError
-from cxmodel.models.alternatives import SEPARATED
+from cxmodel.models.estimates.alternatives import SEPARATED
 from cxmodel.models.estimation import Quantity
 from cxmodel.models.lift_fit import LiftFit, build_sample
 from cxmodel.results import NotRun

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cxmodel.models.estimators import (
+from cxmodel.models.estimates.estimators import (
     CHOICES,
     in_one_unit,
     specification_rows,

@@ -8,8 +8,8 @@ import pytest
 import statsmodels.api as sm
 
 from cxmodel.models.checks.feedback import check_feedback, next_rating, with_next
+from cxmodel.models.estimates.waves import Waves
 from cxmodel.models.lift_fit import fit_lift
-from cxmodel.models.waves import Waves
 from tests.panel_observations import panel_observations
 
 

@@ -18,9 +18,9 @@ from cxmodel.errors import (
     SchemaError,
     SeparationError,
 )
+from cxmodel.models.estimates.two_part import _hurdle
 from cxmodel.models.estimation import Sample, fit_slope, slope_design
 from cxmodel.models.moments.jointly import fit_jointly
-from cxmodel.models.two_part import _hurdle
 
 EXACT = {"rtol": 1e-10}
 FAMILIES = {

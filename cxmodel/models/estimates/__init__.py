@@ -1,0 +1,1 @@
+"""Every estimate of a lift beside the headline: second opinions, curves, groups."""

@@ -1,0 +1,1 @@
+"""What was moved as if by lot: randomised arms, instruments, programmes rolled out in turn."""
