@@ -152,6 +152,7 @@ def _signals_as_exceptions(options: Options) -> Iterator[None]:
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         options.interrupted = True
+        _say_process_ends(True)
         raise KeyboardInterrupt
 
     before = {
@@ -161,8 +162,15 @@ def _signals_as_exceptions(options: Options) -> Iterator[None]:
     try:
         yield
     finally:
+        _say_process_ends(False)
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _say_process_ends(ends: bool) -> None:
+    worker = sys.modules.get("cxmodel.tables.engines.worker")
+    if worker is not None:
+        worker.say_process_ends(ends)
 
 
 if __name__ == "__main__":

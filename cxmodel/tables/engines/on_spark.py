@@ -22,6 +22,7 @@ from cxmodel.tables.engines.arrow_types import plain_types
 from cxmodel.tables.engines.folders import own_folder
 from cxmodel.tables.engines.session import PLACE, Session
 from cxmodel.tables.engines.settings import Engine
+from cxmodel.tables.engines.worker import is_process_ending
 
 if TYPE_CHECKING:
     import ibis
@@ -121,7 +122,15 @@ class SparkSession(Session):
         self.spark.sparkContext.cancelAllJobs()
 
     def _disconnect(self) -> None:
-        self.backend.disconnect()
+        process = getattr(self.spark.sparkContext._gateway, "proc", None)
+        if is_process_ending() and process is not None:
+            # To stop in good order takes seconds; all that Java wrote is in our folder. Calls that
+            # wait for it would each be told of at length.
+            logging.disable(logging.ERROR)
+            process.kill()
+            process.wait()
+        else:
+            self.backend.disconnect()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -240,6 +249,7 @@ def _limits(engine: Engine, folder: str | None) -> dict[str, str]:
     if folder is not None and is_local:
         # Not on a cluster: its workers would make this folder again, each on its own disk.
         settings["spark.local.dir"] = folder
+        settings["spark.driver.extraJavaOptions"] = f"-Djava.io.tmpdir={folder}"
     if folder is not None:
         settings["spark.sql.warehouse.dir"] = os.path.join(folder, "warehouse")  # noqa: PTH118
     return settings

@@ -26,6 +26,33 @@ TURN_SECONDS = 0.1
 _WORKERS: WeakSet[Worker] = WeakSet()
 
 
+_ENDING = threading.Event()
+
+
+def say_process_ends(ends: bool) -> None:
+    """Tell sessions that the process ends after an interrupt, or take that back.
+
+    They then need not leave their engine fit for the next step of the same process.
+    """
+    if ends:
+        _ENDING.set()
+    else:
+        _ENDING.clear()
+
+
+def is_process_ending() -> bool:
+    """Say whether the process ends after this, so that an engine of its own may simply be killed.
+
+    Examples
+    --------
+    >>> say_process_ends(True)
+    >>> is_process_ending()
+    True
+    >>> say_process_ends(False)
+    """
+    return _ENDING.is_set()
+
+
 def is_any_busy() -> bool:
     """Say whether an engine is still at work on something that was interrupted.
 
