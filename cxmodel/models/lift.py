@@ -4,57 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 from threadpoolctl import threadpool_limits
 
 from cxmodel.errors import ConfigError
-from cxmodel.models.checks.run_all import run_checks
-from cxmodel.models.controls import ControlPlan
-from cxmodel.models.estimates.alternatives import SEPARATED, percent, unadjusted, winsorised
 from cxmodel.models.estimates.answer_noise import check_reliability
-from cxmodel.models.estimates.by_group import GroupLifts, lifts_by_group
-from cxmodel.models.estimates.curve import fit_curve
-from cxmodel.models.estimates.direction import direction
-from cxmodel.models.estimates.flexible import flexible, flexible_sentences
-from cxmodel.models.estimates.flexible_contrasts import (
-    Contrasts,
-    contrasts_section,
-    flexible_contrasts,
-)
-from cxmodel.models.estimates.level_rows import LevelRows
-from cxmodel.models.estimates.levels import Levels, fit_levels, path_quantity
-from cxmodel.models.estimates.reliability import (
-    noise_sentences,
-    reliability_corrected,
-    reliability_section,
-)
-from cxmodel.models.estimates.starting_bands import band_step_rows
-from cxmodel.models.estimates.two_part import InParts, two_part
-from cxmodel.models.estimates.within import within_customer
-from cxmodel.models.estimates.within_summary import WithinSummary, summary_of_within
-from cxmodel.models.estimation import Quantity
-from cxmodel.models.evidence import first_sentence, grade
-from cxmodel.models.experiments.experiment import evaluate_experiment
 from cxmodel.models.experiments.experiment_settings import Experiment
-from cxmodel.models.experiments.instrument import fit_instrument
-from cxmodel.models.experiments.rollout import evaluate_rollout
 from cxmodel.models.experiments.rollout_settings import Rollout
-from cxmodel.models.lift_fit import LiftFit, fit_lift
-from cxmodel.models.lift_result import LiftResult, LiftUnits
+from cxmodel.models.lift_assembly import assemble
+from cxmodel.models.lift_fit import fit_lift
+from cxmodel.models.lift_result import LiftResult
 from cxmodel.models.lift_settings import DEFAULT_SEED, LiftSettings, Reliability, names
 from cxmodel.models.moments.lift_by_sums import lift_by_sums
 from cxmodel.models.population import Outcome, has_outcome
-from cxmodel.models.response.estimates import unweighted, weighted
-from cxmodel.models.response.sweep import non_response
-from cxmodel.results import Estimate, NotRun
 from cxmodel.tables.observation_table import Observations
 
-if TYPE_CHECKING:
-    from cxmodel.scales import Scale
-
 ROWS_UP_TO = 20_000_000
-Found = dict[str, Quantity | NotRun]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,178 +190,4 @@ class LiftModel:
             if obs.session is not None and obs.n_obs > self.rows_up_to:
                 return lift_by_sums(obs, self.outcome, self.settings)
             fit = fit_lift(obs, self.outcome, self.settings)
-            return _assemble(fit)
-
-
-def _assemble(fit: LiftFit) -> LiftResult:
-    """Compute every term, then the rows, the checks and the grade."""
-    scale = fit.obs.scale
-    if scale is None:
-        raise ConfigError("A lift needs a rating with a scale.")
-    levels = fit_levels(fit.sample, link=fit.link, is_separated=fit.separation is not None)
-    units = LiftUnits.of(fit.obs, fit.outcome)
-    terms, unseen = _terms(fit, levels, scale)
-    instrument = fit_instrument(fit)
-    terms["instrumented_per_rating_point"] = (
-        instrument if isinstance(instrument, NotRun) else instrument.quantity
-    )
-    paths = _paths(fit, levels, scale)
-    contrasts = flexible_contrasts(fit, scale)
-    if isinstance(contrasts, Contrasts):
-        unseen += contrasts.sentences()
-    caveats = tuple(dict.fromkeys([*direction(fit), *fit.caveats, *unseen, *levels.caveats]))
-    checks = run_checks(fit)
-    within = summary_of_within(fit, checks)
-    evidence = grade(checks, within=within)
-    # an estimate that is passed on alone still says how far it may be believed
-    riding = (first_sentence(evidence.text), *caveats)
-    by_group = lifts_by_group(fit, units.slope)
-    quantities = _quantities(terms, paths, levels, by_group)
-    if isinstance(contrasts, Contrasts):
-        quantities |= contrasts.quantities
-    level = fit.obs.conf_level
-    rows = LevelRows(units.level, level, fit.obs.min_group_size, fit.outcome == "retention")
-    return LiftResult(
-        outcome=fit.outcome,
-        units=units,
-        terms={
-            n: _estimate(q, units.of_term(n), level, (*riding, *beside_term(n, within)))
-            for n, q in terms.items()
-        },
-        per_kpi={p: _estimate(q, units.of_path(p), level, riding) for p, q in paths.items()},
-        by_rating=tuple(rows.by_rating(levels)),
-        by_band=tuple(rows.by_band(levels, scale)),
-        by_group=by_group,
-        within=within,
-        instrument=instrument,
-        experiment=evaluate_experiment(fit),
-        plus_one_by_band=_plus_one_by_band(fit, levels, scale, units.slope),
-        curve=fit_curve(fit, units.level),
-        rollout=evaluate_rollout(fit),
-        checks=checks,
-        evidence=evidence,
-        caveats=(*caveats, *beside(within, by_group)),
-        values={name: quantity.value for name, quantity in quantities.items()},
-        influence={name: quantity.influence for name, quantity in quantities.items()},
-        stated={name: quantity.stated for name, quantity in quantities.items() if quantity.stated},
-        flexible_contrasts=contrasts_section(contrasts, units.level, level),
-        reliability=reliability_section(terms["reliability_corrected_per_rating_point"], level),
-        **_facts(fit),
-    )
-
-
-def beside_term(term: str, within: WithinSummary | None) -> tuple[str, ...]:
-    """Say what of the comparison within customers rides on a term."""
-    if within is None or within.stands_first == "adjusted":
-        return (within.text,) if within and term == "within_customer_per_rating_point" else ()
-    # a number that does not stand first says so wherever it goes
-    return (within.text,)
-
-
-def beside(within: WithinSummary | None, by_group: GroupLifts | NotRun) -> list[str]:
-    """Say what is known of estimates beside the headline; it does not ride on the headline."""
-    said = [] if within is None else [within.text]
-    return said + ([] if isinstance(by_group, NotRun) else list(by_group.caveats))
-
-
-def _plus_one_by_band(
-    fit: LiftFit, levels: Levels, scale: Scale, unit: str
-) -> tuple[dict[str, Any], ...] | NotRun:
-    """Give the step of one rating point by the band in which customers start."""
-    if fit.separation is not None:
-        return NotRun(SEPARATED)
-    return tuple(
-        band_step_rows(
-            levels,
-            scale,
-            unit=unit,
-            conf_level=fit.obs.conf_level,
-            min_group_size=fit.obs.min_group_size,
-        )
-    )
-
-
-def _facts(fit: LiftFit) -> dict[str, Any]:
-    """Give what of the fit stands in the result as it is."""
-    return {
-        "not_used": fit.not_used,
-        "leaks": fit.leaks,
-        "controls": ControlPlan() if fit.headline is None else fit.plan,
-        "scale": fit.obs.scale,
-        "conf_level": fit.obs.conf_level,
-        "n_obs": fit.sample.n_obs,
-        "n_customers": fit.sample.n_in_sample,
-        "n_events": fit.n_events,
-        "n_params": fit.headline.n_params if fit.headline else 0,
-        "is_interacted": fit.is_interacted,
-        "is_clustered": fit.sample.is_clustered,
-        "customers": fit.customers,
-        "non_response": non_response(fit),
-    }
-
-
-def _paths(fit: LiftFit, levels: Levels, scale: Scale) -> Found:
-    """Give the lift per KPI point along each path of the scale."""
-    if fit.headline is None:
-        return {path: NotRun(SEPARATED) for path in scale.paths}
-    slope, least = fit.headline.slope, fit.obs.min_group_size
-    return {path: path_quantity(levels, scale, path, slope, least) for path in scale.paths}
-
-
-def _terms(fit: LiftFit, levels: Levels, scale: Scale) -> tuple[Found, list[str]]:
-    """Give every scalar term of the contract, computed or with the reason why not."""
-    separated = NotRun(SEPARATED)
-    headline: Quantity | NotRun = fit.headline.slope if fit.headline else separated
-    additive: Quantity | NotRun = fit.additive.slope if fit.additive else separated
-    plus_one, unseen = levels.plus_one(float(scale.high))
-    said = []
-    if unseen:
-        names = ", ".join(f"{rating:g}" for rating in unseen)
-        said.append(f"plus_one_below_top leaves out rating {names}: nobody gave the next one.")
-    terms: Found = {
-        "per_rating_point": headline,
-        "unadjusted_per_rating_point": unadjusted(fit),
-        "additive_per_rating_point": additive,
-        "weighted_per_rating_point": weighted(fit),
-        "unweighted_per_rating_point": unweighted(fit),
-        "plus_one_below_top": _or_not_run(plus_one, fit, separated),
-        "percent_per_rating_point": percent(fit) if fit.headline else separated,
-        "two_part_per_rating_point": (parts := two_part(fit)),
-        "within_customer_per_rating_point": within_customer(fit),
-        "flexible_per_rating_point": (bending := flexible(fit)),
-        "reliability_corrected_per_rating_point": (corrected := reliability_corrected(fit)),
-        "winsorised_per_rating_point": winsorised(fit),
-    }
-    said += [*noise_sentences(corrected, fit.outcome), *flexible_sentences(bending)]
-    said += parts.sentences if isinstance(parts, InParts) else []
-    return terms, said
-
-
-def _or_not_run(plus_one: Quantity | None, fit: LiftFit, separated: NotRun) -> Quantity | NotRun:
-    if fit.separation is not None:
-        return separated
-    return plus_one or NotRun("no two adjacent ratings were given")
-
-
-def _estimate(
-    found: Quantity | NotRun, unit: str, conf_level: float, caveats: tuple[str, ...]
-) -> Estimate | NotRun:
-    if isinstance(found, NotRun):
-        return found
-    return found.to_estimate(unit, conf_level=conf_level, caveats=caveats)
-
-
-def _quantities(
-    terms: Found, paths: Found, levels: Levels, by_group: GroupLifts | NotRun
-) -> dict[str, Quantity]:
-    """Name everything that has an influence, for the joint covariance."""
-    named: Found = {**terms, **{f"per_kpi_point.{path}": found for path, found in paths.items()}}
-    named.update(
-        {
-            f"by_rating.{rating:g}": mean
-            for rating, mean in zip(levels.ratings, levels.means, strict=True)
-        }
-    )
-    if isinstance(by_group, GroupLifts):
-        named.update(by_group.quantities)
-    return {name: found for name, found in named.items() if isinstance(found, Quantity)}
+            return assemble(fit)

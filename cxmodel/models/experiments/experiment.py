@@ -22,7 +22,8 @@ from cxmodel.models.experiments.instrument_strength import (
 )
 from cxmodel.models.leaks import MISSING, as_levels
 from cxmodel.models.lift_fit import ROWS_PER_PARAMETER_INTERACTED, LiftFit
-from cxmodel.models.lift_result import NO_EXPERIMENT, LiftUnits
+from cxmodel.models.lift_result import NO_EXPERIMENT
+from cxmodel.models.outcome_units import LiftUnits
 from cxmodel.models.requirements import MIN_ROWS_PER_PARAMETER
 from cxmodel.models.say import listed
 from cxmodel.results import NotRun

@@ -10,7 +10,7 @@ from cxmodel.models.estimation import Quantity
 from cxmodel.models.evidence import Evidence
 from cxmodel.models.experiments.experiment_settings import Experiment
 from cxmodel.models.experiments.instrument_strength import InstrumentStrength
-from cxmodel.models.lift_result import LiftUnits
+from cxmodel.models.outcome_units import LiftUnits
 from cxmodel.results import Estimate, NotRun
 
 # A lot that went as planned fails these once in a thousand times.

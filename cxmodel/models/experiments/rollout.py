@@ -17,7 +17,8 @@ from cxmodel.models.experiments.experiment import arm_names
 from cxmodel.models.experiments.rollout_settings import Rollout
 from cxmodel.models.leaks import MISSING
 from cxmodel.models.lift_fit import LiftFit
-from cxmodel.models.lift_result import NO_ROLLOUT, LiftUnits
+from cxmodel.models.lift_result import NO_ROLLOUT
+from cxmodel.models.outcome_units import LiftUnits
 from cxmodel.results import ESTIMATE_FIELDS, Estimate, NotRun
 from cxmodel.stats.difference_in_differences import (
     NEVER,

@@ -18,11 +18,12 @@ from cxmodel.models.controls import ControlPlan
 from cxmodel.models.evidence import first_sentence, grade
 from cxmodel.models.leaks import LeakReport
 from cxmodel.models.lift_fit import ROWS_PER_PARAMETER_INTERACTED
-from cxmodel.models.lift_result import LiftResult, LiftUnits
+from cxmodel.models.lift_result import LiftResult
 from cxmodel.models.lift_settings import LiftSettings
 from cxmodel.models.moments.fitting import fit_table
 from cxmodel.models.moments.moments_fit import MomentsFit
 from cxmodel.models.moments.regression import MomentsRegression
+from cxmodel.models.outcome_units import LiftUnits
 from cxmodel.models.population import Outcome
 from cxmodel.models.requirements import MIN_EVENTS, MIN_ROWS_PER_PARAMETER
 from cxmodel.results import Estimate, NotRun
