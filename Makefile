@@ -1,6 +1,6 @@
 # make demo: simulate a company, run the study, leave reports/demo. make test: every check.
-# make bench: what a study and the window join cost beside a bare scan. make truth: the known-truth study,
-# about half an hour on two cores; killed, it goes on where it stopped.
+# make bench: what a study, the window join and a regression cost beside a bare scan. make truth: the
+# known-truth study, about an hour on two cores; killed, it goes on where it stopped.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -23,6 +23,7 @@ test-slow: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run_study.py
 	$(BIN)/python benchmarks/window_join.py
+	$(BIN)/python benchmarks/lift.py --rows 1000000
 
 truth: $(STAMP)
 	$(BIN)/python -m benchmarks.truth --processes 2
