@@ -233,10 +233,13 @@ def missing_rows(plan: ControlPlan, frame: pd.DataFrame) -> NDArray[np.bool_]:
     return missing
 
 
-def pool_pure_levels(plan: ControlPlan, frame: pd.DataFrame, happened: Floats) -> ControlPlan:
+def pool_pure_levels(
+    plan: ControlPlan, frame: pd.DataFrame, happened: Floats, min_group_size: int
+) -> ControlPlan:
     """Give levels in which everybody has one outcome the reference's place, and say so.
 
-    Such a level has an infinite coefficient in a logit, while the rating's slope is finite.
+    Such a level has an infinite coefficient in a logit, while the rating's slope is finite. Levels
+    of fewer rows than `min_group_size` are counted, not named: that would tell their outcome.
     """
     controls, caveats = [], list(plan.caveats)
     for control in plan.controls:
@@ -256,12 +259,21 @@ def pool_pure_levels(plan: ControlPlan, frame: pd.DataFrame, happened: Floats) -
         if pure:
             mixed = tuple(level for level in control.levels if level not in pure)
             control = replace(control, levels=mixed, pooled=control.pooled + pure)
+            named = _named(pure, n_rows[is_pure], min_group_size)
             caveats.append(
-                f"{spoken(control.name)}: everybody has one outcome in {_list(pure)}, held "
+                f"{spoken(control.name)}: everybody has one outcome in {named}, held "
                 f"together with {control.reference}."
             )
         controls.append(control)
     return ControlPlan(tuple(controls), tuple(caveats))
+
+
+def _named(levels: Sequence[str], n_rows: Floats, min_group_size: int) -> str:
+    """Name the levels that are large enough, and count the others."""
+    large = [level for level, n in zip(levels, n_rows, strict=True) if n >= min_group_size]
+    n_small = len(levels) - len(large)
+    small = [f"{n_small} small {'level' if n_small == 1 else 'levels'}"] if n_small else []
+    return " and ".join([*([_list(large)] if large else []), *small])
 
 
 def without_the_rating(plan: ControlPlan, frame: pd.DataFrame) -> ControlPlan:
@@ -347,7 +359,8 @@ def _learn(values: pd.Series, name: str, cap: float | None) -> tuple[Control | N
     caveat = None
     if rare:
         common.append(RARE)
-        caveat = f"{said}: levels of under {RARE_LEVEL} rows are held together ({_list(rare)})."
+        # counted, not named: they are small groups
+        caveat = f"{said}: {len(rare)} level(s) of under {RARE_LEVEL} rows are held together."
     control = Control(name, "category", tuple(sorted(common)), str(counts.index[0]), rare)
     return control, caveat
 

@@ -284,7 +284,7 @@ def _prepare(obs: Observations, outcome: Outcome, settings: LiftSettings) -> Lif
     codes, customers = customer_codes(obs)
     plan = without_the_rating(plan, obs.frame.iloc[rows])
     if outcome == "retention":
-        plan = pool_pure_levels(plan, obs.frame.iloc[rows], values)
+        plan = pool_pure_levels(plan, obs.frame.iloc[rows], values, obs.min_group_size)
     weights = lift_weights(obs)
     customers = weights.with_outside(customers)
     is_weighted, said = weights.decide(rows, is_wanted=settings.weighted)

@@ -87,12 +87,12 @@ def test_the_most_frequent_level_is_the_reference_and_levels_travel():
     assert again.tolist() == [[0, 0, 1], [1, 0, 0], [0, 0, 0]]
 
 
-def test_rare_levels_share_a_column_and_are_named():
+def test_rare_levels_share_a_column_and_are_counted():
     frame = pd.DataFrame({"plan": ["a"] * 30 + ["b"] * 20 + ["c"] * 3 + ["d"] * 2})
     plan = learn_controls(frame, ["plan"], cap_days=None)
     assert plan.column_names == ("plan=(rare levels)", "plan=b")
     assert plan.matrix(frame).sum(axis=0).tolist() == [5, 20]
-    assert "levels of under 10 rows are held together (c, d)" in plan.caveats[0]
+    assert "plan: 2 level(s) of under 10 rows are held together." in plan.caveats[0]
 
 
 def test_days_observed_are_capped_at_the_windows_used():
@@ -104,9 +104,12 @@ def test_days_observed_are_capped_at_the_windows_used():
 def test_pure_levels_lose_their_column_in_a_logit():
     frame = pd.DataFrame({"plan": ["a"] * 30 + ["b"] * 20 + ["c"] * 15})
     happened = np.array([0.0, 1.0] * 25 + [1.0] * 15)
-    plan = pool_pure_levels(learn_controls(frame, ["plan"], cap_days=None), frame, happened)
+    learnt = learn_controls(frame, ["plan"], cap_days=None)
+    plan = pool_pure_levels(learnt, frame, happened, 10)
     assert plan.column_names == ("plan=b",)
     assert "everybody has one outcome in c" in plan.caveats[0]
+    small = pool_pure_levels(learnt, frame, happened, 1_000)
+    assert "everybody has one outcome in 1 small level, held" in small.caveats[0]
     assert plan.matrix(frame).shape == (65, 1)
 
 

@@ -36,14 +36,15 @@ def check_leave_one_group_out(fit: LiftFit) -> Check:
     name, group, slope = min(found, key=lambda item: item[2] / full)
     is_turned = slope / full < 0
     said = [amount(value, fit.outcome, fit.obs.currency) for value in (full, slope)]
+    model = " (linear probability model)" if fit.outcome == "retention" else ""
     keeps = "The lift keeps its sign whichever group is left out"
     lead = "The lift changes sign" if is_turned else keeps
     return Check(
         name="leave_one_group_out",
         outcome=fit.outcome,
         verdict="warn" if is_turned else "pass",
-        statistic=slope / full,
-        text=f"{lead}: the additive slope is {said[0]} with all, and {said[1]} without "
+        statistic=float(slope / full),
+        text=f"{lead}: the additive slope{model} is {said[0]} with all, and {said[1]} without "
         f"{spoken(name)} {group}, where it is least.",
     )
 
@@ -73,7 +74,8 @@ def _slopes_without(fit: LiftFit) -> list[tuple[str, str, float | None]]:
         levels = as_levels(frame[control.name]).to_numpy(dtype=object)
         for level in (control.reference, *control.levels):
             rows = levels == level
-            if rows.any():
+            # a small group is not named; nor can it carry much
+            if np.unique(sample.customers[rows]).size >= fit.obs.min_group_size:
                 less, less_cross = _moments(scaled[rows], sample.outcome[rows], sample.share[rows])
                 slope = _slope(gram - less, cross - less_cross)
                 slopes.append(

@@ -78,6 +78,7 @@ def _why_not(fit: LiftFit) -> str:
     if isinstance(fit.obs.response, NotRun):
         return f"{reason[0].upper()}{reason[1:]}."
     return (
-        "The responses have no weights for those who did not answer. A table of customers, or "
-        "invitations, would make it run; it is part of every study that has one."
+        "The responses have no weights for those who did not answer. A study makes them where it "
+        "has customers or invitations; in Python, weigh the observations with cx.ResponseModel "
+        "first."
     )

@@ -35,7 +35,8 @@ def check_sample_size(fit: LiftFit) -> Check:
         verdict = "warn"
     text = (
         f"{available:,} {'responses' if is_revenue else 'events (the rarer of both outcomes)'} "
-        f"for {n_params} parameters, {per_parameter:,.0f} each; under {WARN_UNDER} is few."
+        f"for {n_params} parameters, {per_parameter:,.0f} each; "
+        f"under {FAIL_UNDER} is too few, {WARN_UNDER} is enough."
     )
     doubt, said = _doubt_inactivity(fit)
     return Check(

@@ -31,9 +31,10 @@ def check_separation(fit: LiftFit) -> Check:
         verdict, text = "fail", _failure(fit, large)
     elif small:
         verdict = "warn"
+        n_small = len(small)
         text = (
-            f"All customers with rating {_names(small)} had one outcome, but they are too few to "
-            "tell whether that is more than luck."
+            f"At {n_small} {'rating' if n_small == 1 else 'ratings'} all customers had one "
+            "outcome, but they are too few to tell whether that is more than luck."
         )
     return Check(
         name="separation", outcome=fit.outcome, verdict=verdict, statistic=share, text=text

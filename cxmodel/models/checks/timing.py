@@ -114,7 +114,7 @@ def _sample(fit: LiftFit, is_there: NDArray[np.bool_], outcome: NDArray[np.float
     if fit.outcome == "retention" and _has_pure_column(controls, outcome):
         # a level in which all of those still there stay has no finite coefficient
         rows = fit.rows[is_there]
-        plan = pool_pure_levels(fit.plan, fit.obs.frame.iloc[rows], outcome)
+        plan = pool_pure_levels(fit.plan, fit.obs.frame.iloc[rows], outcome, fit.obs.min_group_size)
         return fit.sample_of(rows, outcome, plan)
     return Sample.build(
         outcome, whole.rating[is_there], controls, whole.customers[is_there], whole.n_customers

@@ -75,15 +75,26 @@ def check_reliability(value: Reliability | None) -> None:
         _check_share(value)
     elif set(value) == {"mean", "sd"}:
         _check_share(value["mean"])
-        if not value["sd"] >= 0:
-            raise ValueError(f"The sd of lift.reliability must not be negative: {value['sd']}.")
-    elif set(value) == {"within_days"}:
-        if not value["within_days"] > 0:
+        if not _is_number(value["sd"]) or not value["sd"] >= 0:
             raise ValueError(
-                f"lift.reliability: within_days must be positive, not {value['within_days']}."
+                "The sd of lift.reliability must be a number and not negative, not "
+                f"{value['sd']!r}."
             )
-    elif set(value) != {"items"} or len(value["items"]) < 2 or isinstance(value["items"], str):
+    elif set(value) == {"within_days"}:
+        if not _is_number(value["within_days"]) or not value["within_days"] > 0:
+            raise ValueError(
+                f"lift.reliability: within_days must be positive, not {value['within_days']!r}."
+            )
+    elif set(value) != {"items"} or not _is_list(value["items"]) or len(value["items"]) < 2:
         raise ValueError(f"lift.reliability is {dict(value)}. {FORMS}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple))
 
 
 def _check_share(value: Any) -> None:

@@ -72,7 +72,7 @@ ESTIMATORS = (
     Estimator(
         "weighted_per_rating_point",
         "With response weights",
-        "weighted to those who were asked",
+        "weighted to stand for those who did not answer too",
         (WEIGHTS,),
         follows=True,
     ),

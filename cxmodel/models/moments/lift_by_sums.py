@@ -309,9 +309,11 @@ def _estimate(
     """Give the slope in the rating: a coefficient, or its average over the rows."""
     one = fit.effect("rating") if "rating" in fit.effects else fit.estimate("rating")
     free = float(fit.deg_freedom[0])
+    if one.std_error is None:
+        raise InsufficientDataError("The slope has no error. Add responses, or drop controls.")
     return Estimate.from_std_error(
         one.estimate * digits,
-        (one.std_error or 0.0) * digits,
+        one.std_error * digits,
         unit=unit,
         n_obs=fit.n_obs,
         conf_level=level,

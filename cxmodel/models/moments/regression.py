@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from threadpoolctl import threadpool_limits
@@ -140,7 +140,11 @@ class MomentsRegression:
 
         # One thread: the same digits on every machine, and small solves gain nothing.
         with threadpool_limits(limits=1, user_api="blas"), opened(table, engine) as (session, rows):
-            return fit_table(self, session, rows)
+            fit = fit_table(self, session, rows)
+        if not fit.missing:
+            return fit
+        gaps = ", ".join(f"{name} in {n:,}" for name, n in fit.missing.items())
+        return replace(fit, caveats=(*fit.caveats, f"Rows with a gap are left out: {gaps}."))
 
 
 def _check(model: MomentsRegression) -> None:

@@ -97,7 +97,7 @@ def fit_propensity(occasions: Occasions, controls: Sequence[str] | None = None) 
     is_known = ~missing_rows(plan, obs.frame)
     rows = np.flatnonzero(occasions.sampled & is_known)
     _require(answered[rows], 1 + len(plan.column_names))
-    plan = pool_pure_levels(plan, obs.frame.iloc[rows], answered[rows])
+    plan = pool_pure_levels(plan, obs.frame.iloc[rows], answered[rows], obs.min_group_size)
     design = np.column_stack([np.ones(len(obs.frame)), plan.matrix(obs.frame)])
     try:
         fit = fit_logit(design[rows], answered[rows])

@@ -29,6 +29,7 @@ def _arms(results: Results, outcome: str) -> list[Block]:
     complier = as_estimate(found["complier_per_rating_point"])
     is_lot = found["evidence"]["grade"] == "experiment"
     said = [] if complier is None else [_complier(results, found, complier)]
+    points = ", percentage points" if outcome == "retention" else ""
     return [
         Table(
             caption=f"What each arm of {words.shortened(str(found['arm']))} did, against "
@@ -36,14 +37,14 @@ def _arms(results: Results, outcome: str) -> list[Block]:
             "rating, given what was known before.",
             columns=[
                 Column(key="arm", label="Arm"),
-                Column(key="outcome", label=f"On {outcome}", align="right"),
+                Column(key="outcome", label=f"On {outcome}{points}", align="right"),
                 Column(key="outcome_interval", label=f"Interval, {outcome}", align="right"),
                 Column(key="rating", label="On the rating", align="right"),
                 Column(key="rating_interval", label="Interval, rating", align="right"),
                 Column(key="n", label="Customers", align="right"),
             ],
             rows=[_arm_row(row) for row in shown],
-            note=_prose([found["evidence"]["text"], *found["caveats"][:1]]),
+            note=_prose([found["evidence"]["text"], *found["caveats"]]),
         ),
         *([] if is_lot else [_warning("The lot did not go as planned", found["evidence"]["text"])]),
         *said,
@@ -55,7 +56,7 @@ def _arm_row(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "arm": row["arm"],
         "outcome": _value(on_outcome),
-        "outcome_interval": "" if on_outcome is None else words.short(words.interval(on_outcome)),
+        "outcome_interval": "" if on_outcome is None else _interval(on_outcome),
         "rating": "" if on_rating is None else words.number(on_rating.estimate, 2),
         "rating_interval": _ends(on_rating),
         "n": words.count(row["n_customers"]),
@@ -66,7 +67,7 @@ def _complier(results: Results, found: dict[str, Any], complier: Estimate) -> Te
     text: Words = [
         strong("The lift from the arm: "),
         f"{_with_interval(complier)} per {common.rating_point(results)}. "
-        f"{found['complier_evidence']['text']} {_prose(found['caveats'][-1:])}",
+        f"{found['complier_evidence']['text']}",
     ]
     return Text(words=text)
 
@@ -113,14 +114,29 @@ def _rollout(results: Results, outcome: str) -> list[Block]:
 
 
 def _value(found: Estimate | None) -> str:
-    return "" if found is None else words.short(words.quantity(found.estimate, found.unit))
+    if found is None:
+        return ""
+    if _is_probability(found):
+        return words.number(100 * found.estimate, 1)
+    return words.short(words.quantity(found.estimate, found.unit))
+
+
+def _is_probability(found: Estimate) -> bool:
+    """Say whether it is a difference of probabilities, which is said in percentage points."""
+    return found.unit.startswith("probability")
+
+
+def _interval(found: Estimate) -> str:
+    if not _is_probability(found) or found.conf_low is None or found.conf_high is None:
+        return words.short(words.interval(found))
+    return f"{words.number(100 * found.conf_low, 1)} to {words.number(100 * found.conf_high, 1)}"
 
 
 def _with_interval(found: Estimate) -> str:
     if found.unit == "rating points":
         return f"{words.number(found.estimate, 2)} rating points ({_ends(found)})"
-    ends = words.short(words.interval(found))
-    return f"{_value(found)} ({words.level(found)} interval {ends})"
+    points = " percentage points" if _is_probability(found) else ""
+    return f"{_value(found)}{points} ({words.level(found)} interval {_interval(found)})"
 
 
 def _ends(found: Estimate | None) -> str:

@@ -204,7 +204,7 @@ def test_the_check_judges_the_effective_share(silent, heavy, verdict):
 def test_the_check_is_not_run_without_weights(silent):
     check = check_non_response(lift(silent.obs))
     assert check.verdict == "not_run"
-    assert "A table of customers, or invitations, would make it run" in check.text
+    assert "weigh the observations with cx.ResponseModel first" in check.text
 
 
 # -- Errors --------------------------------------------------------------------------------------
