@@ -151,7 +151,9 @@ def bounded_sample(fit: LiftFit) -> Sample:
 
 def rows_of(sample: Sample, chosen: NDArray[np.bool_]) -> Sample:
     """Keep some rows; their shares sum to 1 again."""
-    share = sample.share[chosen]
+    share, carried = sample.share[chosen], sample.carried
+    if carried is not None:
+        carried = replace(carried, slopes=carried.slopes[chosen])
     return replace(
         sample,
         outcome=sample.outcome[chosen],
@@ -159,6 +161,7 @@ def rows_of(sample: Sample, chosen: NDArray[np.bool_]) -> Sample:
         controls=sample.controls[chosen],
         share=share / share.sum(),
         customers=sample.customers[chosen],
+        carried=carried,
     )
 
 

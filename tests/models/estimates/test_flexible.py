@@ -19,7 +19,7 @@ from cxmodel.models.estimates.flexible import (
     partially_linear,
 )
 from cxmodel.models.estimates.flexible_contrasts import band_scores, flexible_contrasts
-from cxmodel.models.estimation import Quantity, Sample, fit_slope
+from cxmodel.models.estimation import Carried, Quantity, Sample, fit_slope
 from cxmodel.models.lift import LiftModel
 from cxmodel.models.lift_fit import fit_lift
 from cxmodel.models.lift_settings import LiftSettings
@@ -217,3 +217,16 @@ def test_intervals_of_the_flexible_slope_cover_the_truth():
         noise = 2.58 / np.sqrt(200)
         assert abs(values.mean() - 5.0) < (0.25 + noise) * values.std(), kind
         assert 0.90 - 2.58 * np.sqrt(0.09 / 200) <= covered <= 0.995, kind
+
+
+def test_some_rows_of_a_weighted_sample_keep_the_error_of_their_weights():
+    rng = np.random.default_rng(1)
+    customers = np.arange(40)
+    carried = Carried(rng.normal(size=(40, 2)), rng.normal(size=(40, 2)))
+    sample = Sample.build(
+        rng.normal(size=40), rng.normal(size=40), rng.normal(size=(40, 1)), customers, 40,
+        weights=rng.uniform(1, 2, 40), carried=carried,
+    )  # fmt: skip
+    part = module.rows_of(sample, customers < 30)
+    np.testing.assert_array_equal(part.carried.slopes, carried.slopes[:30])
+    assert np.isfinite(part.mean(part.outcome).std_error)
