@@ -212,7 +212,8 @@ def _observe(config: StudyConfig, sources: Sources, progress: Progress) -> Obser
     """Make the observation table, or say why there is none."""
     from cxmodel.study_response import occasion_settings, weighed
     from cxmodel.study_sources import windows_of
-    from cxmodel.tables.observations import JoinSettings, observe
+    from cxmodel.tables.join_settings import JoinSettings
+    from cxmodel.tables.observations import observe
 
     settings = JoinSettings(
         windows=windows_of(config),

@@ -178,6 +178,21 @@ class Sample:
         design = np.hstack([np.ones((self.n_obs, 1)), self.controls])
         return fit_least_squares(design, self.rating, self.share * self.n_obs)
 
+    def of_rows(self, chosen: NDArray[np.bool_]) -> Sample:
+        """Keep some rows with their weights, and what these carry; shares sum to 1 again."""
+        share, carried = self.share[chosen], self.carried
+        if carried is not None:
+            carried = replace(carried, slopes=carried.slopes[chosen])
+        return replace(
+            self,
+            outcome=self.outcome[chosen],
+            rating=self.rating[chosen],
+            controls=self.controls[chosen],
+            share=share / share.sum(),
+            customers=self.customers[chosen],
+            carried=carried,
+        )
+
     def with_outcome(self, outcome: Floats) -> Sample:
         """Explain something else with the same rows and controls."""
         return replace(self, outcome=outcome)

@@ -18,6 +18,7 @@ from cxmodel.models.estimates.flexible_contrasts import (
 from cxmodel.models.estimates.level_rows import LevelRows
 from cxmodel.models.estimates.levels import fit_levels
 from cxmodel.models.estimates.reliability import reliability_section
+from cxmodel.models.estimates.within import find_within
 from cxmodel.models.estimates.within_summary import WithinSummary, summary_of_within
 from cxmodel.models.estimation import Quantity
 from cxmodel.models.evidence import first_sentence, grade
@@ -39,7 +40,8 @@ def assemble(fit: LiftFit) -> LiftResult:
         raise ConfigError("A lift needs a rating with a scale.")
     levels = fit_levels(fit.sample, link=fit.link, is_separated=fit.separation is not None)
     units = LiftUnits.of(fit.obs, fit.outcome)
-    terms, unseen = terms_of(fit, levels, scale)
+    within_fit = find_within(fit)
+    terms, unseen = terms_of(fit, levels, scale, within_fit)
     instrument = fit_instrument(fit)
     terms["instrumented_per_rating_point"] = (
         instrument if isinstance(instrument, NotRun) else instrument.quantity
@@ -50,7 +52,7 @@ def assemble(fit: LiftFit) -> LiftResult:
         unseen += contrasts.sentences()
     caveats = tuple(dict.fromkeys([*direction(fit), *fit.caveats, *unseen, *levels.caveats]))
     checks = run_checks(fit)
-    within = summary_of_within(fit, checks)
+    within = summary_of_within(fit, within_fit, checks)
     evidence = grade(checks, within=within)
     # an estimate that is passed on alone still says how far it may be believed
     riding = (first_sentence(evidence.text), *caveats)

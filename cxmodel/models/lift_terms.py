@@ -11,7 +11,7 @@ from cxmodel.models.estimates.levels import Levels, path_quantity
 from cxmodel.models.estimates.reliability import noise_sentences, reliability_corrected
 from cxmodel.models.estimates.starting_bands import band_step_rows
 from cxmodel.models.estimates.two_part import InParts, two_part
-from cxmodel.models.estimates.within import within_customer
+from cxmodel.models.estimates.within import WithinFit
 from cxmodel.models.estimation import Quantity
 from cxmodel.models.lift_fit import LiftFit
 from cxmodel.models.response.estimates import unweighted, weighted
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 Found = dict[str, Quantity | NotRun]
 
 
-def terms_of(fit: LiftFit, levels: Levels, scale: Scale) -> tuple[Found, list[str]]:
+def terms_of(
+    fit: LiftFit, levels: Levels, scale: Scale, within: WithinFit | NotRun
+) -> tuple[Found, list[str]]:
     """Give every scalar term of the contract, computed or with the reason why not."""
     separated = NotRun(SEPARATED)
     headline: Quantity | NotRun = fit.headline.slope if fit.headline else separated
@@ -42,7 +44,9 @@ def terms_of(fit: LiftFit, levels: Levels, scale: Scale) -> tuple[Found, list[st
         "plus_one_below_top": _or_not_run(plus_one, fit, separated),
         "percent_per_rating_point": percent(fit) if fit.headline else separated,
         "two_part_per_rating_point": (parts := two_part(fit)),
-        "within_customer_per_rating_point": within_customer(fit),
+        "within_customer_per_rating_point": (
+            within if isinstance(within, NotRun) else within.slope
+        ),
         "flexible_per_rating_point": (bending := flexible(fit)),
         "reliability_corrected_per_rating_point": (corrected := reliability_corrected(fit)),
         "winsorised_per_rating_point": winsorised(fit),

@@ -41,7 +41,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,7 @@ from cxmodel.tables.auditing.audit import (
     label_responses,
 )
 from cxmodel.tables.auditing.ledger_audit import audit_ledger
+from cxmodel.tables.join_settings import JoinSettings
 from cxmodel.tables.joining.active_customers import count_active
 from cxmodel.tables.joining.attributes import check_names, dated_after_response
 from cxmodel.tables.joining.columns import stored_table
@@ -66,52 +67,10 @@ from cxmodel.tables.observation_table import Observations, Windows, days_in_word
 from cxmodel.tables.occasions import OccasionSettings, Population, find_occasions
 from cxmodel.tables.one_engine import check_kinds, one_engine
 from cxmodel.tables.opening.money import unit_digits
-from cxmodel.tables.plan_choice import Plan
 from cxmodel.tables.sources import Source, Sources
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-
-
-@dataclass(frozen=True, kw_only=True)
-class JoinSettings:
-    """How responses are joined: the settings of a study that the tables need.
-
-    Parameters
-    ----------
-    windows : Windows
-        How far to look back and ahead.
-    rating : str, optional
-        The key of the rating that observations carry as ``rating``; default: the first.
-    as_of : date, optional
-        The data are complete to the end of this day; default: see `find_horizon`.
-    time_zone : str
-        Whose days and months are meant.
-    conf_level, min_group_size
-        Handed on to the models.
-    plan : {"range", "stack", "mixed"}, optional
-        How windows are summed; default: whichever is cheaper here.
-    today : date, optional
-        The day of the run; default: the clock's. The default `as_of` is never later.
-    response : OccasionSettings, optional
-        Whom the answers should stand for: then the occasions to answer are found too.
-    """
-
-    windows: Windows = Windows()  # noqa: RUF009 - frozen
-    rating: str | None = None
-    as_of: dt.date | None = None
-    time_zone: str = "UTC"
-    conf_level: float = 0.95
-    min_group_size: int = 30
-    plan: Plan | None = None
-    today: dt.date | None = None
-    response: OccasionSettings | None = None
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.windows, Windows):
-            raise TypeError(
-                f"windows is cx.Windows(lookback_days=..., outcome_days=...), not {self.windows!r}."
-            )
 
 
 def join_observations(

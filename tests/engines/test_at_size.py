@@ -12,7 +12,8 @@ from test_same_observations import AS_OF, STUDIES, opened
 
 from cxmodel.tables import moments as cxm
 from cxmodel.tables.engines.engine import Engine, Session, connect
-from cxmodel.tables.observations import JoinSettings, observe
+from cxmodel.tables.join_settings import JoinSettings
+from cxmodel.tables.observations import observe
 from cxmodel.tables.opening.fingerprints import fingerprint
 
 pytestmark = pytest.mark.slow

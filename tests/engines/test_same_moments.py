@@ -10,7 +10,8 @@ from boundary_company import SMALL, make_tables
 from test_same_observations import STUDIES, opened
 
 from cxmodel.tables import moments as cxm
-from cxmodel.tables.observations import JoinSettings, observe
+from cxmodel.tables.join_settings import JoinSettings
+from cxmodel.tables.observations import observe
 
 CONTROLS = ("tenure_days", "revenue_before_units")
 

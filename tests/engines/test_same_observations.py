@@ -13,8 +13,9 @@ from conftest import LOCAL_SPARK
 
 import cxmodel as cx
 from cxmodel.tables.engines.engine import Session
+from cxmodel.tables.join_settings import JoinSettings
 from cxmodel.tables.joining.observation_join import revenue_totals
-from cxmodel.tables.observations import JoinSettings, observe
+from cxmodel.tables.observations import observe
 from cxmodel.tables.opening.catalog import Catalog
 from cxmodel.tables.opening.fingerprints import fingerprint
 from cxmodel.tables.opening.opening import open_source

@@ -12,7 +12,8 @@ import pytest
 import cxmodel as cx
 from cxmodel.models.response.model import ResponseModel
 from cxmodel.tables.engines.engine import Session
-from cxmodel.tables.observations import JoinSettings, observe
+from cxmodel.tables.join_settings import JoinSettings
+from cxmodel.tables.observations import observe
 from cxmodel.tables.occasions import OccasionSettings
 from cxmodel.tables.opening.catalog import Catalog
 from cxmodel.tables.opening.opening import open_source

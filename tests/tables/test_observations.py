@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from cxmodel.errors import ConfigError, EngineError, JoinError, SchemaError
 from cxmodel.scales import CSAT5, NPS
 from cxmodel.tables.engines.engine import Engine, connect, default_session
+from cxmodel.tables.join_settings import JoinSettings
 from cxmodel.tables.observation_table import Windows
-from cxmodel.tables.observations import JoinSettings, join_observations, observe
+from cxmodel.tables.observations import join_observations, observe
 from cxmodel.tables.one_engine import one_engine
 from cxmodel.tables.sources import Source
 

@@ -10,8 +10,9 @@ import pytest
 import cxmodel as cx
 from cxmodel.results import NotRun
 from cxmodel.tables.engines.engine import default_session
+from cxmodel.tables.join_settings import JoinSettings
 from cxmodel.tables.joining.probes import is_sampled
-from cxmodel.tables.observations import JoinSettings, observe
+from cxmodel.tables.observations import observe
 from cxmodel.tables.occasions import OccasionSettings
 from cxmodel.tables.one_engine import one_engine
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxmodel.models.checks.base import Check
-from cxmodel.models.checks.some_customers import some_customers
 from cxmodel.models.estimation import Sample
 from cxmodel.models.lift_fit import LiftFit
+from cxmodel.models.some_customers import some_customers
 from cxmodel.stats.linear import orthonormal_of
 from cxmodel.stats.sandwich import small_sample_factor
 

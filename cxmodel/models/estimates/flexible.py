@@ -14,6 +14,7 @@ from cxmodel.models.estimates.cross_fitting import ROWS_FOR_TREES, Features, fol
 from cxmodel.models.estimation import Quantity, Sample, fit_slope
 from cxmodel.models.lift_fit import LiftFit
 from cxmodel.models.say import amount
+from cxmodel.models.some_customers import some_customers
 from cxmodel.results import NotRun
 
 Floats = NDArray[np.float64]
@@ -139,30 +140,7 @@ def cannot_learn(fit: LiftFit) -> NotRun | None:
 
 def bounded_sample(fit: LiftFit) -> Sample:
     """Give the rows to learn from: all, or those of customers drawn by the seed."""
-    sample = fit.sample
-    if sample.n_obs <= MAX_ROWS:
-        return sample
-    people, codes, counts = np.unique(sample.customers, return_inverse=True, return_counts=True)
-    order = np.random.default_rng([fit.settings.seed, 0]).permutation(len(people))
-    drawn = np.zeros(len(people), dtype=bool)
-    drawn[order[np.cumsum(counts[order]) <= MAX_ROWS]] = True
-    return rows_of(sample, drawn[codes])
-
-
-def rows_of(sample: Sample, chosen: NDArray[np.bool_]) -> Sample:
-    """Keep some rows; their shares sum to 1 again."""
-    share, carried = sample.share[chosen], sample.carried
-    if carried is not None:
-        carried = replace(carried, slopes=carried.slopes[chosen])
-    return replace(
-        sample,
-        outcome=sample.outcome[chosen],
-        rating=sample.rating[chosen],
-        controls=sample.controls[chosen],
-        share=share / share.sum(),
-        customers=sample.customers[chosen],
-        carried=carried,
-    )
+    return some_customers(fit.sample, MAX_ROWS, fit.settings.seed)
 
 
 def partially_linear(sample: Sample, seed: list[int]) -> Quantity | None:

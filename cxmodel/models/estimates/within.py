@@ -55,12 +55,6 @@ class WithinFit:
     n_changed: int
 
 
-def within_customer(fit: LiftFit) -> Quantity | NotRun:
-    """Give the slope of the outcome in the rating within customers (methods 2.4)."""
-    found = find_within(fit)
-    return found if isinstance(found, NotRun) else found.slope
-
-
 def find_within(fit: LiftFit) -> WithinFit | NotRun:
     """Compare each customer's waves with one another.
 

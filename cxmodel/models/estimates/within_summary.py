@@ -13,7 +13,6 @@ from cxmodel.models.estimates.within import (
     SIGNIFICANT,
     WithinFit,
     earlier_mean,
-    find_within,
     row_weights,
     sample_of_waves,
     t_test,
@@ -79,9 +78,10 @@ class WithinSummary:
         }
 
 
-def summary_of_within(fit: LiftFit, checks: Iterable[Check]) -> WithinSummary | None:
+def summary_of_within(
+    fit: LiftFit, found: WithinFit | NotRun, checks: Iterable[Check]
+) -> WithinSummary | None:
     """Sum up the estimate within customers in the light of ``feedback``; None if it was not run."""
-    found = find_within(fit)
     if isinstance(found, NotRun):
         return None
     is_failed = any(check.name == "feedback" and check.verdict == "fail" for check in checks)

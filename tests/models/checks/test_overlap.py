@@ -13,10 +13,10 @@ from cxmodel.models.checks.overlap import (
     explained,
     lacking_ends,
 )
-from cxmodel.models.checks.some_customers import some_customers
 from cxmodel.models.estimation import Sample
 from cxmodel.models.lift_fit import fit_lift
 from cxmodel.models.lift_settings import LiftSettings
+from cxmodel.models.some_customers import some_customers
 from cxmodel.scales import CSAT5, NPS
 
 

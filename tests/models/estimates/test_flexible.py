@@ -227,6 +227,8 @@ def test_some_rows_of_a_weighted_sample_keep_the_error_of_their_weights():
         rng.normal(size=40), rng.normal(size=40), rng.normal(size=(40, 1)), customers, 40,
         weights=rng.uniform(1, 2, 40), carried=carried,
     )  # fmt: skip
-    part = module.rows_of(sample, customers < 30)
+    part = sample.of_rows(customers < 30)
     np.testing.assert_array_equal(part.carried.slopes, carried.slopes[:30])
     assert np.isfinite(part.mean(part.outcome).std_error)
+    shares = sample.share[:30] / sample.share[:30].sum()
+    np.testing.assert_allclose(part.share, shares, rtol=1e-14)

@@ -38,10 +38,4 @@ def some_customers(sample: Sample, most_rows: int, seed: int) -> Sample:
     rows = rows_of_some(sample, most_rows, seed)
     if rows.all():
         return sample
-    return Sample.build(
-        sample.outcome[rows],
-        sample.rating[rows],
-        sample.controls[rows],
-        sample.customers[rows],
-        sample.n_customers,
-    )
+    return sample.of_rows(rows)
