@@ -11,9 +11,9 @@ _WHERE = {
     "CES7": "scales",
     "CSAT5": "scales",
     "CSAT7": "scales",
-    "ChurnClassifier": "models.churn_classifier",
-    "ChurnModel": "models.churn",
-    "CltvModel": "value.cltv",
+    "ChurnClassifier": "models.churn.classifier",
+    "ChurnModel": "models.churn.model",
+    "CltvModel": "value.cltv.model",
     "Engine": "tables.engines.engine",
     "Estimate": "results",
     "Experiment": "models.experiments.experiment_settings",
@@ -25,7 +25,7 @@ _WHERE = {
     "Observations": "tables.observation_table",
     "Programme": "value.programme",
     "ResponseModel": "models.response.model",
-    "RetentionModel": "models.retention",
+    "RetentionModel": "models.retention.model",
     "Rollout": "models.experiments.rollout_settings",
     "Scale": "scales",
     "Study": "study",
@@ -51,14 +51,14 @@ if TYPE_CHECKING:
     from cxmodel import datasets as datasets
     from cxmodel import errors as errors
     from cxmodel.kpis.survey import measure_kpi as measure_kpi
-    from cxmodel.models.churn import ChurnModel as ChurnModel
-    from cxmodel.models.churn_classifier import ChurnClassifier as ChurnClassifier
+    from cxmodel.models.churn.classifier import ChurnClassifier as ChurnClassifier
+    from cxmodel.models.churn.model import ChurnModel as ChurnModel
     from cxmodel.models.experiments.experiment_settings import Experiment as Experiment
     from cxmodel.models.experiments.rollout_settings import Rollout as Rollout
     from cxmodel.models.lift import LiftModel as LiftModel
     from cxmodel.models.moments.regression import MomentsRegression as MomentsRegression
     from cxmodel.models.response.model import ResponseModel as ResponseModel
-    from cxmodel.models.retention import RetentionModel as RetentionModel
+    from cxmodel.models.retention.model import RetentionModel as RetentionModel
     from cxmodel.results import Estimate as Estimate
     from cxmodel.results import NotRun as NotRun
     from cxmodel.scales import CES7 as CES7
@@ -81,7 +81,7 @@ if TYPE_CHECKING:
     from cxmodel.tables.readers import read_revenue as read_revenue
     from cxmodel.tables.readers import read_subscriptions as read_subscriptions
     from cxmodel.tables.readers import read_surveys as read_surveys
-    from cxmodel.value.cltv import CltvModel as CltvModel
+    from cxmodel.value.cltv.model import CltvModel as CltvModel
     from cxmodel.value.lift_card import LiftCard as LiftCard
     from cxmodel.value.lift_card import read_lift_card as read_lift_card
     from cxmodel.value.programme import Programme as Programme

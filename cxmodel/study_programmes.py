@@ -10,7 +10,7 @@ from cxmodel.results import Estimate, NotRun
 if TYPE_CHECKING:
     from cxmodel.config import ProgrammeConfig, StudyConfig
     from cxmodel.models.lift_result import LiftResult
-    from cxmodel.models.retention import RetentionFit
+    from cxmodel.models.retention.model import RetentionFit
     from cxmodel.value.programme import Programme
     from cxmodel.value.programme_result import ProgrammeResult
 

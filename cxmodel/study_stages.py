@@ -12,13 +12,13 @@ from cxmodel.results import NotRun
 
 if TYPE_CHECKING:
     from cxmodel.config import StudyConfig
-    from cxmodel.models.churn_result import ChurnResult
+    from cxmodel.models.churn.result import ChurnResult
     from cxmodel.models.lift_result import LiftResult
-    from cxmodel.models.retention import RetentionFit
+    from cxmodel.models.retention.model import RetentionFit
     from cxmodel.progress import Progress
     from cxmodel.tables.observation_table import Observations
     from cxmodel.tables.sources import Sources
-    from cxmodel.value.cltv_result import CltvResult
+    from cxmodel.value.cltv.result import CltvResult
     from cxmodel.value.lift_card import LiftCard
 
 _Fit = TypeVar("_Fit")
@@ -113,7 +113,7 @@ class StageRunner:
 
     @cached_property
     def _churn_fit(self) -> ChurnResult | NotRun:
-        from cxmodel.models.churn import ChurnModel
+        from cxmodel.models.churn.model import ChurnModel
 
         if self._lacks("churned"):
             return NotRun(
@@ -126,7 +126,7 @@ class StageRunner:
 
     @cached_property
     def _retention_fit(self) -> RetentionFit | NotRun:
-        from cxmodel.models.retention import RetentionModel
+        from cxmodel.models.retention.model import RetentionModel
 
         if self._lacks("duration_days") and self._lacks("_duration_months"):
             return NotRun("nothing says how long customers stayed: there are no durations")
@@ -137,7 +137,7 @@ class StageRunner:
 
     @cached_property
     def _cltv_fit(self) -> CltvResult | NotRun:
-        from cxmodel.value.cltv import CltvModel
+        from cxmodel.value.cltv.model import CltvModel
 
         value, curve = self.config.value, self._retention_fit
         missing = self._missing_value_settings()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cxmodel.models.retention_curve import RetentionCurve
+from cxmodel.models.retention.curve import RetentionCurve
 from cxmodel.results import Estimate, NotRun
 from cxmodel.stats.draws import Quantity, quantile_interval
 from cxmodel.stats.rates import DAYS_PER_MONTH, discount_factors

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cxmodel.models.retention_curve import RetentionCurve
-from cxmodel.models.retention_fit import RetentionFit
+from cxmodel.models.retention.curve import RetentionCurve
+from cxmodel.models.retention.fit import RetentionFit
 from cxmodel.results import CONF_LEVEL, Estimate, NotRun
 from cxmodel.value.lift_units import LiftUnit, parse_lift_unit
 from cxmodel.value.programme import Programme

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cxmodel.errors import ConfigError, InsufficientDataError, LeakageError, SchemaError
-from cxmodel.models.churn_features import candidate_columns
+from cxmodel.models.churn.features import candidate_columns
 from cxmodel.models.controls import (
     OFFERED,
     candidate_controls,

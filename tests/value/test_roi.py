@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cxmodel.models.retention_curve import RetentionCurve
+from cxmodel.models.retention.curve import RetentionCurve
 from cxmodel.results import Estimate, NotRun
 from cxmodel.stats.rates import DAYS_PER_MONTH, monthly_discount_rate
 from cxmodel.value.cash_flow import Fade, net_present_value, payback_months

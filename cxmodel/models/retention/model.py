@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cxmodel.errors import InsufficientDataError
-from cxmodel.models.durations import Durations, read_durations
-from cxmodel.models.retention_fit import Family, RetentionFit, model_survival
+from cxmodel.models.retention.durations import Durations, read_durations
+from cxmodel.models.retention.fit import Family, RetentionFit, model_survival
 from cxmodel.results import CONF_LEVEL
 from cxmodel.stats.draws import draw_customer_weights
 from cxmodel.stats.lifetimes import (

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cxmodel.errors import FitError, InsufficientDataError
-from cxmodel.models.churn_evaluation import (
+from cxmodel.models.churn.evaluation import (
     MIN_EVENTS,
     Splits,
     calibration_rows,
@@ -19,22 +19,22 @@ from cxmodel.models.churn_evaluation import (
     split_by_customer,
     split_by_time,
 )
-from cxmodel.models.churn_features import (
+from cxmodel.models.churn.features import (
     Features,
     candidate_columns,
     history_caps,
     learn_features,
 )
-from cxmodel.models.churn_result import ChurnResult
-from cxmodel.models.durations import customer_places
+from cxmodel.models.churn.result import ChurnResult
 from cxmodel.models.leaks import LeakReport, find_leaks
 from cxmodel.models.population import exclusions, has_outcome
+from cxmodel.models.retention.durations import customer_places
 from cxmodel.results import Estimate, NotRun, critical_value
 from cxmodel.stats.glm import fit_logit
 from cxmodel.tables.observation_table import Observations
 
 if TYPE_CHECKING:
-    from cxmodel.models.churn_classifier import ChurnClassifier
+    from cxmodel.models.churn.classifier import ChurnClassifier
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -175,7 +175,7 @@ class ChurnModel:
     def _fit(self, matrix: FloatArray, happened: FloatArray, customer: Rows) -> ChurnClassifier:
         from threadpoolctl import threadpool_limits
 
-        from cxmodel.models.churn_classifier import ChurnClassifier
+        from cxmodel.models.churn.classifier import ChurnClassifier
 
         model = ChurnClassifier(method=self.method, random_state=self.seed)
         repeats = len(np.unique(customer)) < len(customer)

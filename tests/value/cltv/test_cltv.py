@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from simulated_observations import joined_table, simulate_observations
 
 from cxmodel.errors import ConfigError, InsufficientDataError
-from cxmodel.models.retention import RetentionModel
-from cxmodel.models.retention_curve import RetentionCurve
+from cxmodel.models.retention.curve import RetentionCurve
+from cxmodel.models.retention.model import RetentionModel
 from cxmodel.results import Estimate, NotRun
 from cxmodel.stats.rates import DAYS_PER_MONTH, monthly_discount_rate
 from cxmodel.tables.observation_table import Windows
-from cxmodel.value.cltv import CltvModel
-from cxmodel.value.lifetime import Horizon
+from cxmodel.value.cltv.lifetime import Horizon
+from cxmodel.value.cltv.model import CltvModel
 
 WINDOW = 180 / DAYS_PER_MONTH
 
@@ -173,7 +173,7 @@ def test_joined_tables_use_monthly_revenue() -> None:
     obs = joined_table(2_000)
     result = CltvModel(gross_margin=0.6, annual_discount_rate=0.10, n_draws=20).fit(obs)
     fit = RetentionModel(n_draws=20).fit(obs)
-    from cxmodel.models.durations import read_durations
+    from cxmodel.models.retention.durations import read_durations
 
     rows = read_durations(obs, stage="cltv")
     stays = fit.residual_curve(rows.entry_months, 37).retention

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cxmodel.models.retention_curve import RetentionCurve
+from cxmodel.models.retention.curve import RetentionCurve
 from cxmodel.results import CONF_LEVEL, Result, critical_value
 from cxmodel.stats.lifetimes import geometric_derl, geometric_survival, sbg_derl, sbg_survival
 
@@ -92,7 +92,7 @@ class RetentionFit(Result):
 
         Examples
         --------
-        >>> from cxmodel.models.retention import RetentionModel
+        >>> from cxmodel.models.retention.model import RetentionModel
         >>> fit = RetentionModel().fit_counts([1000, 869, 743, 653, 593, 551, 517, 491])
         >>> round(fit.derl(0, 0.10), 2)
         5.41

@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from cxmodel.errors import ConfigError, InsufficientDataError
-from cxmodel.models.durations import expected_events, read_durations
-from cxmodel.models.retention import RetentionModel
-from cxmodel.models.retention_curve import RetentionCurve
-from cxmodel.models.retention_fit import RetentionFit
+from cxmodel.models.retention.curve import RetentionCurve
+from cxmodel.models.retention.durations import expected_events, read_durations
+from cxmodel.models.retention.fit import RetentionFit
+from cxmodel.models.retention.model import RetentionModel
 from cxmodel.results import Estimate, NotRun
 from cxmodel.scales import Scale
 from cxmodel.tables.observation_table import Observations
-from cxmodel.value.cltv_result import CltvResult
-from cxmodel.value.cltv_rows import SpendRows, read_spend
-from cxmodel.value.lifetime import Horizon
+from cxmodel.value.cltv.lifetime import Horizon
+from cxmodel.value.cltv.result import CltvResult
+from cxmodel.value.cltv.rows import SpendRows, read_spend
 from cxmodel.value.settings import check_value_settings
 
 FloatArray = npt.NDArray[np.float64]

@@ -91,7 +91,7 @@ def split_by_customer(happened: FloatArray, customer: Rows, *, seed: int, becaus
     InsufficientDataError
         If events come from too few customers to split.
     """
-    from cxmodel.models.churn_classifier import stratified_folds
+    from cxmodel.models.churn.classifier import stratified_folds
 
     pairs = tuple(
         (train, test)

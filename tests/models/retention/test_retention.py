@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from simulated_observations import joined_table, simulate_observations
 
 from cxmodel.errors import InsufficientDataError
-from cxmodel.models.durations import expected_events, read_durations
-from cxmodel.models.retention import RetentionModel
-from cxmodel.models.retention_curve import RetentionCurve
+from cxmodel.models.retention.curve import RetentionCurve
+from cxmodel.models.retention.durations import expected_events, read_durations
+from cxmodel.models.retention.model import RetentionModel
 from cxmodel.stats.rates import DAYS_PER_MONTH
 from cxmodel.tables.observation_table import Observations
 

@@ -11,16 +11,16 @@ from simulated_observations import joined_table, simulate_observations
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from cxmodel.errors import ConfigError, InsufficientDataError, LeakageError, SchemaError
-from cxmodel.models.churn import ChurnModel
-from cxmodel.models.churn_classifier import ChurnClassifier, stratified_folds
-from cxmodel.models.churn_evaluation import (
+from cxmodel.models.churn.classifier import ChurnClassifier, stratified_folds
+from cxmodel.models.churn.evaluation import (
     calibration_rows,
     gain_rows,
     measure,
     split_by_time,
     weighted_areas,
 )
-from cxmodel.models.churn_features import learn_features
+from cxmodel.models.churn.features import learn_features
+from cxmodel.models.churn.model import ChurnModel
 from cxmodel.results import Estimate, NotRun
 from cxmodel.tables.observation_table import Observations
 

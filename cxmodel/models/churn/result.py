@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from cxmodel.models.churn_features import Features
+from cxmodel.models.churn.features import Features
 from cxmodel.models.leaks import LeakReport
 from cxmodel.results import TIDY_COLUMNS, Estimate, NotRun, Result
 from cxmodel.tables.observation_table import Observations
 
 if TYPE_CHECKING:
-    from cxmodel.models.churn_classifier import ChurnClassifier
+    from cxmodel.models.churn.classifier import ChurnClassifier
 
 Metrics = dict[str, Estimate | NotRun]
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cxmodel.errors import InsufficientDataError
-from cxmodel.models.durations import customer_places, first_rows_at_risk, read_durations
+from cxmodel.models.retention.durations import customer_places, first_rows_at_risk, read_durations
 from cxmodel.stats.draws import draw_customer_weights
 from cxmodel.stats.rates import DAYS_PER_MONTH
 from cxmodel.tables.observation_table import Observations

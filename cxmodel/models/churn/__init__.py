@@ -1,0 +1,1 @@
+"""Who will leave: predicted, judged out of sample, explained."""

@@ -1,0 +1,1 @@
+"""How long customers stay: observed curves, hazards, and models that go on beyond the data."""

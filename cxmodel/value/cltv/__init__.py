@@ -1,0 +1,1 @@
+"""What a customer is worth, and what a rating point adds to it."""
