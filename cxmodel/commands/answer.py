@@ -9,6 +9,10 @@ from typing import Any
 
 from cxmodel.study_results import LEFT_OUT
 
+_BESIDE = {
+    "reliability_corrected_per_rating_point": "corrected for noise in the answers",
+    "instrumented_per_rating_point": "from the instrument",
+}
 _NOT_STAGES = ("schema_version", "cxmodel_version", "study", "audit", "caveats", "inputs")
 
 
@@ -96,6 +100,26 @@ def _lifts(results: Mapping[str, Any]) -> Iterator[str]:
         grade = _part(results, "evidence", "by_outcome", outcome).get("grade")
         evidence = f"; evidence: {str(grade).replace('_', ' ')}" if grade else ""
         yield f"Lift of {outcome}: {with_interval(headline)}{evidence}"
+        yield from _beside(results, outcome)
+
+
+def _beside(results: Mapping[str, Any], outcome: str) -> Iterator[str]:
+    """Give what was asked for beside the headline: noise in answers, lots, instruments."""
+    lift = _part(results, "lift", outcome)
+    for name, words in _BESIDE.items():
+        found = _part(lift, name)
+        if found.get("estimate") is not None:
+            yield f"  {words}: {with_interval(found)}"
+    for row in _part(lift, "experiment", "arms").get("rows") or ():
+        effect = row.get("outcome_effect") or {}
+        if effect.get("estimate") is not None:
+            yield f"  effect of arm {row['arm']}: {with_interval(effect)}"
+    complier = _part(lift, "experiment", "complier_per_rating_point")
+    if complier.get("estimate") is not None:
+        yield f"  lift from the arm: {with_interval(complier)}"
+    rollout = _part(lift, "rollout", "outcome", "effect")
+    if rollout.get("estimate") is not None:
+        yield f"  effect of the roll-out: {with_interval(rollout)}"
 
 
 def _checks(results: Mapping[str, Any]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from cxmodel.errors import SourceError
 CARD_VERSION = 1
 # A card of any study is a few dozen kilobytes: what is larger is something else.
 MOST_BYTES = 5_000_000
+_MOST_NAMED = 3
 NEWER = "Run the study again, or take the card as the study wrote it."
 _TEXT, _NUMBER, _WHOLE, _LIST, _TABLE = "text", "a number", "a whole number", "a list", "a table"
 _REQUIRED: Mapping[str, tuple[str, bool]] = {
@@ -136,7 +137,9 @@ def check_card(card: Mapping[str, Any], where: str) -> None:
     """
     missing = [name for name in _REQUIRED if name not in card]
     if missing:
-        raise SourceError(f"{where} is no whole lift card: it lacks {', '.join(missing)}. {NEWER}")
+        named = ", ".join(missing[:_MOST_NAMED])
+        more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
+        raise SourceError(f"{where} is no whole lift card: it lacks {named}{more}. {NEWER}")
     for name, (kind, may_be_null) in _REQUIRED.items():
         value = card[name]
         if not (may_be_null and value is None) and not _is(kind, value):

@@ -76,7 +76,9 @@ def test_a_broken_lot_is_a_warning(results: dict[str, Any]) -> None:
     }
     lift = {**results["lift"]["revenue"], "experiment": experiment}
     blocks = experiment_blocks({**results, "lift": {"revenue": lift}}, "revenue")
-    assert any("The lot did not go as planned" in block.plain_text() for block in blocks)
+    said = [block.plain_text() for block in blocks]
+    assert any("The lot did not go as planned" in text for text in said)
+    assert sum(text.count("do not have the planned sizes") for text in said) == 1
 
 
 def test_without_any_nothing_is_said(values: dict[str, Any]) -> None:

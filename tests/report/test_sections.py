@@ -257,7 +257,10 @@ def test_groups_show_the_test_of_equal_lifts_and_count_what_is_left_out(values):
     groups["rows"].append(
         {**dict.fromkeys(groups["rows"][0]), "group": {"segment": "Tiny"}, "suppressed": True}
     )
+    unfit = {"group": {"segment": "Large"}, "n_obs": 200, "suppressed": False, "reason": "why not"}
+    groups["rows"].append({**dict.fromkeys(groups["rows"][0]), **unfit})
     text = all_text(values)
+    assert "Large has no lift of its own: why not." in text
     assert "No difference is shown. The q-value tests each group against the rest" in text
     assert "Shrunken: the lift drawn towards the mean of the groups" in text
     assert "Not shown because too small: 1 group." in text

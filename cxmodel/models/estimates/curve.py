@@ -317,9 +317,9 @@ def _text(
 ) -> str:
     shares = {row["shape"]: _share(row["share_explained"]) for row in comparison}
     said = (
-        f"On customers that the fit did not see, the line tells {shares['line']} of what the "
-        f"controls leave of the {fit.outcome}, a monotone curve {shares['monotone']} and a "
-        f"spline {shares['spline']}"
+        f"Of the differences in {fit.outcome} that remain once the controls are known, the rating "
+        f"explains {shares['line']} by a line, {shares['monotone']} by a monotone curve and "
+        f"{shares['spline']} by a spline, on customers that the fit did not see"
     )
     if fit.outcome == "retention":
         said += " (linear probability models)"

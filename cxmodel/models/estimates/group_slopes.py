@@ -37,9 +37,9 @@ def why_too_small(sample: Sample, outcome: str, at_least: int) -> str | None:
     """
     n_events = count_events(sample.outcome, outcome)
     if n_events < MIN_EVENTS:
-        return f"{n_events} events among {sample.n_obs:,} responses, fewer than {MIN_EVENTS}"
+        return f"fewer than {MIN_EVENTS} events among {sample.n_obs:,} responses"
     if sample.rating.min() == sample.rating.max():
-        return f"everybody gave the rating {sample.rating[0]:g}"
+        return "everybody gave the same rating"
     n_params = _n_params(sample)
     needed = max(at_least, MIN_ROWS_PER_PARAMETER * n_params)
     if sample.n_obs < needed:

@@ -71,7 +71,7 @@ class ExperimentResult:
     n_without_arm : int
         Responses of the lift that name no arm.
     sample_ratio_p_value : float
-        Of the test that the arms have the planned sizes.
+        Of the test that the arms have the planned sizes (equal ones unless stated).
     complier : Quantity or NotRun
         The lift per rating point by two-stage least squares.
     strength : InstrumentStrength, optional
@@ -103,8 +103,9 @@ class ExperimentResult:
             if effect.balance_p_value is not None and effect.balance_p_value < SURELY_NOT_CHANCE
         ]
         if self.sample_ratio_p_value < SURELY_NOT_CHANCE:
+            wanted = "planned" if self.settings.shares else "equal"
             broken.insert(
-                0, f"the arms do not have the planned sizes ({p_words(self.sample_ratio_p_value)})"
+                0, f"the arms do not have {wanted} sizes ({p_words(self.sample_ratio_p_value)})"
             )
         if broken:
             return Evidence(

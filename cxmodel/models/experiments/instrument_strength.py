@@ -107,7 +107,7 @@ class InstrumentStrength:
         if self.is_weak:
             said = [
                 f"It moves the rating too little ({numbers}): the estimate leans towards the "
-                "unadjusted one and its interval is too short. Trust this alone: "
+                "unadjusted one and its interval is too short. Read this interval instead: "
                 f"{self._kept_words(outcome, currency)}"
             ]
         p_value = self.overidentification_p_value

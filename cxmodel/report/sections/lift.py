@@ -217,8 +217,21 @@ def _group_notes(
             "Shrunken: the lift drawn towards the mean of the groups, the further the noisier it "
             "is (empirical Bayes); the better guess of what a group would show again."
         )
-    if n_left := len(every) - len(common.shown_rows(every)):
-        said.append(f"Not shown because too small: {words.plural(n_left, 'group')}.")
+    if has_shrunken and any(_shrunken(row) is None for row in common.shown_rows(every)):
+        said.append("Blank where fewer than three groups of a column have a lift to be drawn to.")
+    return [*said, *_left_out_words(every)]
+
+
+def _left_out_words(every: list[dict[str, Any]]) -> list[str]:
+    """Say which groups have no lift: too few customers to be named, or too few to be fitted."""
+    hidden = [row for row in every if row.get("suppressed")]
+    unfit = [row for row in every if not row.get("suppressed") and as_estimate(row) is None]
+    said = []
+    if hidden:
+        said.append(f"Not shown because too small: {words.plural(len(hidden), 'group')}.")
+    for row in unfit:
+        label = common.group_label(row.get("group"))
+        said.append(f"{label} has no lift of its own: {row.get('reason') or 'too few rows'}.")
     return said
 
 

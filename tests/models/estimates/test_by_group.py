@@ -207,7 +207,7 @@ def test_a_group_without_events_says_so(observations):
     obs = _four_groups(observations(800), (200, 200, 200))
     obs.frame.loc[obs.frame["group"] == "b", "revenue_after"] = 0.0
     row = _row(LiftModel(by="group").fit(obs), "b")
-    assert row["reason"] == "0 events among 200 responses, fewer than 10"
+    assert row["reason"] == "fewer than 10 events among 200 responses"
 
 
 def test_frame_notes_and_section(observations):

@@ -149,9 +149,9 @@ def test_a_ceiling_is_seen_out_of_sample(observations):
     assert "does better, so read it beside the slope" in curve.text
 
 
-def test_a_rating_that_tells_nothing_is_said_to_tell_nothing(observations):
+def test_a_rating_that_explains_nothing_is_said_to_explain_nothing(observations):
     obs = observations(800, seed=3, dollars_per_point=0.0)
-    assert "tells nothing of what the controls leave" in _curve(obs).text
+    assert "the rating explains nothing by a line" in _curve(obs).text
 
 
 def test_retention_says_that_the_models_are_linear(observations):

@@ -53,7 +53,7 @@ def test_more_columns_than_rows_is_too_small():
 def test_one_rating_only():
     sample = _sample(100)
     same = replace(sample, rating=np.full(100, 9.0))
-    assert why_too_small(same, "revenue", 30) == "everybody gave the rating 9"
+    assert why_too_small(same, "revenue", 30) == "everybody gave the same rating"
 
 
 def test_controls_that_tell_the_rating_leave_nothing():

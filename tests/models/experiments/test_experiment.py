@@ -174,7 +174,7 @@ def test_a_lot_that_went_wrong_is_no_experiment(observations: Make) -> None:
     lost.frame.loc[gone, "variant"] = None
     uneven = evaluated(lost)
     assert uneven.n_without_arm == int(gone.sum())
-    assert "do not have the planned sizes" in uneven.evidence.text
+    assert "do not have equal sizes" in uneven.evidence.text
 
 
 def test_a_weak_arm_says_so(observations: Make) -> None:

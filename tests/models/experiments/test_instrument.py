@@ -186,4 +186,4 @@ def test_agents_recover_what_a_hidden_habit_hides(observations: Make) -> None:
 def test_agents_that_do_not_differ_are_weak(observations: Make) -> None:
     found = result_of(served(observations(1_500), spread=0.0))
     assert found.strength.is_weak
-    assert any("Trust this alone" in said for said in found.caveats)
+    assert any("Read this interval instead" in said for said in found.caveats)
