@@ -7,7 +7,6 @@ told so by ``is_joined``.
 from __future__ import annotations
 
 import datetime as dt
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cxmodel.errors import ConfigError, SchemaError, nearest
@@ -20,10 +19,9 @@ from cxmodel.tables.auditing.audit import (
 from cxmodel.tables.auditing.questions import whole_numbers
 from cxmodel.tables.contracts import EARLIEST, LATEST
 from cxmodel.tables.joining.attributes import dated_after_response
-from cxmodel.tables.joining.columns import Kind, Written, stored_table, written
-from cxmodel.tables.joining.observation_frame import observation_frame
+from cxmodel.tables.joining.columns import Kind, Written, written
+from cxmodel.tables.joining.observation_frame import keep_observations
 from cxmodel.tables.joining.scratch import scratch_tables
-from cxmodel.tables.joining.stored import StoredObservations
 from cxmodel.tables.observation_table import Observations, Windows, days_in_words
 from cxmodel.tables.opening.money import unit_digits
 from cxmodel.tables.times.calendar_days import Calendar
@@ -111,24 +109,20 @@ def flat_observations(
         audit = _audit(session, labelled, counts, per_money)
         rows = _numbered(labelled.filter(labelled[REASON].isnull()), source, time_zone)
         columns = _columns(rows, source, key, controls)
-        table = scratch.keep(stored_table(rows, columns), "observations")
+        scale = None if key is None else source.ratings[key]
+        stored = keep_observations(
+            scratch,
+            rows,
+            columns,
+            order=tuple(n for n in _ORDER if n == "row_number" or n in source.columns),
+            scale=scale,
+            units_per_money=per_money,
+        )
         dated = [name for name in source.facts.get("dated", ()) if name in controls]
         if "responded_at" in source.columns:
-            audit["dated_after_response"] = dated_after_response(session, table, dated)
-        layout = tuple(each.column for each in columns)
-        scale = None if key is None else source.ratings[key]
-        stored = StoredObservations(
-            session,
-            table,
-            n_rows=counts.n_observations,
-            columns=layout,
-            order=tuple(n for n in _ORDER if n == "row_number" or n in source.columns),
-            dress=partial(
-                observation_frame, columns=layout, scale=scale, units_per_money=per_money
-            ),
-        )
-        # From here on the table goes with the observations, also where something breaks.
-        scratch.release(table)
+            audit["dated_after_response"] = dated_after_response(session, stored.table, dated)
+        # From here on the table goes with the observations.
+        scratch.release(stored.table)
     return Observations(
         frame=stored,
         windows=windows or Windows(),

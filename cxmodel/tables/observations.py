@@ -42,7 +42,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cxmodel.errors import ConfigError, JoinError, SchemaError, nearest
@@ -56,12 +55,11 @@ from cxmodel.tables.auditing.ledger_audit import audit_ledger
 from cxmodel.tables.join_settings import JoinSettings
 from cxmodel.tables.joining.active_customers import count_active
 from cxmodel.tables.joining.attributes import check_names, dated_after_response
-from cxmodel.tables.joining.columns import stored_table
 from cxmodel.tables.joining.history import find_horizon
 from cxmodel.tables.joining.observation_columns import observation_columns
-from cxmodel.tables.joining.observation_frame import observation_frame
+from cxmodel.tables.joining.observation_frame import keep_observations
 from cxmodel.tables.joining.observation_join import ObservationJoin
-from cxmodel.tables.joining.scratch import scratch_tables
+from cxmodel.tables.joining.scratch import Scratch, scratch_tables
 from cxmodel.tables.joining.stored import StoredObservations
 from cxmodel.tables.observation_table import Observations, Windows, days_in_words
 from cxmodel.tables.occasions import OccasionSettings, Population, find_occasions
@@ -213,70 +211,87 @@ def observe(sources: Sources, settings: JoinSettings) -> Observations:
     surveys = sources.by_kind["surveys"]
     rating = _chosen_rating(surveys, settings.rating)
     check_names(surveys, sources.get("customers"))
-    tables = {kind: source.table for kind, source in sources.by_kind.items()}
+    with scratch_tables(sources.session) as scratch:
+        join, audit = _start_join(sources, settings, rating, scratch)
+        rows = join.joined()
+        per_money = _units_per_money(sources)
+        stored = keep_observations(
+            scratch,
+            rows,
+            observation_columns(join, rows, rating=rating, attributes=_attributes(sources)),
+            order=("customer_id", "responded_at", "row_number"),
+            scale=surveys.ratings[rating] if rating is not None else None,
+            units_per_money=per_money,
+        )
+        _check_no_fan_out(stored.n_rows, audit["n_observations"])
+        audit |= _audit_of_join(join, stored, settings, per_money)
+        # From here on the table goes with the observations, also where something breaks.
+        scratch.release(stored.table)
+        obs = _described(join, stored, audit, settings, rating)
+        if settings.response is None:
+            return obs
+        people = _known_people(_tables(sources))
+        found = find_occasions(
+            join, obs, people, settings.response, scratch, units_per_money=per_money
+        )
+        return replace(obs, frame=stored, occasions=found)
+
+
+def _tables(sources: Sources) -> dict[str, ir.Table]:
+    return {kind: source.table for kind, source in sources.by_kind.items()}
+
+
+def _start_join(
+    sources: Sources, settings: JoinSettings, rating: str | None, scratch: Scratch
+) -> tuple[ObservationJoin, dict[str, Any]]:
+    """Label every response, count those that are left out by reason, and begin with the others."""
+    tables = _tables(sources)
     horizon = find_horizon(
         sources.session,
-        surveys=surveys.table,
+        surveys=tables["surveys"],
         revenue=tables.get("revenue"),
         subscriptions=tables.get("subscriptions"),
         as_of=settings.as_of,
         time_zone=settings.time_zone,
         today=settings.today,
     )
-    session = sources.session
-    with scratch_tables(session) as scratch:
-        labelled = scratch.keep(
-            label_responses(
-                surveys.table, rating=rating, ends_at=horizon.ends_at, known=_known_people(tables)
-            ),
-            "responses",
-        )
-        check_keys_meet(labelled, {k: s for k, s in sources.by_kind.items() if k != "surveys"})
-        counts = count_reasons(session, labelled)
-        join = ObservationJoin(
-            sources=sources,
-            windows=settings.windows,
-            horizon=horizon,
-            responses=scratch.keep(labelled.filter(labelled[REASON].isnull()), "observed"),
-            wanted_plan=settings.plan,
-        )
-        rows = join.joined()
-        columns = observation_columns(join, rows, rating=rating, attributes=_attributes(sources))
-        table = scratch.keep(stored_table(rows, columns), "observations")
-        n_rows = int(session.one_row(table.aggregate(n=table.count()))["n"])
-        _check_no_fan_out(n_rows, counts.n_observations)
-        per_money = _units_per_money(sources)
-        audit = counts.to_section() | audit_ledger(join, per_money)
-        audit["n_customers_active"] = count_active(
-            session,
-            tables,
-            _known_people(tables),
-            join.departures,
-            ends_at=horizon.ends_at,
-            windows=settings.windows,
-        )
-        audit["dated_after_response"] = dated_after_response(session, table, _dated(sources))
-        scale = surveys.ratings[rating] if rating is not None else None
-        layout = tuple(each.column for each in columns)
-        stored = StoredObservations(
-            session,
-            table,
-            n_rows=n_rows,
-            columns=layout,
-            order=("customer_id", "responded_at", "row_number"),
-            dress=partial(
-                observation_frame, columns=layout, scale=scale, units_per_money=per_money
-            ),
-        )
-        # From here on the table goes with the observations, also where something breaks.
-        scratch.release(table)
-        obs = _described(join, stored, audit, settings, rating)
-        if settings.response is None:
-            return obs
-        found = find_occasions(
-            join, obs, _known_people(tables), settings.response, scratch, units_per_money=per_money
-        )
-        return replace(obs, frame=stored, occasions=found)
+    labelled = scratch.keep(
+        label_responses(
+            tables["surveys"], rating=rating, ends_at=horizon.ends_at, known=_known_people(tables)
+        ),
+        "responses",
+    )
+    check_keys_meet(labelled, {k: s for k, s in sources.by_kind.items() if k != "surveys"})
+    audit = count_reasons(sources.session, labelled).to_section()
+    join = ObservationJoin(
+        sources=sources,
+        windows=settings.windows,
+        horizon=horizon,
+        responses=scratch.keep(labelled.filter(labelled[REASON].isnull()), "observed"),
+        wanted_plan=settings.plan,
+    )
+    return join, audit
+
+
+def _audit_of_join(
+    join: ObservationJoin, stored: StoredObservations, settings: JoinSettings, per_money: int
+) -> dict[str, Any]:
+    """Hold the table against the ledger, count who is active, look for dates after the answer."""
+    session, tables = join.sources.session, _tables(join.sources)
+    n_active = count_active(
+        session,
+        tables,
+        _known_people(tables),
+        join.departures,
+        ends_at=join.horizon.ends_at,
+        windows=settings.windows,
+    )
+    dated = dated_after_response(session, stored.table, _dated(join.sources))
+    return {
+        **audit_ledger(join, per_money),
+        "n_customers_active": n_active,
+        "dated_after_response": dated,
+    }
 
 
 def _described(

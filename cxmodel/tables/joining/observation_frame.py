@@ -7,6 +7,7 @@ months their names, and null becomes what pandas calls missing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +16,50 @@ import pandas as pd
 
 from cxmodel.scales import Scale
 from cxmodel.tables.joining.arrow_columns import ArrowColumns, as_text, month_names
-from cxmodel.tables.joining.columns import Column
+from cxmodel.tables.joining.columns import Column, Written, stored_table
+from cxmodel.tables.joining.scratch import Scratch
+from cxmodel.tables.joining.stored import StoredObservations
 
 if TYPE_CHECKING:
+    import ibis.expr.types as ir
     import pyarrow as pa
+
+
+def keep_observations(
+    scratch: Scratch,
+    rows: ir.Table,
+    columns: Sequence[Written],
+    *,
+    order: tuple[str, ...],
+    scale: Scale | None,
+    units_per_money: int,
+) -> StoredObservations:
+    """Compute the observation table once, for observations that may outlast the work.
+
+    Parameters
+    ----------
+    scratch : Scratch
+        Of the work; whoever wants the table to outlast it releases it at the end.
+    rows, columns
+        What `stored_table` writes.
+    order : tuple of str
+        The columns that say in which order rows leave the engine.
+    scale, units_per_money
+        As `observation_frame`.
+    """
+    session = scratch.session
+    table = scratch.keep(stored_table(rows, columns), "observations")
+    layout = tuple(each.column for each in columns)
+    return StoredObservations(
+        session,
+        table,
+        n_rows=int(session.one_row(table.aggregate(n=table.count()))["n"]),
+        columns=layout,
+        order=order,
+        dress=partial(
+            observation_frame, columns=layout, scale=scale, units_per_money=units_per_money
+        ),
+    )
 
 
 def observation_frame(
