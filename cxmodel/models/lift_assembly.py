@@ -17,7 +17,7 @@ from cxmodel.models.estimates.flexible_contrasts import (
 )
 from cxmodel.models.estimates.level_rows import LevelRows
 from cxmodel.models.estimates.levels import fit_levels
-from cxmodel.models.estimates.reliability import reliability_section
+from cxmodel.models.estimates.reliability import WITHIN_TERM, reliability_section
 from cxmodel.models.estimates.within import find_within
 from cxmodel.models.estimates.within_summary import WithinSummary, summary_of_within
 from cxmodel.models.estimation import Quantity
@@ -87,6 +87,9 @@ def assemble(fit: LiftFit) -> LiftResult:
         stated={name: quantity.stated for name, quantity in quantities.items() if quantity.stated},
         flexible_contrasts=contrasts_section(contrasts, units.level, level),
         reliability=reliability_section(terms["reliability_corrected_per_rating_point"], level),
+        reliability_within=reliability_section(
+            terms[WITHIN_TERM], level, explained="correlation_between_waves"
+        ),
         **_facts(fit),
     )
 
@@ -94,7 +97,7 @@ def assemble(fit: LiftFit) -> LiftResult:
 def beside_term(term: str, within: WithinSummary | None) -> tuple[str, ...]:
     """Say what of the comparison within customers rides on a term."""
     if within is None or within.stands_first == "adjusted":
-        return (within.text,) if within and term == "within_customer_per_rating_point" else ()
+        return (within.text,) if within and "within_customer" in term else ()
     # a number that does not stand first says so wherever it goes
     return (within.text,)
 

@@ -78,8 +78,8 @@ class LiftResult(Result):
         Of terms that rest on something stated with an sd: its part of the error, by source.
     flexible_contrasts : mapping or NotRun
         Adjacent bands with controls of any shape, beside the same with straight ones.
-    reliability : mapping or NotRun
-        What `reliability_corrected_per_rating_point` rests on.
+    reliability, reliability_within : mapping or NotRun
+        What the headline corrected for noise rests on, and the lift within customers.
     non_response : mapping or NotRun
         Effective sample, the test on those who did not answer, and the lift under tilts.
     instrument : InstrumentResult or NotRun
@@ -120,6 +120,7 @@ class LiftResult(Result):
     stated: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     flexible_contrasts: Mapping[str, Any] | NotRun = NotRun("not asked for")  # noqa: RUF009 - frozen
     reliability: Mapping[str, Any] | NotRun = NotRun("nothing was stated")  # noqa: RUF009 - frozen
+    reliability_within: Mapping[str, Any] | NotRun = NotRun("nothing was stated")  # noqa: RUF009
     non_response: Mapping[str, Any] | NotRun = NotRun("no response weights")  # noqa: RUF009
     instrument: InstrumentResult | NotRun = NO_INSTRUMENT
     experiment: ExperimentResult | NotRun = NO_EXPERIMENT
@@ -219,6 +220,7 @@ class LiftResult(Result):
             "by_band": {"rows": list(self.by_band)},
             "flexible_contrasts": self.flexible_contrasts,
             "reliability": self.reliability,
+            "reliability_within_customer": self.reliability_within,
             "by_group": self.by_group.to_dict(),
             **({} if self.within is None else {"within_customer": self.within.to_dict()}),
             "instrument": _part(self.instrument),

@@ -109,6 +109,12 @@ ESTIMATORS = (
         follows=True,
     ),
     Estimator(
+        "reliability_corrected_within_customer_per_rating_point",
+        "Within customers, corrected for noise",
+        "the same customer at other ratings, as if one answer held no noise",
+        (CUSTOMER, NOISE),
+    ),
+    Estimator(
         "instrumented_per_rating_point",
         "From an instrument",
         "what moved the rating as if by lot, if it did nothing else",

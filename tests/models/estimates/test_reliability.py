@@ -12,6 +12,7 @@ import cxmodel as cx
 from cxmodel.errors import ConfigError
 from cxmodel.models.estimates.answer_noise import answer_noise, from_repeats
 from cxmodel.models.estimates.reliability import (
+    WITHIN_TERM,
     rating_explained,
     reliability_corrected,
     reliability_corrected_within,
@@ -336,3 +337,63 @@ def test_within_customers_the_reliability_left_is_that_of_differences():
     assert found.left.value == pytest.approx(0.5, abs=0.05)
     assert slope == pytest.approx(5.0, abs=0.3)
     assert found.value == pytest.approx(10.0, abs=4 * found.std_error)
+
+
+def noisy_waves(n_customers: int, seed: int, noise: float = 1.0) -> Observations:
+    """Make three waves 200 days apart: felt wanders by 1 around a lasting spread of 2.
+
+    An outcome follows what is felt, 10 dollars or .05 in probability a point; who spends less and
+    leaves more rates higher for good, so that only a comparison within customers tells the truth.
+    """
+    rng = np.random.default_rng(seed)
+    obs = noisy_observations(n_customers, seed, n_answers=3, days_apart=200, segment_effect=0)
+    n = obs.n_obs
+    lasting = np.repeat(rng.normal(0, 2, n_customers), 3)
+    moves = rng.normal(0, 1, n)
+    stays = rng.random(n) < np.clip(0.5 + 0.05 * moves - 0.02 * lasting, 0, 1)
+    frame = obs.frame.assign(
+        rating=np.round(4 * (40 + lasting + moves + rng.normal(0, noise, n))) / 4,
+        revenue_after=500 + 10 * moves - 10 * lasting + rng.normal(0, 5, n),
+        churned=1.0 - stays,
+    )
+    return replace(obs, frame=frame)
+
+
+@pytest.mark.parametrize(("outcome", "truth"), [("revenue", 10.0), ("retention", 0.05)])
+def test_a_lift_within_customers_with_noisy_answers_is_recovered(outcome, truth):
+    """Reliability 5/6 stated, correlation between waves 4/6: half of a difference is noise."""
+    model = LiftModel(outcome=outcome, controls=[], reliability=5 / 6, flexible=False)
+    lift = model.fit(noisy_waves(4_000, 4))
+    seen = lift.terms["within_customer_per_rating_point"]
+    found = lift.terms[WITHIN_TERM]
+    section = lift.to_section()["reliability_within_customer"]
+    assert section["correlation_between_waves"].estimate == pytest.approx(4 / 6, abs=0.03)
+    assert section["left"].estimate == pytest.approx(0.5, abs=0.05)
+    assert found.estimate == pytest.approx(seen.estimate / section["left"].estimate)
+    assert seen.estimate == pytest.approx(truth / 2, abs=4 * seen.std_error)
+    assert found.estimate == pytest.approx(truth, abs=4 * found.std_error)
+    # what is seen is far from the truth, so that the test can tell
+    assert abs(seen.estimate - truth) > 2 * seen.std_error
+    said = " ".join(lift.caveats)
+    told = section["correlation_between_waves"].estimate
+    assert f"the correlation is {told:.2f}: of how a customer's own answers differ" in said
+    assert WITHIN_TERM in set(lift.estimates_frame()["term"])
+
+
+@pytest.mark.parametrize(
+    ("reliability", "n_answers", "reason"),
+    [
+        (0.9, 1, "it needs the lift within customers: none of 300 customers answered again"),
+        (None, 3, "nobody said how noisy one answer is"),
+        (0.7, 3, "and lasting differences between customers are 0.6"),
+    ],
+)
+def test_a_lift_within_customers_that_cannot_be_corrected_says_why(reliability, n_answers, reason):
+    obs = noisy_waves(300, 1)
+    if n_answers == 1:
+        obs = replace(obs, frame=obs.frame.iloc[::3].reset_index(drop=True))
+    lift = LiftModel(controls=[], reliability=reliability, flexible=False).fit(obs)
+    found = lift.terms[WITHIN_TERM]
+    assert isinstance(found, NotRun)
+    assert reason in found.reason
+    assert isinstance(lift.to_section()["reliability_within_customer"], NotRun)
