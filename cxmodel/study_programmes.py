@@ -74,12 +74,12 @@ def _project(settings: ProgrammeConfig, lift: LiftResult | Estimate, **how: Any)
 
 
 def _corrected_lift(settings: ProgrammeConfig, lift: LiftResult) -> Estimate | NotRun:
-    """Give the lift as if one answer held no noise, for a gain in rating points."""
-    if settings.kpi_points is not None:
-        return NotRun(
-            "the lift is corrected for noise per rating point; state the gain in rating_points"
-        )
-    return lift.terms["reliability_corrected_per_rating_point"]
+    """Give the lift as if one answer held no noise, per point in which the gain is stated."""
+    path = to_programme(settings).path
+    if path is None:
+        return lift.terms["reliability_corrected_per_rating_point"]
+    unknown = NotRun(f"no lift per KPI point ({path}) was made")
+    return lift.per_kpi_corrected.get(path, unknown)
 
 
 def to_programme(settings: ProgrammeConfig) -> Programme:

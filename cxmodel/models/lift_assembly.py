@@ -27,7 +27,13 @@ from cxmodel.models.experiments.instrument import fit_instrument
 from cxmodel.models.experiments.rollout import evaluate_rollout
 from cxmodel.models.lift_fit import LiftFit
 from cxmodel.models.lift_result import LiftResult
-from cxmodel.models.lift_terms import named_quantities, paths_of, plus_one_by_band, terms_of
+from cxmodel.models.lift_terms import (
+    corrected_paths_of,
+    named_quantities,
+    paths_of,
+    plus_one_by_band,
+    terms_of,
+)
 from cxmodel.models.outcome_units import LiftUnits
 from cxmodel.models.response.sweep import non_response
 from cxmodel.results import Estimate, NotRun
@@ -70,6 +76,10 @@ def assemble(fit: LiftFit) -> LiftResult:
             for n, q in terms.items()
         },
         per_kpi={p: _estimate(q, units.of_path(p), level, riding) for p, q in paths.items()},
+        per_kpi_corrected={
+            p: _estimate(q, units.of_path(p), level, riding)
+            for p, q in corrected_paths_of(fit, terms, paths).items()
+        },
         by_rating=tuple(rows.by_rating(levels)),
         by_band=tuple(rows.by_band(levels, scale)),
         by_group=by_group,

@@ -51,6 +51,8 @@ class LiftResult(Result):
     ----------
     terms, per_kpi : mapping
         Every estimate of the contract by name, and per KPI point by path.
+    per_kpi_corrected : mapping
+        Per KPI point by path as if one answer held no noise.
     by_rating, by_band : tuple of dict
         Adjusted means, a row a rating or band; small groups suppressed.
     by_group : GroupLifts or NotRun
@@ -117,6 +119,7 @@ class LiftResult(Result):
     customers: NDArray[Any]
     values: Mapping[str, float]
     influence: Mapping[str, NDArray[np.float64]]
+    per_kpi_corrected: Mapping[str, Estimate | NotRun] = field(default_factory=dict)
     stated: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     flexible_contrasts: Mapping[str, Any] | NotRun = NotRun("not asked for")  # noqa: RUF009 - frozen
     reliability: Mapping[str, Any] | NotRun = NotRun("nothing was stated")  # noqa: RUF009 - frozen
@@ -216,6 +219,7 @@ class LiftResult(Result):
             "reason": None,
             **self.terms,
             "per_kpi_point": dict(self.per_kpi),
+            "reliability_corrected_per_kpi_point": dict(self.per_kpi_corrected),
             "by_rating": {"rows": list(self.by_rating)},
             "by_band": {"rows": list(self.by_band)},
             "flexible_contrasts": self.flexible_contrasts,

@@ -10,6 +10,8 @@ from cxmodel.models.estimates.flexible import flexible, flexible_sentences
 from cxmodel.models.estimates.levels import Levels, path_quantity
 from cxmodel.models.estimates.reliability import (
     WITHIN_TERM,
+    Corrected,
+    corrected_path,
     noise_sentences,
     reliability_corrected,
     within_customer_corrected,
@@ -75,6 +77,14 @@ def paths_of(fit: LiftFit, levels: Levels, scale: Scale) -> Found:
         return {path: NotRun(SEPARATED) for path in scale.paths}
     slope, least = fit.headline.slope, fit.obs.min_group_size
     return {path: path_quantity(levels, scale, path, slope, least) for path in scale.paths}
+
+
+def corrected_paths_of(fit: LiftFit, terms: Found, paths: Found) -> Found:
+    """Give the lift per KPI point along each path as if one answer held no noise."""
+    corrected, level = terms["reliability_corrected_per_rating_point"], fit.obs.conf_level
+    if not isinstance(corrected, Corrected | NotRun):
+        return {}
+    return {path: corrected_path(corrected, seen, path, level) for path, seen in paths.items()}
 
 
 def plus_one_by_band(

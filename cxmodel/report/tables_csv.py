@@ -32,6 +32,11 @@ _ROWS = {
     "audit_not_used": "audit.not_used",
     "inputs": "study.inputs",
 }
+_OF_ESTIMATES = (
+    "per_kpi_point",
+    "reliability_corrected_per_kpi_point",
+    "change_per_rating_point",
+)
 _LIFT_ROWS = ("by_rating", "by_band", "plus_one_by_band", "curve", "by_group")
 
 
@@ -100,7 +105,7 @@ def _estimates(section: Any, prefix: str = "") -> list[dict[str, Any]]:
     for term, value in section.items() if isinstance(section, Mapping) else ():
         if as_estimate(value) is not None:
             found.append({"term": f"{prefix}{term}", **value})
-        elif term in ("per_kpi_point", "change_per_rating_point"):
+        elif term in _OF_ESTIMATES:
             found.extend(_estimates(value, prefix=f"{term}."))
     return found
 

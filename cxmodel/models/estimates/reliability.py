@@ -19,6 +19,11 @@ from cxmodel.stats.reliability import fieller, group_correlation, left_by
 
 UNIT = "share of the variance of one answer"
 WITHIN_TERM = "reliability_corrected_within_customer_per_rating_point"
+BETWEEN_BANDS = (
+    "noise in answers puts some customers into the wrong band, and how many depends on more than "
+    "the reliability, so means of bands are not corrected. State the gain in rating_points, or "
+    'along kpi_path = "uniform_shift"'
+)
 # Below this difference a small error in the reliability is a large one in the correction.
 LEAST_LEFT = 0.1
 # From so many of its standard errors on, a denominator is far enough from zero for a symmetric
@@ -203,12 +208,42 @@ def within_customer_corrected(fit: LiftFit, within: WithinFit | NotRun) -> Corre
     return reliability_corrected_within(fit, within.slope, waves)
 
 
+def corrected_path(
+    corrected: Corrected | NotRun, seen: Quantity | NotRun, path: str, conf_level: float
+) -> Corrected | NotRun:
+    """Give the lift per KPI point along a path as if one answer held no noise.
+
+    Along ``uniform_shift`` it is the lift per rating point divided by the KPI points that one
+    rating point for everyone brings. Those are counted in answers as they are given: where every
+    mean rises by one point, so do the answers, noise and all. So it corrects by the headline's
+    factor. A path from band to band has no such factor: noise puts customers into the wrong
+    band, and how many depends on how the noise is distributed, which no reliability says.
+
+    Parameters
+    ----------
+    corrected : Corrected or NotRun
+        The headline's correction.
+    seen : Quantity or NotRun
+        The lift along the path, not corrected.
+    path : str
+        Name of the path.
+    conf_level : float
+        Of the interval.
+    """
+    if path != "uniform_shift":
+        return NotRun(BETWEEN_BANDS)
+    if isinstance(corrected, NotRun):
+        return corrected
+    if isinstance(seen, NotRun):
+        return seen
+    what = "the controls explain"
+    return _corrected(seen, corrected.noise, corrected.explained, conf_level, what)
+
+
 # -- In words and in results ---------------------------------------------------------------------
 
 
-def noise_sentences(
-    found: Quantity | NotRun, within: Quantity | NotRun, outcome: str
-) -> list[str]:
+def noise_sentences(found: Quantity | NotRun, within: Quantity | NotRun, outcome: str) -> list[str]:
     """Say what both corrections rest on; nothing where they were not run."""
     said = _headline_sentences(found, outcome)
     if isinstance(within, Corrected):

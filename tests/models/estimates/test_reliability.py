@@ -187,6 +187,25 @@ def test_r2_is_that_of_numpy_with_the_same_weights():
     assert rating_explained(sample).value == pytest.approx(1 - left / total, rel=1e-10)
 
 
+def test_a_shift_of_everyone_is_corrected_as_the_headline_with_the_error_of_both():
+    """The factor is 1 / left; near zero the interval is Fieller's there as well."""
+    frame = noisy_observations(800).frame
+    ratings = np.clip(np.round(frame["rating"] / 4 - 3.5), 0, 10)
+    obs = replace(noisy_observations(800), frame=frame.assign(rating=ratings), scale=NPS)
+    for sd, is_far in ((0.02, True), (0.2, False)):
+        lift = LiftModel(reliability={"mean": 0.7, "sd": sd}, flexible=False).fit(obs)
+        seen, found = lift.per_kpi["uniform_shift"], lift.per_kpi_corrected["uniform_shift"]
+        left = lift.to_section()["reliability"]["left"]
+        assert found.estimate == pytest.approx(seen.estimate / left.estimate)
+        assert found.unit == seen.unit
+        stated = found.estimate * left.std_error / left.estimate
+        parts = seen.std_error / left.estimate, stated
+        assert found.std_error == pytest.approx(np.hypot(*parts), rel=0.05)
+        above, below = found.conf_high - found.estimate, found.estimate - found.conf_low
+        assert (above == pytest.approx(below)) is is_far
+    assert isinstance(lift.per_kpi_corrected["detractor_to_passive"], NotRun)
+
+
 def test_a_stated_sd_is_shared_by_both_outcomes():
     obs = noisy_observations(800)
     stated = {"mean": 0.7, "sd": 0.1}
