@@ -13,6 +13,7 @@ from cxmodel.errors import OutputError
 from cxmodel.report.reading import Results, as_estimate, not_run_parts, part, plain_values, rows
 from cxmodel.report.sections.common import OUTCOMES
 from cxmodel.report.sections.estimators import estimator_rows
+from cxmodel.report.tables_experiments import experiment_tables
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\n")
 _ROWS = {
@@ -86,6 +87,7 @@ def tables(results: Results) -> dict[str, list[dict[str, Any]]]:
         found[f"lift_{outcome}_curve_comparison"] = rows(
             results, f"lift.{outcome}.curve.comparison"
         )
+        found |= experiment_tables(results, outcome)
         for kind in _LIFT_ROWS:
             found[f"lift_{outcome}_{kind}"] = rows(results, f"lift.{outcome}.{kind}")
     found["churn_metrics"] = _named(part(results, "churn.metrics"))
