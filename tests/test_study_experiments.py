@@ -110,3 +110,31 @@ def test_a_roll_out_reaches_the_lift(company: Company) -> None:
     assert found["status"] == "ok", found
     assert (found["n_groups"], found["n_groups_started"]) == (6, 3)
     assert found["rating"]["effect"]["unit"] == "rating points"
+
+
+def test_a_roll_out_whose_starts_stand_in_a_column_of_dates(company: Company) -> None:
+    """The same numbers as with stated starts, though the dates lie after many responses."""
+    n = len(company.tables["customers"])
+    region = np.random.default_rng(3).integers(0, 6, n)
+    began = {0: "2025-09-01", 1: "2025-09-01", 2: "2025-10-01"}
+    company.tables["customers"]["region"] = region
+    stated = company.toml + (
+        '\n[rollout]\ngroup = "region"\n'
+        'starts = { "0" = 2025-09-01, "1" = 2025-09-01, "2" = 2025-10-01 }\n'
+    )
+    company.tables["customers"]["began"] = [began.get(place) for place in region]
+    dated = company.toml + '\n[rollout]\ngroup = "region"\nstarted_at = "began"\n'
+    found = []
+    for company.toml in (stated, dated):
+        results = cx.Study.from_toml(company.write()).run(only=["lift", "churn"]).to_dict()
+        jsonschema.validate(results, SCHEMA)
+        found.append(results["lift"]["revenue"])
+    assert found[1]["rollout"]["started_at"] == "began"
+    assert {**found[1]["rollout"], "started_at": None} == found[0]["rollout"]
+    assert found[1]["controls"] == found[0]["controls"]
+
+
+def test_a_roll_out_needs_starts_in_one_way(company: Company) -> None:
+    company.toml += '\n[rollout]\ngroup = "region"\n'
+    with pytest.raises(ConfigError, match=r"rollout.*exactly one of starts.*it has neither"):
+        cx.Study.from_toml(company.write())
