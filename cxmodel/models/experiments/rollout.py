@@ -220,7 +220,7 @@ def evaluate_rollout(fit: LiftFit) -> RolloutResult | NotRun:
         return NO_ROLLOUT
     if "_month" not in fit.obs.frame or "responded_at" not in fit.obs.frame:
         return NotRun("nothing says when customers responded, so there is no before and after")
-    starts = starts_of(fit.obs.frame, settings)
+    starts = starts_of(fit.obs.frame, settings, fit.obs.min_group_size)
     rows = _RolloutRows.of(fit, settings, starts)
     level = LiftUnits.of(fit.obs, fit.outcome).level
     clear = rows.usable & ~rows.reaches_in

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,14 @@ import pandas as pd
 
 from cxmodel.errors import ConfigError, nearest
 from cxmodel.models.experiments.experiment import arm_names
+from cxmodel.models.experiments.levels_seen import levels_seen
 from cxmodel.models.leaks import MISSING
 
 if TYPE_CHECKING:
     from cxmodel.models.experiments.rollout_settings import Rollout
 
 
-def starts_of(frame: pd.DataFrame, settings: Rollout) -> Mapping[str, dt.date]:
+def starts_of(frame: pd.DataFrame, settings: Rollout, at_least: int = 30) -> Mapping[str, dt.date]:
     """Give the first day of each group that began: as stated, or from ``rollout.started_at``.
 
     Parameters
@@ -26,6 +28,8 @@ def starts_of(frame: pd.DataFrame, settings: Rollout) -> Mapping[str, dt.date]:
         Observations, with the column of the group, and of its start where that is a column.
     settings : Rollout
         What was declared.
+    at_least : int
+        Groups of fewer rows are not named in a message.
 
     Raises
     ------
@@ -44,12 +48,12 @@ def starts_of(frame: pd.DataFrame, settings: Rollout) -> Mapping[str, dt.date]:
     groups = pd.Series(arm_names(frame[settings.group]))
     if settings.started_at is None:
         stated = settings.starts or {}
-        known = sorted(set(groups) - {MISSING})
+        counts = Counter(name for name in groups if name != MISSING)
         for name in stated:
-            if name not in known:
+            if name not in counts:
                 raise ConfigError(
                     f"rollout.starts: no response is of the group {name!r} of {settings.group}. "
-                    f"{nearest(name, known)}"
+                    f"{levels_seen(name, counts, at_least)}"
                 )
         return stated
     _require(frame, settings.started_at, "rollout.started_at")
