@@ -23,6 +23,7 @@ from cxmodel.models.estimates.within_summary import WithinSummary, summary_of_wi
 from cxmodel.models.estimation import Quantity
 from cxmodel.models.evidence import first_sentence, grade
 from cxmodel.models.experiments.experiment import evaluate_experiment
+from cxmodel.models.experiments.experiment_result import beside_an_experiment
 from cxmodel.models.experiments.instrument import fit_instrument
 from cxmodel.models.experiments.rollout import evaluate_rollout
 from cxmodel.models.lift_fit import LiftFit
@@ -59,7 +60,8 @@ def assemble(fit: LiftFit) -> LiftResult:
     caveats = tuple(dict.fromkeys([*direction(fit), *fit.caveats, *unseen, *levels.caveats]))
     checks = run_checks(fit)
     within = summary_of_within(fit, within_fit, checks)
-    evidence = grade(checks, within=within)
+    experiment = evaluate_experiment(fit)
+    evidence = beside_an_experiment(grade(checks, within=within), experiment)
     # an estimate that is passed on alone still says how far it may be believed
     riding = (first_sentence(evidence.text), *caveats)
     by_group = lifts_by_group(fit, units.slope)
@@ -85,7 +87,7 @@ def assemble(fit: LiftFit) -> LiftResult:
         by_group=by_group,
         within=within,
         instrument=instrument,
-        experiment=evaluate_experiment(fit),
+        experiment=experiment,
         plus_one_by_band=plus_one_by_band(fit, levels, scale, units.slope),
         curve=fit_curve(fit, units.level),
         rollout=evaluate_rollout(fit),

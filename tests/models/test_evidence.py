@@ -6,7 +6,14 @@ import pytest
 
 from cxmodel.models.checks.base import Check
 from cxmodel.models.estimates.within_summary import WithinSummary
-from cxmodel.models.evidence import NEEDED, NEEDED_WITHIN, Evidence, grade, overall_evidence
+from cxmodel.models.evidence import (
+    NEEDED,
+    NEEDED_WITHIN,
+    Evidence,
+    first_sentence,
+    grade,
+    overall_evidence,
+)
 
 
 def _checks(**verdicts: str) -> list[Check]:
@@ -53,6 +60,30 @@ def test_a_needed_check_that_failed_or_was_not_run_lowers_and_is_named(name, ver
 
 def test_other_checks_do_not_grade():
     assert grade(_checks(linearity="fail")).grade == "adjusted"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "within", "expected"),
+    [
+        ({}, None, "adjusted"),
+        ({"join": "fail"}, None, "association"),
+        ({}, _within(), "within_customer"),
+    ],
+)
+def test_a_failed_check_that_does_not_grade_is_named_and_nothing_denies_it(
+    verdicts, within, expected
+):
+    found = grade(_checks(linearity="fail", **verdicts), within=within)
+    assert found.grade == expected
+    assert "The check linearity failed, which does not lower the grade: About linearity." in (
+        found.text
+    )
+    assert "The checks that could be run found nothing" not in found.text
+    if expected == "adjusted":
+        assert first_sentence(found.text) == (
+            "The checks that this grade rests on found nothing, but linearity failed; they cannot "
+            "see all."
+        )
 
 
 def test_within_customer_by_its_own_conditions():

@@ -52,6 +52,8 @@ def test_all_three_are_said(results: dict[str, Any]) -> None:
     assert "among those who answered" in table.note
     said = " ".join(text.plain_text() for text in texts)
     assert "The lift from the arm: " in said
+    assert "Evidence grade: experiment. variant was drawn by lot" in table.note
+    assert "Evidence grade: association. The arm was drawn by lot, but nobody" in said
     assert "nobody declares that it works through the rating alone" in said
     assert "from the agent as an instrument" in said
     assert "To be believed: customers came to agents as if by lot" in said

@@ -270,6 +270,17 @@ def test_what_the_lift_within_customers_rests_on_is_said_with_symbols(values):
     assert "the lift within customers, $4.88, stands first." in all_text(values)
 
 
+def test_page_one_names_a_failed_check_that_does_not_lower_the_grade(values, helpers):
+    found = helpers.with_grade(values, "adjusted")
+    rows = found["checks"]["rows"]
+    for row in rows:
+        if row["outcome"] == "revenue":
+            row["verdict"] = "fail" if row["name"] == "linearity" else "pass"
+    text = first_page(found)
+    assert "found nothing against reading it as an effect, but linearity failed" in text
+    assert "The checks that could be run found nothing against" not in text
+
+
 def within_first(values, stands_first):
     revenue = values["lift"]["revenue"]
     revenue["within_customer_per_rating_point"] = {

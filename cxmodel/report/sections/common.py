@@ -49,6 +49,21 @@ BAND_NAMES = {
 }
 
 
+def grade_meaning(results: Results, outcome: str, grade: str) -> str:
+    """Say what a grade means for an outcome, naming the checks that failed without lowering it."""
+    failed = [
+        words.name(str(row["name"]))
+        for row in rows(results, "checks")
+        if row.get("verdict") == "fail" and row.get("outcome") == outcome
+    ]
+    if grade != "adjusted" or not failed:
+        return GRADE_MEANING[grade]
+    return (
+        "The checks that this grade rests on found nothing against reading it as an effect, but "
+        f"{words.listing(failed)} failed; they cannot see everything."
+    )
+
+
 def rating_name(results: Results) -> str:
     """Name the rating of the study: NPS, or its key."""
     return words.name(part(results, "study.rating") or "rating")

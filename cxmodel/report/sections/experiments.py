@@ -44,7 +44,7 @@ def _arms(results: Results, outcome: str) -> list[Block]:
                 Column(key="n", label="Customers", align="right"),
             ],
             rows=[_arm_row(row) for row in shown],
-            note=_prose([found["evidence"]["text"], *found["caveats"]]),
+            note=_prose([_graded(found["evidence"]), *found["caveats"]]),
         ),
         *([] if is_lot else [_warning("The lot did not go as planned", found["evidence"]["text"])]),
         *said,
@@ -67,9 +67,13 @@ def _complier(results: Results, found: dict[str, Any], complier: Estimate) -> Te
     text: Words = [
         strong("The lift from the arm: "),
         f"{_with_interval(complier)} per {common.rating_point(results)}. "
-        f"{found['complier_evidence']['text']}",
+        f"{_graded(found['complier_evidence'])}",
     ]
     return Text(words=text)
+
+
+def _graded(evidence: dict[str, Any]) -> str:
+    return f"Evidence grade: {common.GRADE_NAMES[evidence['grade']]}. {evidence['text']}"
 
 
 def _instrument(results: Results, outcome: str) -> list[Block]:

@@ -112,7 +112,7 @@ def lift_sentence(results: Results, outcome: str, lift: Estimate) -> Words:
 def _meaning(results: Results, outcome: str, grade: str) -> str:
     """Say what the grade means; the estimate that did not stand first is named beside it."""
     if grade != "within_customer":
-        return common.GRADE_MEANING[grade]
+        return common.grade_meaning(results, outcome, grade)
     is_within = common.is_within_first(results, outcome)
     other = "per_rating_point" if is_within else "within_customer_per_rating_point"
     found = estimate(results, f"lift.{outcome}.{other}")
