@@ -77,7 +77,7 @@ def grade(checks: Iterable[Check], *, within: WithinSummary | None = None) -> Ev
     ]
     absent = [name for name in NEEDED if name not in by_name or by_name[name].verdict == "not_run"]
     if not failed and not absent:
-        return Evidence("adjusted", adjusted_text(beside))
+        return Evidence("adjusted", adjusted_text(beside) + _whose_grade(within))
     sentences = ["Association only: this is how customers differ, not yet what a change would do."]
     sentences += [
         f"The check {check.name} failed: {first_sentence(check.text)}" for check in failed
@@ -104,6 +104,16 @@ def adjusted_text(failed: Sequence[Check]) -> str:
     return (
         f"The checks that this grade rests on found nothing, but {names} failed; they cannot see "
         f"all.{_failed_words(failed)}"
+    )
+
+
+def _whose_grade(within: WithinSummary | None) -> str:
+    """Say that the grade is the headline's where another estimate stands first without a grade."""
+    if within is None or within.stands_first != "within_customer":
+        return ""
+    return (
+        " This is the grade of the adjusted lift, the headline: customers compared with themselves "
+        "show another, which stands first among the estimates and has no grade of its own."
     )
 
 

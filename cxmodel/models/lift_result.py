@@ -310,7 +310,8 @@ class LiftResult(Result):
 
     def _specifications(self) -> list[dict[str, Any]]:
         terms = {name: found.to_dict() for name, found in self.terms.items()}
-        return specification_rows(terms, is_interacted=self.is_interacted)
+        first = self.within is not None and self.within.stands_first == "within_customer"
+        return specification_rows(terms, is_interacted=self.is_interacted, within_first=first)
 
     def plot(self) -> Figure:
         """Draw the adjusted mean outcome at each rating with its interval."""

@@ -119,6 +119,14 @@ def test_mundlak_does_not_grade_but_the_text_says_whose_grade_it_is():
     assert "This is the grade of the lift within customers" in found.text
 
 
+def test_the_grade_adjusted_says_that_it_is_the_headline_s_where_the_other_stands_first():
+    two_waves = _within(stands_first="within_customer", n_waves=2)
+    found = grade(_checks(), within=two_waves)
+    assert found.grade == "adjusted"
+    assert "This is the grade of the adjusted lift, the headline" in found.text
+    assert "This is the grade" not in grade(_checks(), within=_within(n_waves=2)).text
+
+
 def test_the_overall_grade_is_the_lower():
     good, bad = Evidence("adjusted", "fine"), Evidence("association", "not")
     assert overall_evidence({"revenue": good, "retention": bad}) is bad
