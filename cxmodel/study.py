@@ -102,7 +102,7 @@ class Study:
         Inspection
             The rows of each source, and what `validate` returns. Its tables are closed.
         """
-        from cxmodel.study_sources import check_named_columns, groupable_columns
+        from cxmodel.study_named import check_named
         from cxmodel.tables.sources import inspect_sources
 
         config = self.config
@@ -118,7 +118,7 @@ class Study:
             )
             if set(found.sources.by_kind) == set(config.sources.given):  # else columns are unknown
                 try:
-                    check_named_columns(config, groupable_columns(config, found.sources))
+                    check_named(config, found.sources)
                 except ConfigError as error:
                     found.breaches.append(error)
         return found
@@ -193,7 +193,7 @@ def _tables(config: StudyConfig) -> Any:
 
 def _open(config: StudyConfig, session: Session, progress: Progress) -> Sources:
     """Open, convert and check every source."""
-    from cxmodel.study_sources import check_named_columns, groupable_columns
+    from cxmodel.study_named import check_named
     from cxmodel.tables.sources import open_sources
 
     sources = open_sources(
@@ -204,12 +204,13 @@ def _open(config: StudyConfig, session: Session, progress: Progress) -> Sources:
         currency=config.study.currency,
         stage=progress.stage,
     )
-    check_named_columns(config, groupable_columns(config, sources))
+    check_named(config, sources)
     return sources
 
 
 def _observe(config: StudyConfig, sources: Sources, progress: Progress) -> Observations | NotRun:
     """Make the observation table, or say why there is none."""
+    from cxmodel.study_experiments import without_starts
     from cxmodel.study_response import occasion_settings, weighed
     from cxmodel.study_sources import windows_of
     from cxmodel.tables.join_settings import JoinSettings
@@ -238,7 +239,7 @@ def _observe(config: StudyConfig, sources: Sources, progress: Progress) -> Obser
         else:
             observations = observe(sources, settings)
         stage.rows(observations.n_obs)
-    return weighed(config, observations, progress)
+    return weighed(config, without_starts(config, observations), progress)
 
 
 def _flat(config: StudyConfig, joined: Source) -> Observations:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from cxmodel.config import StudyConfig
     from cxmodel.models.experiments.experiment_settings import Experiment
     from cxmodel.models.experiments.rollout_settings import Rollout
+    from cxmodel.tables.observation_table import Observations
 
 
 def experiment_of(config: StudyConfig) -> Experiment | None:
@@ -30,6 +31,18 @@ def rollout_of(config: StudyConfig) -> Rollout | None:
     return Rollout(**{name: getattr(settings, name) for name in type(settings).model_fields})
 
 
+def without_starts(config: StudyConfig, observations: Observations) -> Observations:
+    """Let the column of starts be no attribute: it says when a programme came.
+
+    It says nothing of who customers are, and stays in the table for the roll-out. As an attribute
+    it would be held equal, and refused where it is dated after a response.
+    """
+    began = None if config.rollout is None else config.rollout.started_at
+    if began is None:
+        return observations
+    return observations.without_attributes([began])
+
+
 def carried_columns(config: StudyConfig) -> dict[str, str]:
     """Name the columns that must reach the observations wherever they stand, by setting.
 
@@ -49,6 +62,8 @@ def carried_columns(config: StudyConfig) -> dict[str, str]:
         named["experiment.arm"] = config.experiment.arm
     if config.rollout is not None:
         named["rollout.group"] = config.rollout.group
+        if config.rollout.started_at is not None:
+            named["rollout.started_at"] = config.rollout.started_at
     if config.lift.instrument not in (None, "agent_mean"):
         named["lift.instrument"] = str(config.lift.instrument)
     return named

@@ -41,7 +41,8 @@ def programme_rows(
     Returns
     -------
     list of dict
-        The rows of section ``programmes``, with ``npv_reliability_corrected`` beside ``npv``.
+        The rows of section ``programmes``, with ``npv_reliability_corrected`` beside ``npv``,
+        and ``npv_within_customer`` where Mundlak's test puts the lift within customers first.
     """
     value = config.value
     project = partial(
@@ -63,6 +64,11 @@ def programme_rows(
         row["npv_reliability_corrected"] = (
             corrected if isinstance(corrected, NotRun) else project(settings, corrected).npv
         )
+        if lift.within is not None and lift.within.stands_first == "within_customer":
+            within = _within_lift(settings, lift)
+            row["npv_within_customer"] = (
+                within if isinstance(within, NotRun) else project(settings, within).npv
+            )
         found.append(row)
     return found
 
@@ -74,12 +80,21 @@ def _project(settings: ProgrammeConfig, lift: LiftResult | Estimate, **how: Any)
 
 
 def _corrected_lift(settings: ProgrammeConfig, lift: LiftResult) -> Estimate | NotRun:
-    """Give the lift as if one answer held no noise, for a gain in rating points."""
-    if settings.kpi_points is not None:
+    """Give the lift as if one answer held no noise, per point in which the gain is stated."""
+    path = to_programme(settings).path
+    if path is None:
+        return lift.terms["reliability_corrected_per_rating_point"]
+    unknown = NotRun(f"no lift per KPI point ({path}) was made")
+    return lift.per_kpi_corrected.get(path, unknown)
+
+
+def _within_lift(settings: ProgrammeConfig, lift: LiftResult) -> Estimate | NotRun:
+    """Give the lift within customers, which is known per rating point alone."""
+    if to_programme(settings).path is not None:
         return NotRun(
-            "the lift is corrected for noise per rating point; state the gain in rating_points"
+            "the lift within customers is per rating point; state the gain in rating_points"
         )
-    return lift.terms["reliability_corrected_per_rating_point"]
+    return lift.terms["within_customer_per_rating_point"]
 
 
 def to_programme(settings: ProgrammeConfig) -> Programme:

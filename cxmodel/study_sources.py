@@ -160,6 +160,13 @@ def check_named_columns(config: StudyConfig, known: Iterable[str]) -> None:
         ...
     cxmodel.errors.ConfigError: lift.by has "segmnt", which is no attribute. Did you mean 'segment'?
     """
+    wrong = named_column_mistakes(config, known)
+    if wrong:
+        raise ConfigError("\n  ".join(wrong))
+
+
+def named_column_mistakes(config: StudyConfig, known: Iterable[str]) -> list[str]:
+    """Say which settings name a column to group by, or to carry along, that is not there."""
     columns = list(dict.fromkeys(known))
     named = {"kpis.by": config.kpis.by, "lift.by": config.lift.by}
     wrong = [
@@ -174,8 +181,7 @@ def check_named_columns(config: StudyConfig, known: Iterable[str]) -> None:
         for setting, name in carried_columns(config).items()
         if name not in columns
     ]
-    if wrong:
-        raise ConfigError("\n  ".join(wrong))
+    return wrong
 
 
 def _nearest_attribute(name: str, columns: list[str]) -> str:

@@ -245,11 +245,12 @@ def test_what_programmes_assume_is_a_caveat(company: Company) -> None:
 def test_a_programme_is_valued_with_the_lift_corrected_for_noise_too(company: Company) -> None:
     company.toml += (
         '[[programmes]]\nname = "Letters"\nkpi_points = 2.0\nreach = 0.5\n'
+        '[[programmes]]\nname = "Talks"\nkpi_points = 2.0\nkpi_path = "detractor_to_passive"\n'
         "[lift]\nreliability = { mean = 0.7, sd = 0.05 }\n"
     )
     results = cx.Study.from_toml(company.write()).run(only=["lift", "programmes"]).to_dict()
     lift = results["lift"]["revenue"]
-    first, second = results["programmes"]["rows"]
+    first, second, third = results["programmes"]["rows"]
     ratio = (
         lift["reliability_corrected_per_rating_point"]["estimate"]
         / lift["per_rating_point"]["estimate"]
@@ -258,7 +259,16 @@ def test_a_programme_is_valued_with_the_lift_corrected_for_noise_too(company: Co
     # costs are 1,000 at the start, and the gain is proportional to the lift
     gain = first["npv"]["estimate"] + 1_000
     assert first["npv_reliability_corrected"]["estimate"] + 1_000 == pytest.approx(ratio * gain)
-    assert "state the gain in rating_points" in second["npv_reliability_corrected"]["reason"]
+    # along uniform_shift the lift per KPI point corrects by the same factor
+    per_kpi = lift["per_kpi_point"]["uniform_shift"]["estimate"]
+    corrected = lift["reliability_corrected_per_kpi_point"]
+    assert corrected["uniform_shift"]["estimate"] == pytest.approx(ratio * per_kpi)
+    gain = second["npv"]["estimate"]
+    assert second["npv_reliability_corrected"]["estimate"] == pytest.approx(ratio * gain)
+    # from band to band there is no such factor
+    reason = "noise in answers puts some customers into the wrong band"
+    assert reason in corrected["detractor_to_passive"]["reason"]
+    assert reason in third["npv_reliability_corrected"]["reason"]
 
 
 def test_what_validate_warns_of_is_a_caveat(company: Company) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from cxmodel.config.fields import (
     Currency,
@@ -163,19 +163,33 @@ class ExperimentConfig(Section):
 
 
 class RolloutConfig(Section):
-    """``[rollout]``: a programme that groups began at different times."""
+    """``[rollout]``: a programme that groups began at different times.
+
+    The first day of each group stands in ``starts``, or in the column ``started_at``.
+    """
 
     group: Text
-    starts: dict[str, Day]
+    starts: dict[str, Day] | None = None
+    started_at: Text | None = None
     period: Literal["month", "quarter"] = "month"
     comparison: Literal["not_yet", "never"] = "not_yet"
 
     @field_validator("starts")
     @classmethod
-    def _some_began(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if not value:
+    def _some_began(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        if value is not None and not value:
             raise ValueError("names no group. Give each its first day, such as north = 2025-03-01.")
         return value
+
+    @model_validator(mode="after")
+    def _one_form_of_starts(self) -> Self:
+        if (self.starts is None) == (self.started_at is None):
+            seen = "neither" if self.starts is None else "both"
+            raise ValueError(
+                "needs exactly one of starts, the first day of each group, and started_at, the "
+                f"column that holds it; it has {seen}."
+            )
+        return self
 
 
 class ValueConfig(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -163,9 +163,23 @@ def spoken(name: str) -> str:
 
 
 def candidate_controls(
-    obs: Observations, history: History, stated: Sequence[str] | None
+    obs: Observations,
+    history: History,
+    stated: Sequence[str] | None,
+    set_apart: Collection[str] = (),
 ) -> tuple[str, ...]:
     """List the columns to hold equal: those stated, or those of methods 2.2.
+
+    Parameters
+    ----------
+    obs : Observations
+        Where they stand.
+    history : History
+        What windows before the response are controls.
+    stated : sequence of str, optional
+        The controls that the user names; None for the default list.
+    set_apart : collection of str
+        Columns that are none, such as the arm of an experiment.
 
     Raises
     ------
@@ -189,6 +203,7 @@ def candidate_controls(
         chosen = tuple(
             name for name in chosen if name in obs.frame.columns and name not in NEVER_CONTROLS
         )
+    chosen = tuple(name for name in chosen if name not in set_apart)
     refuse_later_dates(obs.frame, chosen, obs.audit.get("dated_after_response"))
     return chosen
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from cxmodel.models.checks.base import Check
+from cxmodel.models.say import listed
 
 if TYPE_CHECKING:
     from cxmodel.models.estimates.within_summary import WithinSummary
@@ -47,7 +48,8 @@ def grade(checks: Iterable[Check], *, within: WithinSummary | None = None) -> Ev
 
     ``within_customer`` needs waves of the same customers (see `is_within_customer`). ``adjusted``
     needs every check of `NEEDED` to have run and none to have failed; a warning does not lower.
-    Anything else is ``association``, and the text says which check stood in the way.
+    Anything else is ``association``, and the text says which check stood in the way. A check that
+    failed and does not grade is named all the same, so that no text says that nothing was found.
 
     Parameters
     ----------
@@ -64,21 +66,64 @@ def grade(checks: Iterable[Check], *, within: WithinSummary | None = None) -> Ev
     >>> grade(fine[1:]).grade
     'association'
     """
+    checks = tuple(checks)
     by_name = {check.name: check for check in checks}
+    beside = [c for c in checks if c.verdict == "fail" and c.name not in NEEDED]
     if within is not None and is_within_customer(by_name, within):
-        return Evidence("within_customer", _within_text(within))
+        failed_too = [check for check in checks if check.verdict == "fail"]
+        return Evidence("within_customer", _within_text(within) + _failed_words(failed_too))
     failed = [
         by_name[name] for name in NEEDED if name in by_name and by_name[name].verdict == "fail"
     ]
     absent = [name for name in NEEDED if name not in by_name or by_name[name].verdict == "not_run"]
     if not failed and not absent:
-        return Evidence("adjusted", ADJUSTED_TEXT)
+        return Evidence("adjusted", adjusted_text(beside) + _whose_grade(within))
     sentences = ["Association only: this is how customers differ, not yet what a change would do."]
     sentences += [
         f"The check {check.name} failed: {first_sentence(check.text)}" for check in failed
     ]
     sentences += _not_run_sentences(absent, by_name)
+    sentences += [_failed_words(beside).strip()] if beside else []
     return Evidence("association", " ".join(sentences))
+
+
+def adjusted_text(failed: Sequence[Check]) -> str:
+    """Say what the grade "adjusted" means, naming checks that failed and do not grade.
+
+    Examples
+    --------
+    >>> adjusted_text([])
+    'The checks that could be run found nothing; they cannot see everything.'
+    >>> bent = Check(name="linearity", outcome="revenue", verdict="fail", text="It bends. Look.")
+    >>> adjusted_text([bent]).partition(". ")[0]
+    'The checks that this grade rests on found nothing, but linearity failed; they cannot see all'
+    """
+    if not failed:
+        return ADJUSTED_TEXT
+    names = listed([check.name for check in failed])
+    return (
+        f"The checks that this grade rests on found nothing, but {names} failed; they cannot see "
+        f"all.{_failed_words(failed)}"
+    )
+
+
+def _whose_grade(within: WithinSummary | None) -> str:
+    """Say that the grade is the headline's where another estimate stands first without a grade."""
+    if within is None or within.stands_first != "within_customer":
+        return ""
+    return (
+        " This is the grade of the adjusted lift, the headline: customers compared with themselves "
+        "show another, which stands first among the estimates and has no grade of its own."
+    )
+
+
+def _failed_words(failed: Sequence[Check]) -> str:
+    """Say what failed without lowering the grade, each with its first sentence."""
+    return "".join(
+        f" The check {check.name} failed, which does not lower the grade: "
+        f"{first_sentence(check.text)}"
+        for check in failed
+    )
 
 
 def is_within_customer(by_name: Mapping[str, Check], within: WithinSummary) -> bool:

@@ -17,17 +17,24 @@ from cxmodel.models.estimates.flexible_contrasts import (
 )
 from cxmodel.models.estimates.level_rows import LevelRows
 from cxmodel.models.estimates.levels import fit_levels
-from cxmodel.models.estimates.reliability import reliability_section
+from cxmodel.models.estimates.reliability import WITHIN_TERM, reliability_section
 from cxmodel.models.estimates.within import find_within
 from cxmodel.models.estimates.within_summary import WithinSummary, summary_of_within
 from cxmodel.models.estimation import Quantity
 from cxmodel.models.evidence import first_sentence, grade
 from cxmodel.models.experiments.experiment import evaluate_experiment
+from cxmodel.models.experiments.experiment_result import beside_an_experiment
 from cxmodel.models.experiments.instrument import fit_instrument
 from cxmodel.models.experiments.rollout import evaluate_rollout
 from cxmodel.models.lift_fit import LiftFit
 from cxmodel.models.lift_result import LiftResult
-from cxmodel.models.lift_terms import named_quantities, paths_of, plus_one_by_band, terms_of
+from cxmodel.models.lift_terms import (
+    corrected_paths_of,
+    named_quantities,
+    paths_of,
+    plus_one_by_band,
+    terms_of,
+)
 from cxmodel.models.outcome_units import LiftUnits
 from cxmodel.models.response.sweep import non_response
 from cxmodel.results import Estimate, NotRun
@@ -53,7 +60,8 @@ def assemble(fit: LiftFit) -> LiftResult:
     caveats = tuple(dict.fromkeys([*direction(fit), *fit.caveats, *unseen, *levels.caveats]))
     checks = run_checks(fit)
     within = summary_of_within(fit, within_fit, checks)
-    evidence = grade(checks, within=within)
+    experiment = evaluate_experiment(fit)
+    evidence = beside_an_experiment(grade(checks, within=within), experiment)
     # an estimate that is passed on alone still says how far it may be believed
     riding = (first_sentence(evidence.text), *caveats)
     by_group = lifts_by_group(fit, units.slope)
@@ -70,12 +78,16 @@ def assemble(fit: LiftFit) -> LiftResult:
             for n, q in terms.items()
         },
         per_kpi={p: _estimate(q, units.of_path(p), level, riding) for p, q in paths.items()},
+        per_kpi_corrected={
+            p: _estimate(q, units.of_path(p), level, riding)
+            for p, q in corrected_paths_of(fit, terms, paths).items()
+        },
         by_rating=tuple(rows.by_rating(levels)),
         by_band=tuple(rows.by_band(levels, scale)),
         by_group=by_group,
         within=within,
         instrument=instrument,
-        experiment=evaluate_experiment(fit),
+        experiment=experiment,
         plus_one_by_band=plus_one_by_band(fit, levels, scale, units.slope),
         curve=fit_curve(fit, units.level),
         rollout=evaluate_rollout(fit),
@@ -87,6 +99,9 @@ def assemble(fit: LiftFit) -> LiftResult:
         stated={name: quantity.stated for name, quantity in quantities.items() if quantity.stated},
         flexible_contrasts=contrasts_section(contrasts, units.level, level),
         reliability=reliability_section(terms["reliability_corrected_per_rating_point"], level),
+        reliability_within=reliability_section(
+            terms[WITHIN_TERM], level, explained="correlation_between_waves"
+        ),
         **_facts(fit),
     )
 
@@ -94,7 +109,7 @@ def assemble(fit: LiftFit) -> LiftResult:
 def beside_term(term: str, within: WithinSummary | None) -> tuple[str, ...]:
     """Say what of the comparison within customers rides on a term."""
     if within is None or within.stands_first == "adjusted":
-        return (within.text,) if within and term == "within_customer_per_rating_point" else ()
+        return (within.text,) if within and "within_customer" in term else ()
     # a number that does not stand first says so wherever it goes
     return (within.text,)
 

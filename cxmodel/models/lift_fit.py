@@ -271,8 +271,8 @@ def _prepare(obs: Observations, outcome: Outcome, settings: LiftSettings) -> Lif
         columns=examined_columns(obs),
         keep=settings.keep,
     )
-    names = candidate_controls(obs, history, settings.controls)
-    names = tuple(n for n in names if n not in leaks.left_out and n not in settings.set_apart)
+    names = candidate_controls(obs, history, settings.controls, settings.set_apart)
+    names = tuple(n for n in names if n not in leaks.left_out)
     history = history_of_controls(history, names)
     cap = float(len(history.controls) * obs.windows.lookback_days) or None
     plan = learn_controls(population, names, cap_days=cap)

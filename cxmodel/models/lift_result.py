@@ -51,6 +51,8 @@ class LiftResult(Result):
     ----------
     terms, per_kpi : mapping
         Every estimate of the contract by name, and per KPI point by path.
+    per_kpi_corrected : mapping
+        Per KPI point by path as if one answer held no noise.
     by_rating, by_band : tuple of dict
         Adjusted means, a row a rating or band; small groups suppressed.
     by_group : GroupLifts or NotRun
@@ -78,8 +80,8 @@ class LiftResult(Result):
         Of terms that rest on something stated with an sd: its part of the error, by source.
     flexible_contrasts : mapping or NotRun
         Adjacent bands with controls of any shape, beside the same with straight ones.
-    reliability : mapping or NotRun
-        What `reliability_corrected_per_rating_point` rests on.
+    reliability, reliability_within : mapping or NotRun
+        What the headline corrected for noise rests on, and the lift within customers.
     non_response : mapping or NotRun
         Effective sample, the test on those who did not answer, and the lift under tilts.
     instrument : InstrumentResult or NotRun
@@ -117,9 +119,11 @@ class LiftResult(Result):
     customers: NDArray[Any]
     values: Mapping[str, float]
     influence: Mapping[str, NDArray[np.float64]]
+    per_kpi_corrected: Mapping[str, Estimate | NotRun] = field(default_factory=dict)
     stated: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     flexible_contrasts: Mapping[str, Any] | NotRun = NotRun("not asked for")  # noqa: RUF009 - frozen
     reliability: Mapping[str, Any] | NotRun = NotRun("nothing was stated")  # noqa: RUF009 - frozen
+    reliability_within: Mapping[str, Any] | NotRun = NotRun("nothing was stated")  # noqa: RUF009
     non_response: Mapping[str, Any] | NotRun = NotRun("no response weights")  # noqa: RUF009
     instrument: InstrumentResult | NotRun = NO_INSTRUMENT
     experiment: ExperimentResult | NotRun = NO_EXPERIMENT
@@ -215,10 +219,12 @@ class LiftResult(Result):
             "reason": None,
             **self.terms,
             "per_kpi_point": dict(self.per_kpi),
+            "reliability_corrected_per_kpi_point": dict(self.per_kpi_corrected),
             "by_rating": {"rows": list(self.by_rating)},
             "by_band": {"rows": list(self.by_band)},
             "flexible_contrasts": self.flexible_contrasts,
             "reliability": self.reliability,
+            "reliability_within_customer": self.reliability_within,
             "by_group": self.by_group.to_dict(),
             **({} if self.within is None else {"within_customer": self.within.to_dict()}),
             "instrument": _part(self.instrument),
@@ -304,7 +310,8 @@ class LiftResult(Result):
 
     def _specifications(self) -> list[dict[str, Any]]:
         terms = {name: found.to_dict() for name, found in self.terms.items()}
-        return specification_rows(terms, is_interacted=self.is_interacted)
+        first = self.within is not None and self.within.stands_first == "within_customer"
+        return specification_rows(terms, is_interacted=self.is_interacted, within_first=first)
 
     def plot(self) -> Figure:
         """Draw the adjusted mean outcome at each rating with its interval."""

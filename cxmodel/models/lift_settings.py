@@ -59,7 +59,8 @@ class LiftSettings:
     def set_apart(self) -> frozenset[str]:
         """Columns that say what was done to whom: they are no controls unless stated as such."""
         arm = None if self.experiment is None else self.experiment.arm
-        return frozenset({arm, self.instrument} - {None} - set(self.controls or ()))  # type: ignore[arg-type]
+        began = None if self.rollout is None else self.rollout.started_at
+        return frozenset({arm, began, self.instrument} - {None} - set(self.controls or ()))  # type: ignore[arg-type]
 
 
 def names(columns: Sequence[str] | str) -> tuple[str, ...]:

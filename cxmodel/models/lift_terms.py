@@ -8,7 +8,14 @@ from cxmodel.models.estimates.alternatives import SEPARATED, percent, unadjusted
 from cxmodel.models.estimates.by_group import GroupLifts
 from cxmodel.models.estimates.flexible import flexible, flexible_sentences
 from cxmodel.models.estimates.levels import Levels, path_quantity
-from cxmodel.models.estimates.reliability import noise_sentences, reliability_corrected
+from cxmodel.models.estimates.reliability import (
+    WITHIN_TERM,
+    Corrected,
+    corrected_path,
+    noise_sentences,
+    reliability_corrected,
+    within_customer_corrected,
+)
 from cxmodel.models.estimates.starting_bands import band_step_rows
 from cxmodel.models.estimates.two_part import InParts, two_part
 from cxmodel.models.estimates.within import WithinFit
@@ -49,9 +56,11 @@ def terms_of(
         ),
         "flexible_per_rating_point": (bending := flexible(fit)),
         "reliability_corrected_per_rating_point": (corrected := reliability_corrected(fit)),
+        WITHIN_TERM: (corrected_within := within_customer_corrected(fit, within)),
         "winsorised_per_rating_point": winsorised(fit),
     }
-    said += [*noise_sentences(corrected, fit.outcome), *flexible_sentences(bending)]
+    said += noise_sentences(corrected, corrected_within, fit.outcome)
+    said += flexible_sentences(bending)
     said += parts.sentences if isinstance(parts, InParts) else []
     return terms, said
 
@@ -68,6 +77,14 @@ def paths_of(fit: LiftFit, levels: Levels, scale: Scale) -> Found:
         return {path: NotRun(SEPARATED) for path in scale.paths}
     slope, least = fit.headline.slope, fit.obs.min_group_size
     return {path: path_quantity(levels, scale, path, slope, least) for path in scale.paths}
+
+
+def corrected_paths_of(fit: LiftFit, terms: Found, paths: Found) -> Found:
+    """Give the lift per KPI point along each path as if one answer held no noise."""
+    corrected, level = terms["reliability_corrected_per_rating_point"], fit.obs.conf_level
+    if not isinstance(corrected, Corrected | NotRun):
+        return {}
+    return {path: corrected_path(corrected, seen, path, level) for path, seen in paths.items()}
 
 
 def plus_one_by_band(

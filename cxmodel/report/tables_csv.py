@@ -13,6 +13,7 @@ from cxmodel.errors import OutputError
 from cxmodel.report.reading import Results, as_estimate, not_run_parts, part, plain_values, rows
 from cxmodel.report.sections.common import OUTCOMES
 from cxmodel.report.sections.estimators import estimator_rows
+from cxmodel.report.tables_experiments import experiment_tables
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\n")
 _ROWS = {
@@ -32,6 +33,11 @@ _ROWS = {
     "audit_not_used": "audit.not_used",
     "inputs": "study.inputs",
 }
+_OF_ESTIMATES = (
+    "per_kpi_point",
+    "reliability_corrected_per_kpi_point",
+    "change_per_rating_point",
+)
 _LIFT_ROWS = ("by_rating", "by_band", "plus_one_by_band", "curve", "by_group")
 
 
@@ -81,6 +87,7 @@ def tables(results: Results) -> dict[str, list[dict[str, Any]]]:
         found[f"lift_{outcome}_curve_comparison"] = rows(
             results, f"lift.{outcome}.curve.comparison"
         )
+        found |= experiment_tables(results, outcome)
         for kind in _LIFT_ROWS:
             found[f"lift_{outcome}_{kind}"] = rows(results, f"lift.{outcome}.{kind}")
     found["churn_metrics"] = _named(part(results, "churn.metrics"))
@@ -100,7 +107,7 @@ def _estimates(section: Any, prefix: str = "") -> list[dict[str, Any]]:
     for term, value in section.items() if isinstance(section, Mapping) else ():
         if as_estimate(value) is not None:
             found.append({"term": f"{prefix}{term}", **value})
-        elif term in ("per_kpi_point", "change_per_rating_point"):
+        elif term in _OF_ESTIMATES:
             found.extend(_estimates(value, prefix=f"{term}."))
     return found
 

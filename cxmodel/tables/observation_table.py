@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, overload
 
@@ -289,6 +289,17 @@ class Observations:
             rows = rows.assign(response_weight=response.weight)
         audit = {**self.audit, "response": dict(response.facts)}
         return replace(self, frame=rows, response=response, audit=audit)
+
+    def without_attributes(self, names: Collection[str]) -> Observations:
+        """Give the same observations with some columns no attributes; they stay in `frame`.
+
+        Nothing is held equal, grouped or learnt by what is no attribute unless it is named.
+        """
+        kept = {
+            role: tuple(name for name in getattr(self, role) if name not in names)
+            for role in ("attributes", "customer_attributes", "controls")
+        }
+        return replace(self, frame=_Frame.held(self), **kept)  # type: ignore[arg-type]
 
     def fetch(self) -> Observations:
         """Take the rows out of the engine, so that they outlast its session.

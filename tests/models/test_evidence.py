@@ -6,7 +6,14 @@ import pytest
 
 from cxmodel.models.checks.base import Check
 from cxmodel.models.estimates.within_summary import WithinSummary
-from cxmodel.models.evidence import NEEDED, NEEDED_WITHIN, Evidence, grade, overall_evidence
+from cxmodel.models.evidence import (
+    NEEDED,
+    NEEDED_WITHIN,
+    Evidence,
+    first_sentence,
+    grade,
+    overall_evidence,
+)
 
 
 def _checks(**verdicts: str) -> list[Check]:
@@ -55,6 +62,30 @@ def test_other_checks_do_not_grade():
     assert grade(_checks(linearity="fail")).grade == "adjusted"
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "within", "expected"),
+    [
+        ({}, None, "adjusted"),
+        ({"join": "fail"}, None, "association"),
+        ({}, _within(), "within_customer"),
+    ],
+)
+def test_a_failed_check_that_does_not_grade_is_named_and_nothing_denies_it(
+    verdicts, within, expected
+):
+    found = grade(_checks(linearity="fail", **verdicts), within=within)
+    assert found.grade == expected
+    assert "The check linearity failed, which does not lower the grade: About linearity." in (
+        found.text
+    )
+    assert "The checks that could be run found nothing" not in found.text
+    if expected == "adjusted":
+        assert first_sentence(found.text) == (
+            "The checks that this grade rests on found nothing, but linearity failed; they cannot "
+            "see all."
+        )
+
+
 def test_within_customer_by_its_own_conditions():
     found = grade(_checks(), within=_within())
     assert found.grade == "within_customer"
@@ -86,6 +117,14 @@ def test_mundlak_does_not_grade_but_the_text_says_whose_grade_it_is():
     found = grade(_checks(), within=_within(stands_first="within_customer"))
     assert found.grade == "within_customer"
     assert "This is the grade of the lift within customers" in found.text
+
+
+def test_the_grade_adjusted_says_that_it_is_the_headline_s_where_the_other_stands_first():
+    two_waves = _within(stands_first="within_customer", n_waves=2)
+    found = grade(_checks(), within=two_waves)
+    assert found.grade == "adjusted"
+    assert "This is the grade of the adjusted lift, the headline" in found.text
+    assert "This is the grade" not in grade(_checks(), within=_within(n_waves=2)).text
 
 
 def test_the_overall_grade_is_the_lower():

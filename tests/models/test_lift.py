@@ -466,6 +466,7 @@ def test_section_has_the_keys_of_the_contract(observations):
         "within_customer_per_rating_point",
         "flexible_per_rating_point",
         "reliability_corrected_per_rating_point",
+        "reliability_corrected_within_customer_per_rating_point",
         "winsorised_per_rating_point",
         "by_rating",
         "by_group",

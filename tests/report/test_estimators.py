@@ -52,6 +52,27 @@ def test_the_table_names_the_headline_and_every_estimate(values, outcome):
     assert marked == ["Adjusted (headline)"]
 
 
+@pytest.mark.parametrize("grade", ["within_customer", "adjusted", "association"])
+def test_what_mundlak_puts_first_is_read_first_and_the_headline_keeps_its_name(
+    values, helpers, grade
+):
+    """Whatever the grade (methods 2.4): order and label change, the headline does not."""
+    lift = values["lift"]["revenue"]
+    lift["within_customer_per_rating_point"] = {**lift["per_rating_point"], "estimate": 4.88}
+    lift["within_customer"] = {"stands_first": "within_customer", "text": ""}
+    found = helpers.with_grade(values, grade)
+    (table,) = estimator_table(found, "revenue")
+    labels = [row["label"] for row in table.rows]
+    at = labels.index("Within customers (read first)")
+    assert labels[at + 1] == "Adjusted (headline)"
+    assert [row["label"] for row in table.rows if row["_tone"] == "good"] == ["Adjusted (headline)"]
+    assert "KPI points, groups and programmes are counted with" in table.caption
+    lift["within_customer"] = {"stands_first": "adjusted", "text": ""}
+    (table,) = estimator_table(helpers.with_grade(values, grade), "revenue")
+    labels = [row["label"] for row in table.rows]
+    assert labels.index("Adjusted (headline)") < labels.index("Within customers")
+
+
 def test_the_picture_holds_one_unit_and_says_its_marks(values):
     (block,) = estimator_pictures(values, "revenue")
     assert "In percent" not in block.alt

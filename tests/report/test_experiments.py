@@ -15,6 +15,7 @@ import cxmodel as cx
 from cxmodel.report.blocks import Table
 from cxmodel.report.sections.estimators import estimator_pictures, estimator_rows
 from cxmodel.report.sections.experiments import experiment_blocks
+from cxmodel.report.tables_csv import tables, to_csv
 from cxmodel.results import to_plain
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -51,6 +52,8 @@ def test_all_three_are_said(results: dict[str, Any]) -> None:
     assert "among those who answered" in table.note
     said = " ".join(text.plain_text() for text in texts)
     assert "The lift from the arm: " in said
+    assert "Evidence grade: experiment. variant was drawn by lot" in table.note
+    assert "Evidence grade: association. The arm was drawn by lot, but nobody" in said
     assert "nobody declares that it works through the rating alone" in said
     assert "from the agent as an instrument" in said
     assert "To be believed: customers came to agents as if by lot" in said
@@ -83,3 +86,42 @@ def test_a_broken_lot_is_a_warning(results: dict[str, Any]) -> None:
 
 def test_without_any_nothing_is_said(values: dict[str, Any]) -> None:
     assert experiment_blocks(values, "revenue") == []
+
+
+def test_arms_instruments_and_roll_outs_are_tables(results: dict[str, Any]) -> None:
+    lift, found = results["lift"]["revenue"], tables(results)
+    (arm,), (seen,) = found["lift_revenue_arms"], lift["experiment"]["arms"]["rows"]
+    assert (arm["column"], arm["control"], arm["arm"]) == ("variant", "A", "<b>B</b>")
+    assert arm["outcome_effect"] == seen["outcome_effect"]["estimate"]
+    assert arm["rating_effect_conf_high"] == seen["rating_effect"]["conf_high"]
+    assert arm["n_customers"] == seen["n_customers"]
+    assert arm["grade"] == "experiment"
+    from_arm, from_agent = found["lift_revenue_instruments"]
+    assert from_arm["estimate"] == lift["experiment"]["complier_per_rating_point"]["estimate"]
+    assert (from_arm["instrument"], from_arm["grade"]) == ("variant", "association")
+    assert from_agent["instrument"] == "agent_mean"
+    assert from_agent["effective_f"] == lift["instrument"]["diagnostics"]["effective_f"]
+    assert from_agent["is_weak"]
+    rolled = found["lift_revenue_rollout"]
+    whole = [row for row in rolled if row["term"] == "effect"]
+    assert [row["on"] for row in whole] == ["revenue", "rating"]
+    assert whole[0]["estimate"] == lift["rollout"]["outcome"]["effect"]["estimate"]
+    n_periods = len(lift["rollout"]["outcome"]["event_study"]["rows"])
+    assert sum(row["on"] == "revenue" for row in rolled) == 1 + n_periods
+    for name in ("arms", "instruments", "rollout"):
+        assert "{" not in to_csv(found[f"lift_revenue_{name}"])
+
+
+def test_a_small_arm_is_named_and_empty_in_its_table(results: dict[str, Any]) -> None:
+    lift = results["lift"]["revenue"]
+    hidden = {
+        **dict.fromkeys(lift["experiment"]["arms"]["rows"][0]),
+        "arm": "C",
+        "suppressed": True,
+    }
+    rows = [*lift["experiment"]["arms"]["rows"], hidden]
+    experiment = {**lift["experiment"], "arms": {"rows": rows}}
+    found = tables({**results, "lift": {"revenue": {**lift, "experiment": experiment}}})
+    small = found["lift_revenue_arms"][1]
+    known = {name for name, value in small.items() if value is not None}
+    assert known == {"column", "control", "arm", "suppressed"}

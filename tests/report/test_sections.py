@@ -273,6 +273,17 @@ def test_what_the_lift_within_customers_rests_on_is_said_with_symbols(values):
     assert "the lift within customers, $4.88, stands first." in all_text(values)
 
 
+def test_page_one_names_a_failed_check_that_does_not_lower_the_grade(values, helpers):
+    found = helpers.with_grade(values, "adjusted")
+    rows = found["checks"]["rows"]
+    for row in rows:
+        if row["outcome"] == "revenue":
+            row["verdict"] = "fail" if row["name"] == "linearity" else "pass"
+    text = first_page(found)
+    assert "found nothing against reading it as an effect, but linearity failed" in text
+    assert "The checks that could be run found nothing against" not in text
+
+
 def within_first(values, stands_first):
     revenue = values["lift"]["revenue"]
     revenue["within_customer_per_rating_point"] = {
@@ -287,6 +298,7 @@ def test_the_grade_within_customers_goes_with_its_own_number(values, helpers):
     text = first_page(found)
     assert "than they did themselves spend $4.88 more over 180 days" in text
     assert "Between customers otherwise alike the figure is $6.10" in text
+    assert "is the headline that KPI points, groups and programmes are counted with" in text
 
 
 def test_an_adjusted_number_is_not_said_to_be_of_the_same_customers(values, helpers):
@@ -297,5 +309,19 @@ def test_an_adjusted_number_is_not_said_to_be_of_the_same_customers(values, help
     assert "compared with themselves at other ratings, show $4.88" in text
 
 
-def test_without_the_grade_the_headline_stays(values):
-    assert "$6.10" in first_page(within_first(values, "within_customer"))
+@pytest.mark.parametrize("grade", ["adjusted", "association"])
+def test_without_the_grade_the_headline_stays_and_names_the_other(values, helpers, grade):
+    """One number is the headline everywhere; the other is named beside it, and why."""
+    text = first_page(within_first(helpers.with_grade(values, grade), "within_customer"))
+    assert text.index("spend $6.10 more") < text.index("show $4.88")
+    assert "that figure is nearer to what a change goes with; it has no grade of its own" in text
+    assert "are counted with the first" in text
+    other = first_page(within_first(helpers.with_grade(values, grade), "adjusted"))
+    assert "$4.88" not in other
+
+
+def test_programmes_are_valued_at_the_lift_within_customers_too(values):
+    assert "At the lift within customers" not in all_text(values)
+    for row in values["programmes"]["rows"]:
+        row["npv_within_customer"] = {**row["npv"], "estimate": 1_234.0}
+    assert "At the lift within customers" in all_text(values)

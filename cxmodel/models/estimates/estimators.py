@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 HEADLINE = "per_rating_point"
+WITHIN = "within_customer_per_rating_point"
+FIRST = " (read first)"
 CONTROLS, DIFFERS, WEIGHTS = "Controls", "Slopes differ", "Weights"
 CUSTOMER, NOISE = "Same customer", "Answer noise"
 # What an estimate may take into account, in the order of the columns of the picture, and in words.
@@ -109,6 +111,12 @@ ESTIMATORS = (
         follows=True,
     ),
     Estimator(
+        "reliability_corrected_within_customer_per_rating_point",
+        "Within customers, corrected for noise",
+        "the same customer at other ratings, as if one answer held no noise",
+        (CUSTOMER, NOISE),
+    ),
+    Estimator(
         "instrumented_per_rating_point",
         "From an instrument",
         "what moved the rating as if by lot, if it did nothing else",
@@ -123,7 +131,9 @@ ESTIMATORS = (
 )
 
 
-def specification_rows(terms: Mapping[str, Any], *, is_interacted: bool) -> list[dict[str, Any]]:
+def specification_rows(
+    terms: Mapping[str, Any], *, is_interacted: bool, within_first: bool = False
+) -> list[dict[str, Any]]:
     """List every estimate per rating point with its name, meaning and choices.
 
     Parameters
@@ -132,6 +142,9 @@ def specification_rows(terms: Mapping[str, Any], *, is_interacted: bool) -> list
         Of ``lift.<outcome>`` in plain form: estimates, and things not run, by name.
     is_interacted : bool
         Whether the headline lets the slope differ with the controls.
+    within_first : bool
+        Whether Mundlak's test puts the estimate within customers before the headline, which keeps
+        its name: it is the one that everything else is counted with.
 
     Returns
     -------
@@ -150,7 +163,7 @@ def specification_rows(terms: Mapping[str, Any], *, is_interacted: bool) -> list
     headline, weighted = (terms.get(t) or {} for t in (HEADLINE, "weighted_per_rating_point"))
     is_weighted = _value(weighted) is not None
     rows = []
-    for estimator in _known_and_others(terms):
+    for estimator in _known_and_others(terms, within_first):
         found = terms[estimator.term]
         if estimator.term == "unweighted_per_rating_point" and not is_weighted:
             continue
@@ -160,7 +173,8 @@ def specification_rows(terms: Mapping[str, Any], *, is_interacted: bool) -> list
         rows.append(
             {
                 "term": estimator.term,
-                "label": estimator.label,
+                "label": estimator.label
+                + (FIRST if within_first and estimator.term == WITHIN else ""),
                 "meaning": estimator.meaning,
                 "is_headline": estimator.term == HEADLINE,
                 "choices": {choice: choice in choices for choice in CHOICES},
@@ -191,8 +205,13 @@ def telling_choices(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _known_and_others(terms: Mapping[str, Any]) -> list[Estimator]:
+def _known_and_others(terms: Mapping[str, Any], within_first: bool) -> list[Estimator]:
     known = [estimator for estimator in ESTIMATORS if estimator.term in terms]
+    if within_first:
+        within = [estimator for estimator in known if estimator.term == WITHIN]
+        rest = [estimator for estimator in known if estimator.term != WITHIN]
+        at = next((i for i, each in enumerate(rest) if each.term == HEADLINE), 0)
+        known = [*rest[:at], *within, *rest[at:]]
     names = {estimator.term for estimator in ESTIMATORS}
     others = [
         Estimator(term, _words(term), "")

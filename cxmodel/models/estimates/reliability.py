@@ -10,6 +10,7 @@ import numpy as np
 
 from cxmodel.models.estimates.alternatives import SEPARATED
 from cxmodel.models.estimates.answer_noise import Noise, answer_noise
+from cxmodel.models.estimates.within import WithinFit, sample_of_waves
 from cxmodel.models.estimation import Quantity, Sample, combine
 from cxmodel.models.lift_fit import LiftFit
 from cxmodel.results import Estimate, NotRun, critical_value
@@ -17,6 +18,12 @@ from cxmodel.stats.linear import fit_least_squares
 from cxmodel.stats.reliability import fieller, group_correlation, left_by
 
 UNIT = "share of the variance of one answer"
+WITHIN_TERM = "reliability_corrected_within_customer_per_rating_point"
+BETWEEN_BANDS = (
+    "noise in answers puts some customers into the wrong band, and how many depends on more than "
+    "the reliability, so means of bands are not corrected. State the gain in rating_points, or "
+    'along kpi_path = "uniform_shift"'
+)
 # Below this difference a small error in the reliability is a large one in the correction.
 LEAST_LEFT = 0.1
 # From so many of its standard errors on, a denominator is far enough from zero for a symmetric
@@ -188,11 +195,69 @@ def reliability_corrected_within(
     return _corrected(within, noise, between, fit.obs.conf_level, what)
 
 
+def within_customer_corrected(fit: LiftFit, within: WithinFit | NotRun) -> Corrected | NotRun:
+    """Give the lift within customers as if one answer held no noise, or say why not.
+
+    The correlation between waves is that of all waves, also for retention, whose slope is of the
+    second and later ones: there the customer's earlier ratings stand in the instrument, and noise
+    shrinks the slope by the same factor, because the noise of one wave is not that of another.
+    """
+    if isinstance(within, NotRun):
+        return NotRun(f"it needs the lift within customers: {within.reason}")
+    waves = sample_of_waves(fit, within.waves.rows)
+    return reliability_corrected_within(fit, within.slope, waves)
+
+
+def corrected_path(
+    corrected: Corrected | NotRun, seen: Quantity | NotRun, path: str, conf_level: float
+) -> Corrected | NotRun:
+    """Give the lift per KPI point along a path as if one answer held no noise.
+
+    Along ``uniform_shift`` it is the lift per rating point divided by the KPI points that one
+    rating point for everyone brings. Those are counted in answers as they are given: where every
+    mean rises by one point, so do the answers, noise and all. So it corrects by the headline's
+    factor. A path from band to band has no such factor: noise puts customers into the wrong
+    band, and how many depends on how the noise is distributed, which no reliability says.
+
+    Parameters
+    ----------
+    corrected : Corrected or NotRun
+        The headline's correction.
+    seen : Quantity or NotRun
+        The lift along the path, not corrected.
+    path : str
+        Name of the path.
+    conf_level : float
+        Of the interval.
+    """
+    if path != "uniform_shift":
+        return NotRun(BETWEEN_BANDS)
+    if isinstance(corrected, NotRun):
+        return corrected
+    if isinstance(seen, NotRun):
+        return seen
+    what = "the controls explain"
+    return _corrected(seen, corrected.noise, corrected.explained, conf_level, what)
+
+
 # -- In words and in results ---------------------------------------------------------------------
 
 
-def noise_sentences(found: Quantity | NotRun, outcome: str) -> list[str]:
-    """Say what the correction rests on; nothing where it was not run."""
+def noise_sentences(found: Quantity | NotRun, within: Quantity | NotRun, outcome: str) -> list[str]:
+    """Say what both corrections rest on; nothing where they were not run."""
+    said = _headline_sentences(found, outcome)
+    if isinstance(within, Corrected):
+        said.append(
+            f"Between a customer's answers in different waves the correlation is "
+            f"{within.explained.value:.2f}: of how a customer's own answers differ, "
+            f"{within.left.value:.2f} is no noise, by which "
+            f"{WITHIN_TERM} divides (one answer is "
+            f"{within.noise.reliability.value:.2f} reliable, {within.noise.said})."
+        )
+    return said
+
+
+def _headline_sentences(found: Quantity | NotRun, outcome: str) -> list[str]:
     if not isinstance(found, Corrected):
         return []
     sentences = [
@@ -208,15 +273,28 @@ def noise_sentences(found: Quantity | NotRun, outcome: str) -> list[str]:
     return sentences
 
 
-def reliability_section(found: Quantity | NotRun, conf_level: float) -> dict[str, Any] | NotRun:
-    """Give the numbers behind the correction, for ``lift.<outcome>.reliability``."""
+def reliability_section(
+    found: Quantity | NotRun, conf_level: float, *, explained: str = "explained_by_controls"
+) -> dict[str, Any] | NotRun:
+    """Give the numbers behind a correction, for ``lift.<outcome>.reliability``.
+
+    Parameters
+    ----------
+    found : Quantity or NotRun
+        The correction.
+    conf_level : float
+        Of the intervals.
+    explained : str
+        What takes its part of the true variance away; ``"correlation_between_waves"`` for
+        ``reliability_within_customer``.
+    """
     if isinstance(found, NotRun):
         return found
     if not isinstance(found, Corrected):
         return NotRun("the lift was not corrected for noise")
     parts = {
         "reliability": found.noise.reliability,
-        "explained_by_controls": found.explained,
+        explained: found.explained,
         "left": found.left,
     }
     return {

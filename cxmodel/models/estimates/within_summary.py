@@ -96,7 +96,17 @@ def summarise_within(
     Mundlak's test (1978): the customer's mean rating joins the headline's controls on the waves.
     If it matters, customers who usually rate higher differ in what the controls do not hold, and
     the estimate within them stands first; not so where `feedback_failed`, because then it is the
-    doubtful one. For retention the mean is that of the earlier waves: later ones are known
+    doubtful one.
+
+    To stand first is to be read first: before the adjusted lift in the table of estimates (methods
+    2), whatever the grade. It does not make a headline of it. Methods 2.2 names the adjusted lift
+    the headline, and the contract ``per_rating_point``: KPI points, groups, programmes, the card
+    and every check are of that number, and an estimate with other rows and no paths cannot take its
+    place in them. So the two numbers keep their names, each says so wherever it goes, and
+    programmes are valued with both. The first sentence of a report speaks of the one within
+    customers only where the grade is that number's too.
+
+    For retention the mean is that of the earlier waves: later ones are known
     only of those who stayed.
     """
     tested = mundlak(fit, found)
@@ -188,4 +198,8 @@ def _which_first(
             f"{differ}, but ratings follow the outcome (see the check feedback), so neither the "
             f"adjusted lift nor that within customers, {value}, is beyond doubt."
         )
-    return f"{differ}, so the lift within customers, {value}, stands first."
+    return (
+        f"{differ}, so the lift within customers, {value}, stands first among the estimates: it is "
+        "nearer to what a change of the rating goes with. The headline remains the adjusted lift, "
+        "which KPI points, groups and programmes use, and holds what customers are as well."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,7 @@ from cxmodel.models.experiments.instrument_strength import (
     balance_p_value,
     own_clusters,
 )
+from cxmodel.models.experiments.levels_seen import levels_seen
 from cxmodel.models.leaks import MISSING, as_levels
 from cxmodel.models.lift_fit import ROWS_PER_PARAMETER_INTERACTED, LiftFit
 from cxmodel.models.lift_result import NO_EXPERIMENT
@@ -100,10 +102,10 @@ def _arms_of(fit: LiftFit, settings: Experiment) -> NDArray[np.object_]:
         )
     arms = arm_names(fit.frame[settings.arm])
     if settings.control not in arms:
-        known = sorted(set(arms) - {MISSING})[:MOST_ARMS]
+        known = Counter(str(arm) for arm in arms if arm != MISSING)
         raise ConfigError(
             f"experiment.control: no response is in the arm {settings.control!r} of "
-            f"{settings.arm}. {nearest(settings.control, known)}"
+            f"{settings.arm}. {levels_seen(settings.control, known, fit.obs.min_group_size)}"
         )
     return arms
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cxmodel.models.checks.base import p_words
@@ -11,6 +11,7 @@ from cxmodel.models.evidence import Evidence
 from cxmodel.models.experiments.experiment_settings import Experiment
 from cxmodel.models.experiments.instrument_strength import InstrumentStrength
 from cxmodel.models.outcome_units import LiftUnits
+from cxmodel.models.say import amount, interval
 from cxmodel.results import Estimate, NotRun
 
 # A lot that went as planned fails these once in a thousand times.
@@ -138,6 +139,28 @@ class ExperimentResult:
             "is that of customers whose rating the arm moved.",
         )
 
+    def beside_headline(self) -> str:
+        """Say that the lift from the arm stands beside the headline, and which of them to trust.
+
+        Empty unless the lift from the arm is graded as an experiment and the arm moves the rating
+        enough (effective F): only then is it worth more than the headline, which no lot drew.
+        """
+        is_strong = self.strength is not None and not self.strength.is_weak
+        found = self.complier_estimate()
+        if isinstance(found, NotRun) or not is_strong:
+            return ""
+        if self.complier_evidence.grade != "experiment":
+            return ""
+        currency = self.units.currency
+        ends = ""
+        if found.conf_low is not None and found.conf_high is not None:
+            ends = f" ({interval(found.conf_low, found.conf_high, self.outcome, currency)})"
+        return (
+            f"Beside the headline stands the lift from the arm {self.settings.arm}, drawn by lot: "
+            f"{amount(found.estimate, self.outcome, currency)} per rating point{ends}, of grade "
+            "experiment; where the two differ, trust the one from the arm."
+        )
+
     def complier_estimate(self) -> Estimate | NotRun:
         """Give the lift per rating point from the arm, with what must be believed."""
         if isinstance(self.complier, NotRun):
@@ -202,3 +225,13 @@ def _hidden_row(arm: str) -> dict[str, Any]:
              "rating_effect", "rating_effect_unadjusted", "balance_p_value",
              "largest_difference")  # fmt: skip
     return {"arm": arm, **dict.fromkeys(names), "suppressed": True}
+
+
+def beside_an_experiment(evidence: Evidence, experiment: ExperimentResult | NotRun) -> Evidence:
+    """Add to the evidence of a headline what an experiment says beside it; the grade stays.
+
+    The grade "experiment" is for the effect of the arm, and for the lift from it where the user
+    declares that it works through the rating alone; never for the headline (methods 5).
+    """
+    said = "" if isinstance(experiment, NotRun) else experiment.beside_headline()
+    return replace(evidence, text=f"{evidence.text} {said}") if said else evidence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,11 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cxmodel.errors import ConfigError, InsufficientDataError, nearest
+from cxmodel.errors import InsufficientDataError
 from cxmodel.models.checks.base import p_words
 from cxmodel.models.estimates.level_rows import suppressed
 from cxmodel.models.experiments.experiment import arm_names
 from cxmodel.models.experiments.rollout_settings import Rollout
+from cxmodel.models.experiments.rollout_starts import starts_of
 from cxmodel.models.leaks import MISSING
 from cxmodel.models.lift_fit import LiftFit
 from cxmodel.models.lift_result import NO_ROLLOUT
@@ -78,6 +80,7 @@ class RolloutEffect:
                 "n_periods": 0 if trend is None else trend[2],
             },
             "clustered_by": "group" if self.by_group else "customer",
+            "deg_freedom": self.effects.overall().deg_freedom,
         }
 
     @property
@@ -151,6 +154,7 @@ class RolloutResult:
             "status": "ok",
             "reason": None,
             "group": settings.group,
+            "started_at": settings.started_at,
             "period": settings.period,
             "comparison": settings.comparison,
             "n_groups": self.n_groups,
@@ -187,8 +191,13 @@ class RolloutResult:
                     "One group alone began together, or waited: its own luck in a period cannot be "
                     f"told from the programme, and the interval of the {name} does not hold it."
                 )
-        if self.n_groups < FEW_GROUPS:
-            said.append(f"{self.n_groups} groups are few: the intervals are rough.")
+            elif self.n_groups < FEW_GROUPS:
+                degrees = found.effects.overall().deg_freedom
+                said.append(
+                    f"{self.n_groups} groups are few: the interval of the {name} is of Student's t "
+                    f"with {degrees:.1f} degrees of freedom (Welch), wider than that of many "
+                    "groups, and right where chance moves all groups about as much."
+                )
         return said
 
 
@@ -203,14 +212,16 @@ def evaluate_rollout(fit: LiftFit) -> RolloutResult | NotRun:
     Raises
     ------
     ConfigError
-        If there is no such column, or a group of ``rollout.starts`` does not occur.
+        If there is no such column, a group of ``rollout.starts`` does not occur, or the column of
+        starts gives none, or a group several.
     """
     settings = fit.settings.rollout
     if settings is None:
         return NO_ROLLOUT
     if "_month" not in fit.obs.frame or "responded_at" not in fit.obs.frame:
         return NotRun("nothing says when customers responded, so there is no before and after")
-    rows = _RolloutRows.of(fit, settings)
+    starts = starts_of(fit.obs.frame, settings, fit.obs.min_group_size)
+    rows = _RolloutRows.of(fit, settings, starts)
     level = LiftUnits.of(fit.obs, fit.outcome).level
     clear = rows.usable & ~rows.reaches_in
     return RolloutResult(
@@ -218,7 +229,7 @@ def evaluate_rollout(fit: LiftFit) -> RolloutResult | NotRun:
         on_outcome=_effect_on(fit, fit.sample.outcome, level, rows, clear),
         on_rating=_effect_on(fit, fit.sample.rating, "rating points", rows, rows.usable),
         n_groups=len(set(rows.groups[rows.known])),
-        n_groups_started=len(set(settings.starts) & set(rows.groups[rows.known])),
+        n_groups_started=len(set(starts) & set(rows.groups[rows.known])),
         not_used={
             "no_group": int((~rows.known).sum()),
             "before_the_start_within_its_period": int(rows.mixed.sum()),
@@ -250,9 +261,9 @@ class _RolloutRows:
     reaches_in: Bools
 
     @classmethod
-    def of(cls, fit: LiftFit, settings: Rollout) -> _RolloutRows:
-        groups = _groups_of(fit, settings)
-        began = _start_of(groups, settings)
+    def of(cls, fit: LiftFit, settings: Rollout, starts: Mapping[str, dt.date]) -> _RolloutRows:
+        groups = arm_names(fit.frame[settings.group])
+        began = _start_of(groups, starts)
         span = dt.timedelta(days=fit.obs.windows.gap_days + fit.obs.windows.outcome_days)
         answered = pd.to_datetime(fit.frame["responded_at"]).to_numpy(dtype="datetime64[us]")
         months = pd.PeriodIndex(fit.frame["_month"].astype(str), freq="M")
@@ -282,29 +293,10 @@ class _RolloutRows:
         return np.asarray(self.known & ~self.mixed)
 
 
-def _groups_of(fit: LiftFit, settings: Rollout) -> NDArray[np.object_]:
-    frame = fit.obs.frame
-    if settings.group not in frame.columns:
-        public = [str(name) for name in frame.columns if not str(name).startswith("_")]
-        raise ConfigError(
-            f"rollout.group: there is no column {settings.group!r}. "
-            f"{nearest(settings.group, public)}"
-        )
-    known = sorted(set(arm_names(frame[settings.group])) - {MISSING})
-    for name in settings.starts:
-        if name not in known:
-            raise ConfigError(
-                f"rollout.starts: no response is of the group {name!r} of {settings.group}. "
-                f"{nearest(name, known)}"
-            )
-    return arm_names(fit.frame[settings.group])
-
-
-def _start_of(groups: NDArray[np.object_], settings: Rollout) -> NDArray[np.datetime64]:
+def _start_of(groups: NDArray[np.object_], starts: Mapping[str, dt.date]) -> NDArray[np.datetime64]:
     """Give each row the day on which its group began; far away for those that did not."""
     names, codes = np.unique(groups.astype(str), return_inverse=True)
-    starts = {name: np.datetime64(day, "us") for name, day in settings.starts.items()}
-    days = [starts.get(str(name), FAR) for name in names]
+    days = [np.datetime64(starts[str(n)], "us") if str(n) in starts else FAR for n in names]
     return np.array(days, dtype="datetime64[us]")[codes]
 
 

@@ -51,6 +51,7 @@ TERMS = (
     "within_customer_per_rating_point",
     "flexible_per_rating_point",
     "reliability_corrected_per_rating_point",
+    "reliability_corrected_within_customer_per_rating_point",
     "winsorised_per_rating_point",
 )
 # Known before the response, on the engine, and without gaps of their own.

@@ -49,6 +49,21 @@ BAND_NAMES = {
 }
 
 
+def grade_meaning(results: Results, outcome: str, grade: str) -> str:
+    """Say what a grade means for an outcome, naming the checks that failed without lowering it."""
+    failed = [
+        words.name(str(row["name"]))
+        for row in rows(results, "checks")
+        if row.get("verdict") == "fail" and row.get("outcome") == outcome
+    ]
+    if grade != "adjusted" or not failed:
+        return GRADE_MEANING[grade]
+    return (
+        "The checks that this grade rests on found nothing against reading it as an effect, but "
+        f"{words.listing(failed)} failed; they cannot see everything."
+    )
+
+
 def rating_name(results: Results) -> str:
     """Name the rating of the study: NPS, or its key."""
     return words.name(part(results, "study.rating") or "rating")
@@ -68,16 +83,25 @@ def grade(results: Results, outcome: str | None = None) -> str:
 
 
 def lift_of(results: Results, outcome: str) -> Estimate | None:
-    """Give the lift of an outcome that stands first: the headline, or the one within customers."""
+    """Give the lift of the first sentence: the headline, or the one within customers."""
     if is_within_first(results, outcome):
         return estimate(results, f"lift.{outcome}.within_customer_per_rating_point")
     return estimate(results, f"lift.{outcome}.per_rating_point")
 
 
 def is_within_first(results: Results, outcome: str) -> bool:
-    """Say whether grade and first place are those of the lift within customers."""
-    first = part(results, f"lift.{outcome}.within_customer.stands_first")
-    return grade(results, outcome) == "within_customer" and first == "within_customer"
+    """Say whether grade and first place are those of the lift within customers.
+
+    Only then does the first sentence speak of it: the grade in a sentence is that of its number,
+    and without the grade it would say of one number what was checked of another.
+    """
+    is_first = stands_first(results, outcome) == "within_customer"
+    return grade(results, outcome) == "within_customer" and is_first
+
+
+def stands_first(results: Results, outcome: str) -> str:
+    """Name the estimate that Mundlak's test puts first: "adjusted", or "within_customer"."""
+    return str(part(results, f"lift.{outcome}.within_customer.stands_first") or "adjusted")
 
 
 def headline_outcome(results: Results) -> str | None:

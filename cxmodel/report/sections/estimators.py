@@ -21,21 +21,12 @@ def estimator_rows(results: Results, outcome: str) -> list[dict[str, Any]]:
     section = part(results, f"lift.{outcome}")
     if not isinstance(section, dict):
         return []
-    found = specification_rows(section, is_interacted=bool(section.get("interacted")))
-    if common.is_within_first(results, outcome):
-        found = [_with_within_first(row) for row in found]
+    found = specification_rows(
+        section,
+        is_interacted=bool(section.get("interacted")),
+        within_first=common.stands_first(results, outcome) == "within_customer",
+    )
     return [row for row in found if not words.is_of_later_version(row["reason"] or "")]
-
-
-def _with_within_first(row: dict[str, Any]) -> dict[str, Any]:
-    """Let the estimate within customers stand first, as Mundlak's test chose."""
-    is_headline = row["term"] == "within_customer_per_rating_point"
-    label = row["label"].removesuffix(" (headline)")
-    return {
-        **row,
-        "is_headline": is_headline,
-        "label": f"{label} (headline)" if is_headline else label,
-    }
 
 
 def estimator_pictures(results: Results, outcome: str) -> list[Picture]:
@@ -86,7 +77,7 @@ def estimator_table(results: Results, outcome: str) -> list[Block]:
     return [
         Table(
             caption=f"Every estimate of the lift of {outcome} per {common.rating_point(results)}; "
-            "the headline is the one that the rest of this report uses.",
+            "the headline is the one that KPI points, groups and programmes are counted with.",
             columns=[
                 Column(key="label", label="Estimate"),
                 Column(key="meaning", label="What it does", wide=True),

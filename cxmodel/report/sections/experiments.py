@@ -44,7 +44,7 @@ def _arms(results: Results, outcome: str) -> list[Block]:
                 Column(key="n", label="Customers", align="right"),
             ],
             rows=[_arm_row(row) for row in shown],
-            note=_prose([*([found["evidence"]["text"]] if is_lot else []), *found["caveats"]]),
+            note=_prose([*([_graded(found["evidence"])] if is_lot else []), *found["caveats"]]),
         ),
         *([] if is_lot else [_warning("The lot did not go as planned", found["evidence"]["text"])]),
         *said,
@@ -65,12 +65,17 @@ def _arm_row(row: dict[str, Any]) -> dict[str, Any]:
 
 def _complier(results: Results, found: dict[str, Any], complier: Estimate) -> Text:
     is_lot = found["evidence"]["grade"] == "experiment"
-    said = found["complier_evidence"]["text"] if is_lot else "The warning above holds for it too."
+    grade = _graded(found["complier_evidence"])
+    said = grade if is_lot else "The warning above holds for it too."
     text: Words = [
         strong("The lift from the arm: "),
         f"{_with_interval(complier)} per {common.rating_point(results)}. {said}",
     ]
     return Text(words=text)
+
+
+def _graded(evidence: dict[str, Any]) -> str:
+    return f"Evidence grade: {common.GRADE_NAMES[evidence['grade']]}. {evidence['text']}"
 
 
 def _instrument(results: Results, outcome: str) -> list[Block]:

@@ -137,10 +137,12 @@ def _path_table(results: Results, outcome: str) -> list[Block]:
                     key="value", label=f"Per KPI point{_in_points(known[0][1].unit)}", align="right"
                 ),
                 Column(key="interval", label=f"{words.level(known[0][1])} interval", align="right"),
+                *_corrected_column(results, outcome),
                 Column(key="note", label="Shown"),
             ],
             rows=[
                 {
+                    "corrected": _corrected_value(results, outcome, path),
                     "path": _PATHS.get(path, words.name(path)),
                     "value": words.short(words.quantity(e.estimate, e.unit)),
                     "interval": words.short(words.interval(e)),
@@ -154,6 +156,19 @@ def _path_table(results: Results, outcome: str) -> list[Block]:
             "average members of their new band.",
         )
     ]
+
+
+def _corrected_column(results: Results, outcome: str) -> list[Column]:
+    """Show the lift per KPI point as if answers held no noise, where some path has one."""
+    found = part(results, f"lift.{outcome}.reliability_corrected_per_kpi_point") or {}
+    if not any(as_estimate(value) for value in found.values()):
+        return []
+    return [Column(key="corrected", label="As if answers held no noise", align="right")]
+
+
+def _corrected_value(results: Results, outcome: str, path: str) -> str:
+    found = estimate(results, f"lift.{outcome}.reliability_corrected_per_kpi_point.{path}")
+    return "none" if found is None else words.short(words.quantity(found.estimate, found.unit))
 
 
 def _side(found: Estimate) -> str:

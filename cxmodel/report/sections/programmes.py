@@ -161,6 +161,7 @@ def _sensitivity_table(found: list[dict[str, Any]]) -> Table:
             Column(key="npv", label="As assumed", align="right"),
             Column(key="fade", label="Never fades", align="right"),
             *_noise_column(found),
+            *_within_column(found),
             Column(key="even", label="Breaks even at", align="right"),
         ],
         rows=[
@@ -170,6 +171,7 @@ def _sensitivity_table(found: list[dict[str, Any]]) -> Table:
                 "npv": _amount(row.get("npv"), row),
                 "fade": _amount(row.get("npv_no_fade"), row),
                 "noise": _amount(row.get("npv_reliability_corrected"), row),
+                "within": _amount(row.get("npv_within_customer"), row),
                 "even": _break_even(row),
             }
             for row in found
@@ -184,6 +186,13 @@ def _noise_column(found: list[dict[str, Any]]) -> list[Column]:
     if not any(as_estimate(row.get("npv_reliability_corrected")) for row in found):
         return []
     return [Column(key="noise", label="As if answers held no noise", align="right")]
+
+
+def _within_column(found: list[dict[str, Any]]) -> list[Column]:
+    """Show the value at the lift within customers, where that stands before the headline."""
+    if not any(as_estimate(row.get("npv_within_customer")) for row in found):
+        return []
+    return [Column(key="within", label="At the lift within customers", align="right")]
 
 
 def _amount(value: Any, row: dict[str, Any]) -> str:

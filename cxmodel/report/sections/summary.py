@@ -112,7 +112,8 @@ def lift_sentence(results: Results, outcome: str, lift: Estimate) -> Words:
 def _meaning(results: Results, outcome: str, grade: str) -> str:
     """Say what the grade means; the estimate that did not stand first is named beside it."""
     if grade != "within_customer":
-        return common.GRADE_MEANING[grade]
+        meaning = common.grade_meaning(results, outcome, grade)
+        return f"{meaning}{_read_before(results, outcome)}"
     is_within = common.is_within_first(results, outcome)
     other = "per_rating_point" if is_within else "within_customer_per_rating_point"
     found = estimate(results, f"lift.{outcome}.{other}")
@@ -122,9 +123,23 @@ def _meaning(results: Results, outcome: str, grade: str) -> str:
     if is_within:
         return (
             f"{common.GRADE_MEANING[grade]} Between customers otherwise alike the figure is "
-            f"{value}; it holds what customers are as well."
+            f"{value}; it holds what customers are as well, and is the headline that KPI points, "
+            "groups and programmes are counted with."
         )
     return f"The same customers, compared with themselves at other ratings, show {value}."
+
+
+def _read_before(results: Results, outcome: str) -> str:
+    """Name the lift within customers where Mundlak's test puts it first without a grade."""
+    found = estimate(results, f"lift.{outcome}.within_customer_per_rating_point")
+    if found is None or common.stands_first(results, outcome) == "adjusted":
+        return ""
+    return (
+        " The same customers, compared with themselves at other ratings, show "
+        f"{words.with_interval(found)}. Customers who usually rate higher differ in what the "
+        "controls do not hold, so that figure is nearer to what a change goes with; it has no "
+        "grade of its own, so KPI points, groups and programmes are counted with the first."
+    )
 
 
 def _subject(grade: str, point: str) -> str:

@@ -12,6 +12,7 @@ import cxmodel as cx
 from cxmodel.errors import ConfigError
 from cxmodel.models.estimates.answer_noise import answer_noise, from_repeats
 from cxmodel.models.estimates.reliability import (
+    WITHIN_TERM,
     rating_explained,
     reliability_corrected,
     reliability_corrected_within,
@@ -186,6 +187,25 @@ def test_r2_is_that_of_numpy_with_the_same_weights():
     assert rating_explained(sample).value == pytest.approx(1 - left / total, rel=1e-10)
 
 
+def test_a_shift_of_everyone_is_corrected_as_the_headline_with_the_error_of_both():
+    """The factor is 1 / left; near zero the interval is Fieller's there as well."""
+    frame = noisy_observations(800).frame
+    ratings = np.clip(np.round(frame["rating"] / 4 - 3.5), 0, 10)
+    obs = replace(noisy_observations(800), frame=frame.assign(rating=ratings), scale=NPS)
+    for sd, is_far in ((0.02, True), (0.2, False)):
+        lift = LiftModel(reliability={"mean": 0.7, "sd": sd}, flexible=False).fit(obs)
+        seen, found = lift.per_kpi["uniform_shift"], lift.per_kpi_corrected["uniform_shift"]
+        left = lift.to_section()["reliability"]["left"]
+        assert found.estimate == pytest.approx(seen.estimate / left.estimate)
+        assert found.unit == seen.unit
+        stated = found.estimate * left.std_error / left.estimate
+        parts = seen.std_error / left.estimate, stated
+        assert found.std_error == pytest.approx(np.hypot(*parts), rel=0.05)
+        above, below = found.conf_high - found.estimate, found.estimate - found.conf_low
+        assert (above == pytest.approx(below)) is is_far
+    assert isinstance(lift.per_kpi_corrected["detractor_to_passive"], NotRun)
+
+
 def test_a_stated_sd_is_shared_by_both_outcomes():
     obs = noisy_observations(800)
     stated = {"mean": 0.7, "sd": 0.1}
@@ -336,3 +356,63 @@ def test_within_customers_the_reliability_left_is_that_of_differences():
     assert found.left.value == pytest.approx(0.5, abs=0.05)
     assert slope == pytest.approx(5.0, abs=0.3)
     assert found.value == pytest.approx(10.0, abs=4 * found.std_error)
+
+
+def noisy_waves(n_customers: int, seed: int, noise: float = 1.0) -> Observations:
+    """Make three waves 200 days apart: felt wanders by 1 around a lasting spread of 2.
+
+    An outcome follows what is felt, 10 dollars or .05 in probability a point; who spends less and
+    leaves more rates higher for good, so that only a comparison within customers tells the truth.
+    """
+    rng = np.random.default_rng(seed)
+    obs = noisy_observations(n_customers, seed, n_answers=3, days_apart=200, segment_effect=0)
+    n = obs.n_obs
+    lasting = np.repeat(rng.normal(0, 2, n_customers), 3)
+    moves = rng.normal(0, 1, n)
+    stays = rng.random(n) < np.clip(0.5 + 0.05 * moves - 0.02 * lasting, 0, 1)
+    frame = obs.frame.assign(
+        rating=np.round(4 * (40 + lasting + moves + rng.normal(0, noise, n))) / 4,
+        revenue_after=500 + 10 * moves - 10 * lasting + rng.normal(0, 5, n),
+        churned=1.0 - stays,
+    )
+    return replace(obs, frame=frame)
+
+
+@pytest.mark.parametrize(("outcome", "truth"), [("revenue", 10.0), ("retention", 0.05)])
+def test_a_lift_within_customers_with_noisy_answers_is_recovered(outcome, truth):
+    """Reliability 5/6 stated, correlation between waves 4/6: half of a difference is noise."""
+    model = LiftModel(outcome=outcome, controls=[], reliability=5 / 6, flexible=False)
+    lift = model.fit(noisy_waves(4_000, 4))
+    seen = lift.terms["within_customer_per_rating_point"]
+    found = lift.terms[WITHIN_TERM]
+    section = lift.to_section()["reliability_within_customer"]
+    assert section["correlation_between_waves"].estimate == pytest.approx(4 / 6, abs=0.03)
+    assert section["left"].estimate == pytest.approx(0.5, abs=0.05)
+    assert found.estimate == pytest.approx(seen.estimate / section["left"].estimate)
+    assert seen.estimate == pytest.approx(truth / 2, abs=4 * seen.std_error)
+    assert found.estimate == pytest.approx(truth, abs=4 * found.std_error)
+    # what is seen is far from the truth, so that the test can tell
+    assert abs(seen.estimate - truth) > 2 * seen.std_error
+    said = " ".join(lift.caveats)
+    told = section["correlation_between_waves"].estimate
+    assert f"the correlation is {told:.2f}: of how a customer's own answers differ" in said
+    assert WITHIN_TERM in set(lift.estimates_frame()["term"])
+
+
+@pytest.mark.parametrize(
+    ("reliability", "n_answers", "reason"),
+    [
+        (0.9, 1, "it needs the lift within customers: none of 300 customers answered again"),
+        (None, 3, "nobody said how noisy one answer is"),
+        (0.7, 3, "and lasting differences between customers are 0.6"),
+    ],
+)
+def test_a_lift_within_customers_that_cannot_be_corrected_says_why(reliability, n_answers, reason):
+    obs = noisy_waves(300, 1)
+    if n_answers == 1:
+        obs = replace(obs, frame=obs.frame.iloc[::3].reset_index(drop=True))
+    lift = LiftModel(controls=[], reliability=reliability, flexible=False).fit(obs)
+    found = lift.terms[WITHIN_TERM]
+    assert isinstance(found, NotRun)
+    assert reason in found.reason
+    assert isinstance(lift.to_section()["reliability_within_customer"], NotRun)

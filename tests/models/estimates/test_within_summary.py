@@ -61,8 +61,14 @@ def test_result_counts_and_tells_which_stands_first():
     section = lift.to_section()["within_customer"]
     assert section["n_customers_changed"] == lift.within.n_changed
     assert section["mundlak"]["p_value"] == lift.within.mundlak_p_value
-    # the headline stays the adjusted one
+    # the headline stays the adjusted one, and keeps its name; the other is read before it
     assert lift.per_rating_point().estimate != lift.terms[TERM].estimate
+    assert "The headline remains the adjusted lift" in lift.within.text
+    frame = lift.estimates_frame()
+    assert frame.loc[frame["is_headline"], "term"].tolist() == ["per_rating_point"]
+    terms = frame["term"].tolist()
+    assert terms.index(TERM) == terms.index("per_rating_point") - 1
+    assert frame["label"][terms.index(TERM)] == "Within customers (read first)"
 
 
 def test_without_a_hidden_trait_the_adjusted_stands_first():

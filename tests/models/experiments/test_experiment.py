@@ -260,3 +260,42 @@ def test_intervals_of_the_arm_cover(observations: Make) -> None:
     # 95% of 60 is 57; under 51 comes once in a thousand times
     assert sum(hits) >= 51
     assert np.median(widths) < 0.8  # controls make it sharper
+
+
+# -- beside the headline
+
+
+def test_a_declared_and_strong_lift_from_the_arm_is_named_in_the_evidence(
+    observations: Make,
+) -> None:
+    """It stands beside the headline, says which to trust, and does not raise the grade."""
+    obs = with_arms(observations(3_000, seed=2))
+    texts, grades = {}, set()
+    for alone in (False, True):
+        arm = cx.Experiment(arm="variant", control="A", acts_through_rating_alone=alone)
+        lift = cx.LiftModel(experiment=arm, flexible=False).fit(obs)
+        assert isinstance(lift.experiment, ExperimentResult)
+        assert lift.experiment.strength is not None
+        assert not lift.experiment.strength.is_weak
+        assert lift.experiment.evidence.grade == "experiment"
+        assert lift.evidence.grade != "experiment"
+        texts[alone] = lift.evidence.text
+        grades.add(lift.evidence.grade)
+    assert len(grades) == 1
+    sentence = "Beside the headline stands the lift from the arm variant, drawn by lot: USD "
+    assert sentence not in texts[False]
+    assert sentence in texts[True]
+    assert texts[True].endswith("where the two differ, trust the one from the arm.")
+
+
+def test_a_weak_or_broken_arm_is_not_to_be_trusted_before_the_headline(observations: Make) -> None:
+    obs = observations(600)
+    obs.frame["variant"] = np.random.default_rng(3).choice(["A", "B"], len(obs.frame))
+    weak = evaluated(obs, acts_through_rating_alone=True)
+    assert weak.strength is not None
+    assert weak.strength.is_weak
+    assert weak.beside_headline() == ""
+    obs = with_arms(observations(3_000, seed=2))
+    broken = evaluated(obs, acts_through_rating_alone=True, shares={"A": 8, "B": 1, "C": 1})
+    assert broken.complier_evidence.grade == "association"
+    assert broken.beside_headline() == ""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t as student
 
 import cxmodel as cx
 from cxmodel.errors import ConfigError
 from cxmodel.models.experiments.rollout import RolloutResult, evaluate_rollout
+from cxmodel.models.experiments.rollout_starts import dates_of, starts_of
 from cxmodel.models.lift_fit import fit_lift
 from cxmodel.models.lift_settings import LiftSettings
 from cxmodel.results import NotRun, to_plain
@@ -65,6 +68,40 @@ def test_responses_around_the_start_are_left_out(observations: Make) -> None:
     }
     assert in_july.sum() > 0
     assert (found.n_groups, found.n_groups_started) == (16, 1)
+
+
+def test_a_column_of_starts_is_the_same_as_stated_starts(observations: Make) -> None:
+    """As dates and as text; though the column is an attribute, it is no control."""
+    obs = rolled_out(observations(3_000))
+    stated = evaluated(obs, period="quarter")
+    began = obs.frame["group"].isin(list(HALF))
+    days = pd.Series(np.where(began, "2025-07-01", None), dtype=object)
+    for column in (days, days.where(began, ""), pd.to_datetime(days)):
+        frame = obs.frame.assign(began_on=column)
+        dated = replace(obs, frame=frame, attributes=(*obs.attributes, "began_on"))
+        found = evaluated(dated, period="quarter", starts=None, started_at="began_on")
+        assert to_plain(found.to_section()) == {
+            **to_plain(stated.to_section()),
+            "started_at": "began_on",
+        }
+
+
+def test_few_groups_have_an_interval_of_few_degrees_of_freedom(observations: Make) -> None:
+    obs = rolled_out(observations(6_000), n_groups=6)
+    starts = {f"g{i}": START for i in range(3)}
+    found = evaluated(obs, starts=starts, period="quarter")
+    assert not isinstance(found.on_rating, NotRun)
+    effect = to_plain(found.to_section())["rating"]
+    degrees = found.on_rating.effects.overall().deg_freedom
+    # Welch: at least the smaller side's 2, at most 2 + 2, fewer than the 5 of groups less one
+    assert 2 <= degrees <= 4
+    assert effect["deg_freedom"] == degrees
+    half = student.ppf(0.975, degrees) * effect["effect"]["std_error"]
+    assert effect["effect"]["conf_high"] == pytest.approx(effect["effect"]["estimate"] + half)
+    said = " ".join(found.caveats)
+    assert (
+        f"6 groups are few: the interval of the rating is of Student's t with {degrees:.1f}" in said
+    )
 
 
 # -- against a regression
@@ -169,6 +206,41 @@ def test_settings_that_cannot_be(observations: Make) -> None:
         cx.Rollout(group="group", starts=HALF, period="week")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="comparison is 'not_yet' or 'never'"):
         cx.Rollout(group="group", starts=HALF, comparison="all")  # type: ignore[arg-type]
+
+
+def test_a_start_with_a_zone_is_its_day_in_utc() -> None:
+    times = pd.to_datetime(pd.Series(["2025-07-01T23:30:00-02:00", None]), utc=True)
+    found = dates_of(times, "began_on")
+    assert found[0] == pd.Timestamp("2025-07-02")
+    assert pd.isna(found[1])
+
+
+@pytest.mark.parametrize(
+    ("began", "message"),
+    [
+        ([None, None, None, None], "began_on is empty in every response, so no group began"),
+        (["2025-07-01", "soon", None, None], r"1 of 2 values of began_on are no dates. Write them"),
+        (
+            ["2025-07-01", "2025-07-02", None, None],
+            "1 of 2 groups of group hold more than one start",
+        ),
+        (["2025-07-01", None, None, None], "1 of 2 groups .* or rows with and without one"),
+        ([1.0, 1.0, 2.0, 2.0], "began_on holds numbers, not dates"),
+    ],
+)
+def test_starts_that_cannot_be_read(began: list[Any], message: str) -> None:
+    frame = pd.DataFrame({"group": ["n", "n", "s", "s"], "began_on": began})
+    with pytest.raises(ConfigError, match=message):
+        starts_of(frame, cx.Rollout(group="group", started_at="began_on"))
+    with pytest.raises(ConfigError, match=r"started_at: there is no column 'began'"):
+        starts_of(frame, cx.Rollout(group="group", started_at="began"))
+
+
+def test_starts_are_given_in_one_way() -> None:
+    with pytest.raises(ValueError, match="it has neither"):
+        cx.Rollout(group="group")
+    with pytest.raises(ValueError, match="it has both"):
+        cx.Rollout(group="group", starts=HALF, started_at="began_on")
 
 
 # -- a known truth
