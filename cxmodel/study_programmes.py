@@ -82,8 +82,9 @@ def _project(settings: ProgrammeConfig, lift: LiftResult | Estimate, **how: Any)
 def _corrected_lift(settings: ProgrammeConfig, lift: LiftResult) -> Estimate | NotRun:
     """Give the lift as if one answer held no noise, per point in which the gain is stated."""
     path = to_programme(settings).path
-    if path is None:
-        return lift.terms["reliability_corrected_per_rating_point"]
+    per_rating_point = lift.terms["reliability_corrected_per_rating_point"]
+    if path is None or isinstance(per_rating_point, NotRun):
+        return per_rating_point
     unknown = NotRun(f"no lift per KPI point ({path}) was made")
     return lift.per_kpi_corrected.get(path, unknown)
 

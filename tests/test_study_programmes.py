@@ -47,3 +47,5 @@ def test_where_the_headline_stands_first_there_is_one_value():
     rows, lift = rows_of(0.0, 2)
     assert lift.within.stands_first == "adjusted"
     assert all("npv_within_customer" not in row for row in rows)
+    # nobody stated a reliability, so both say why there is no correction
+    assert all("nobody said how noisy" in row["npv_reliability_corrected"].reason for row in rows)

@@ -80,9 +80,12 @@ def paths_of(fit: LiftFit, levels: Levels, scale: Scale) -> Found:
 
 
 def corrected_paths_of(fit: LiftFit, terms: Found, paths: Found) -> Found:
-    """Give the lift per KPI point along each path as if one answer held no noise."""
+    """Give the lift per KPI point along each path as if one answer held no noise.
+
+    None where the headline was not corrected: the reason stands there, once.
+    """
     corrected, level = terms["reliability_corrected_per_rating_point"], fit.obs.conf_level
-    if not isinstance(corrected, Corrected | NotRun):
+    if not isinstance(corrected, Corrected):
         return {}
     return {path: corrected_path(corrected, seen, path, level) for path, seen in paths.items()}
 

@@ -209,7 +209,7 @@ def within_customer_corrected(fit: LiftFit, within: WithinFit | NotRun) -> Corre
 
 
 def corrected_path(
-    corrected: Corrected | NotRun, seen: Quantity | NotRun, path: str, conf_level: float
+    corrected: Corrected, seen: Quantity | NotRun, path: str, conf_level: float
 ) -> Corrected | NotRun:
     """Give the lift per KPI point along a path as if one answer held no noise.
 
@@ -221,7 +221,7 @@ def corrected_path(
 
     Parameters
     ----------
-    corrected : Corrected or NotRun
+    corrected : Corrected
         The headline's correction.
     seen : Quantity or NotRun
         The lift along the path, not corrected.
@@ -232,8 +232,6 @@ def corrected_path(
     """
     if path != "uniform_shift":
         return NotRun(BETWEEN_BANDS)
-    if isinstance(corrected, NotRun):
-        return corrected
     if isinstance(seen, NotRun):
         return seen
     what = "the controls explain"
