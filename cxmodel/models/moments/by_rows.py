@@ -14,7 +14,7 @@ from cxmodel.models.moments.by_cells import blank, blank_both, said_of
 from cxmodel.models.moments.columns import Columns
 from cxmodel.models.moments.moments_fit import MomentsFit
 from cxmodel.models.moments.pass_effects import effects_by_passes, effects_of_logit
-from cxmodel.models.moments.pass_fits import PassFit, fit_by_passes
+from cxmodel.models.moments.pass_fits import PassFit, fit_by_passes, fit_from_some_rows
 from cxmodel.stats.cluster_moments import (
     ClusterMoments,
     cr2_covariance,
@@ -68,8 +68,10 @@ def fit_by_table(
     if model.family == "two_part":
         raise FitError("An amount in two parts is had from cells or from rows alone.")
     customers = _clusters(rows) if model.is_clustered else None
-    moments = cross_products(rows, terms, [model.outcome])
-    fitted = fit_by_passes(rows, moments, model.family)
+    fitted = fit_from_some_rows(rows, terms, model.outcome, model.family, columns.continuous)
+    if fitted is None:
+        moments = cross_products(rows, terms, [model.outcome])
+        fitted = fit_by_passes(rows, moments, model.family)
     errors = _errors_of(model, fitted, customers)
     asked = [columns.interacted] if model.family == "linear" else list(columns.numbers)
     wanted = [name for name in asked if name is not None]
@@ -78,12 +80,13 @@ def fit_by_table(
         quick = None if errors.meat is None else effects_of_logit(fitted, wanted, errors.meat)
         values, meat = quick or effects_by_passes(fitted, wanted, clustered=model.is_clustered)
         spread = meat.factor(fitted.n_params) * meat.matrix
-    dropped = np.flatnonzero([name in fitted.collinear for name in moments.columns])
+    names = fitted.moments.columns
+    dropped = np.flatnonzero([name in fitted.collinear for name in names])
     return MomentsFit(
         outcome=model.outcome,
         family=model.family,
         errors=errors.kind,
-        names=moments.columns,
+        names=names,
         coefficients=blank(fitted.coefficients, dropped),
         covariance=blank_both(errors.covariance, dropped),
         deg_freedom=errors.deg_freedom,

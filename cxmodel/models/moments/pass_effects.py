@@ -53,7 +53,7 @@ def effects_of_logit(
         return None
     if robust.kind not in ("HC0", "HC1") or rows.number(design.outcomes[0].name).high > 1:
         return None
-    sums = _sums_of_logit(fitted, keyed)
+    sums = _sums_of_logit(fitted, keyed) if fitted.sums is None else _of_last_pass(fitted)
     at = intercept_of(design)
     total, slopes = fitted.moments.sum_weights, np.zeros(len(columns))
     gradients = np.zeros((len(fitted.standard), len(columns)))
@@ -69,6 +69,26 @@ def effects_of_logit(
     matrix = np.outer(slopes, slopes) * spread / total**2 + across + across.T
     matrix = matrix + directions.T @ robust.matrix @ directions
     return steep * slopes, Meat(matrix=matrix, kind="HC1", n_obs=rows.n_used)
+
+
+def _of_last_pass(fitted: PassFit) -> dict[str, Floats]:
+    """Take what effects need from the last pass, whose rows have no weights."""
+    sums = fitted.sums
+    if sums is None:
+        raise ValueError("The fit holds no sums of its last pass.")
+    at = intercept_of(fitted.moments.design)
+    size = len(fitted.standard)
+    v = sums.step.information[at]
+    return {
+        "sum_v": v,
+        "sum_b": sums.bend,
+        "sum_wv": v,
+        "sum_ww": np.full(size, float(fitted.n_obs)),
+        "sum_vv": np.full(size, sums.squared),
+        "sum_vr": sums.across,
+        # At the maximum, where the intercept is among the columns, it is 0.
+        "sum_r": np.zeros(size),
+    }
 
 
 def _sums_of_logit(fitted: PassFit, keyed: Keyed) -> dict[str, Floats]:
