@@ -1,7 +1,7 @@
 """All that a logit needs at its maximum, in one pass: coefficients, errors and average effects.
 
 Of a 0/1 outcome let ``a`` be the size of the residual, p or 1 - p, and s its sign. Then the score
-is ``s a``, the variance ``a - a^2``, the meat ``a^2``, and what effects need are powers too: so that
+is ``s a``, the variance ``a - a^2``, the meat ``a^2``, and what effects need are powers too. So
 sums of the first two powers with all pairs of columns, and of two more with few, are enough.
 """
 

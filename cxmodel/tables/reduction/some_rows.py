@@ -115,12 +115,12 @@ def _column(column: pa.ChunkedArray, *, is_text: bool) -> tuple[NDArray[Any], ND
 
 def _fraction(rows: CompleteRows, columns: Sequence[str]) -> ir.FloatingValue:
     """Write what is behind the point of a fine sum of columns."""
-    total = None
+    total = constant(0)
     for name, root in zip(columns, _ROOTS, strict=False):
         known = rows.number(name)
         fine = _FINE * root**0.5 / (float(known.high) - float(known.low))
         part = (rows.table[name].cast("float64") - constant(known.low)) * constant(fine)
-        total = part if total is None else total + part
+        total = total + part
     return total - total.floor()
 
 

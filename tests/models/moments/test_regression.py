@@ -199,6 +199,19 @@ def test_the_slope_averaged_over_rows_is_that_of_the_lift(rows, design, wide, li
         assert found.std_error == pytest.approx(expected.std_error, rel=1e-8)
 
 
+def test_a_logits_effects_have_the_error_of_the_influence_on_rows(rows, wide):
+    """One pass gives what `fit_slope` adds up from the rows' influence."""
+    n = len(rows)
+    sample = Sample.build(
+        rows.stayed.to_numpy(float), rows.rating.to_numpy(float), wide[:, 2:], np.arange(n), n
+    )
+    expected = fit_slope(sample, link="logit", interacted=False).slope
+    fit = regression("stayed", ["rating", "tenure", "segment"], family="logit").fit(rows)
+    found = fit.effect("rating")
+    assert found.estimate == pytest.approx(expected.value, rel=1e-10)
+    assert found.std_error == pytest.approx(expected.std_error, rel=1e-10)
+
+
 def test_two_parts_are_those_of_the_rows(rows, design):
     n = len(rows)
     sample = Sample.build(rows.spent.to_numpy(float), design[:, 1], design[:, 2:], np.arange(n), n)
