@@ -224,6 +224,39 @@ def test_two_parts_are_those_of_the_rows(rows, design):
     assert found.std_error == pytest.approx(expected.std_error, rel=1e-10)
 
 
+@pytest.mark.parametrize("clustered", [False, True])
+def test_two_parts_of_continuous_columns_are_those_of_the_rows(rows, wide, clustered):
+    n = len(rows)
+    codes = rows.customer.to_numpy() if clustered else np.arange(n)
+    codes = np.unique(codes, return_inverse=True)[1]
+    share = 1 / np.bincount(codes)[codes]
+    sample = Sample.build(
+        rows.spent.to_numpy(float), wide[:, 1], wide[:, 2:], codes, codes.max() + 1
+    )
+    part = _hurdle(sample, slope_design(sample, interacted=False), sample.outcome)
+    value = float(sample.share @ part.slopes)
+    pull = sample.share * (part.slopes - value) + part.influence
+    expected = sample.quantity(value, pull, part.n_params)
+    fit = regression(
+        "spent",
+        ["rating", "tenure", "segment"],
+        family="two_part",
+        weight="share" if clustered else None,
+        customer="customer" if clustered else None,
+    ).fit(rows.assign(share=share))
+    found = fit.effect("rating")
+    assert fit.route.name == ("by_customer" if clustered else "cross_products")
+    assert found.estimate == pytest.approx(expected.value, rel=1e-10)
+    assert found.std_error == pytest.approx(expected.std_error, rel=1e-9)
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_two_parts_need_rows_with_and_without(rows, share):
+    same = rows.assign(spent=np.where(share, rows.amount, 0) + 0.0)
+    with pytest.raises(InsufficientDataError, match=r"rows have an amount|nothing to explain"):
+        regression(explained_by=["tenure"], family="two_part").fit(same)
+
+
 def test_two_outcomes_have_one_covariance(rows, design):
     models = [regression("spent"), regression("stayed", family="logit")]
     found = fit_jointly(models, rows)
@@ -410,8 +443,6 @@ def test_what_needs_rows_is_refused(method):
 
 
 def test_what_a_reduced_table_does_not_hold_is_refused_with_the_way_out(rows):
-    with pytest.raises(FitError, match=r"two parts.*take the rows"):
-        regression(explained_by=["tenure"], family="two_part").fit(rows)
     with pytest.raises(FitError, match="dispersion"):
         regression("amount", family="gamma", errors="classical").fit(rows)
     wide = rows.assign(code=np.arange(len(rows)) % 70)
