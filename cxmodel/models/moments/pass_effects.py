@@ -47,8 +47,8 @@ def effects_of_logit(
     rows, design = fitted.rows, fitted.moments.design
     columns_ = design.columns
     keyed = keyed_columns(rows, design, columns_)
-    moved = [moved(fitted, column) for column in columns]
-    single = all(len(js) == 1 and len(columns_[js[0]].factors) == 1 for js in moved)
+    places = [moved(fitted, column) for column in columns]
+    single = all(len(js) == 1 and len(columns_[js[0]].factors) == 1 for js in places)
     if fitted.family != "logit" or keyed is None or not single:
         return None
     if robust.kind not in ("HC0", "HC1") or rows.number(design.outcomes[0].name).high > 1:
@@ -58,7 +58,7 @@ def effects_of_logit(
     total, slopes = fitted.moments.sum_weights, np.zeros(len(columns))
     gradients = np.zeros((len(fitted.standard), len(columns)))
     steep = sums["sum_v"][at] / total
-    for k, js in enumerate(moved):
+    for k, js in enumerate(places):
         unit = 1 / columns_[js[0]].scale
         slopes[k] = fitted.standard[js[0]] * unit
         gradients[:, k] = sums["sum_b"] * slopes[k]
