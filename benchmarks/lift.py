@@ -18,7 +18,6 @@ import argparse
 import json
 import math
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,32 +26,29 @@ from pathlib import Path
 from typing import Any
 
 from lift_steps import READS
+from one_step import Took, figures_of, median_of
 
 TARGETS = {
     "OLS HC1, categorical": 4,
     "logit, categorical": 4,
     "OLS HC1, continuous": 20,
-    "logit, continuous": None,
+    "logit, continuous": 20,
+    "logit, 8 continuous": 20,
     "OLS by customer": 40,
 }
 STATSMODELS_UP_TO, PYFIXEST_UP_TO = 1_000_000, 10_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """What a step took, or why it did not end."""
+class Row(Took):
+    """What a step took in one of the fits, or why it did not end."""
 
     n_rows: int
     fit: str
     step: str
-    cpu: float = math.nan
-    wall: float = math.nan
-    peak_mb: float = math.nan
-    failed: str = ""
     loaded: tuple[str, ...] = ()
     estimate: float = math.nan
     std_error: float = math.nan
-    note: str = ""
 
 
 def run(python: str, task: dict[str, Any]) -> subprocess.CompletedProcess[str]:
@@ -65,18 +61,9 @@ def measure(python: str, path: Path, n_rows: int, fit: str, step: str) -> Row:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         return Row(n_rows=n_rows, fit=fit, step=step, failed=last[:90])
-    found = json.loads(done.stdout.splitlines()[-1])
+    found = figures_of(done.stdout)
     found["loaded"] = tuple(found["loaded"])
     return Row(n_rows=n_rows, fit=fit, step=step, **found)
-
-
-def median_of(rows: list[Row]) -> Row:
-    """Take the run with the middle CPU time; a step that failed once has failed."""
-    failed = [row for row in rows if row.failed]
-    if failed:
-        return failed[0]
-    middle = statistics.median_low([row.cpu for row in rows])
-    return next(row for row in rows if row.cpu == middle)
 
 
 def measure_fit(path: Path, n_rows: int, fit: str, options: argparse.Namespace) -> list[Row]:

@@ -12,6 +12,7 @@ from typing import Any
 
 CATEGORICAL = ("rating", "segment", "plan", "region", "month")
 CONTINUOUS = ("rating", "segment", "tenure_days", "revenue_before")
+EIGHT = ("rating", "segment", *(f"x{i}" for i in range(1, 9)))
 BY_CUSTOMER = ("rating", "segment", "plan")
 HEAVY = ("statsmodels", "sklearn", "matplotlib")
 
@@ -21,6 +22,7 @@ READS: dict[str, tuple[str, ...]] = {
     "logit, categorical": ("stayed", *CATEGORICAL),
     "OLS HC1, continuous": ("revenue_after", *CONTINUOUS),
     "logit, continuous": ("stayed", *CONTINUOUS),
+    "logit, 8 continuous": ("stayed", *EIGHT),
     "OLS by customer": ("revenue_after", *BY_CUSTOMER, "customer_id"),
 }
 TEXT = ("segment", "plan", "region")
@@ -30,6 +32,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "logit, categorical": {"categories": ["month"], "family": "logit"},
     "OLS HC1, continuous": {},
     "logit, continuous": {"family": "logit"},
+    "logit, 8 continuous": {"family": "logit"},
     "OLS by customer": {"customer": "customer_id"},
 }
 
@@ -58,6 +61,7 @@ def make(path: Path, n_rows: int) -> None:
                     1 + floor(5 * {u(6)})::INT) AS region,
                 floor(12 * {u(7)})::TINYINT AS month,
                 2000 * {u(8)} AS tenure_days,
+                {", ".join(f"{u(20 + i)} + {u(30 + i)} AS x{i}" for i in range(1, 9))},
                 exp(3 + 2 * {u(9)} + 2 * {u(10)}) AS revenue_before,
                 round(10000 * (200 + 12.5 * rating + {noise}))::BIGINT AS revenue_after,
                 {u(12)} < 0.6 + 0.03 * rating AS stayed

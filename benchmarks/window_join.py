@@ -20,7 +20,6 @@ import math
 import os
 import resource
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from one_step import Took, figures_of, median_of
 from window_join_steps import DataSet, Step, data_sets, make
 
 PLANS = ("range", "stack", "stack by hour", "mixed by hour")
@@ -36,17 +36,12 @@ PLANS = ("range", "stack", "stack by hour", "mixed by hour")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """What a step took, or why it did not end."""
+class Row(Took):
+    """What a step took on one of the data sets, or why it did not end."""
 
     data: str
     step: str
-    cpu: float = math.nan
-    wall: float = math.nan
-    peak_mb: float = math.nan
-    failed: str = ""
     digest: int | None = None
-    note: str = ""
 
 
 def measure(data: DataSet, step: Step, folder: Path, options: argparse.Namespace) -> Row:
@@ -77,7 +72,7 @@ def measure(data: DataSet, step: Step, folder: Path, options: argparse.Namespace
         cpu = cpu_of_children() - cpu_before
         failed = why_it_ended(process.returncode, words, cpu, options)
         return Row(data=data.name, step=step.shown, failed=failed)
-    found = json.loads(printed.splitlines()[-1])
+    found = figures_of(printed)
     if step.spills:
         found["note"] += f"; {spilled:,.0f} MB spilled, {'left behind' if left else 'removed'}"
     return Row(data=data.name, step=step.shown, **found)
@@ -112,15 +107,6 @@ def why_it_ended(returncode: int, words: str, cpu: float, options: argparse.Name
         return "out of memory"
     print(words[-2_000:], file=sys.stderr)
     return f"failed with exit code {returncode}"
-
-
-def median_of(rows: list[Row]) -> Row:
-    """Take the run with the middle CPU time; a step that failed once has failed."""
-    failed = [row for row in rows if row.failed]
-    if failed:
-        return failed[0]
-    middle = statistics.median_low([row.cpu for row in rows])
-    return next(row for row in rows if row.cpu == middle)
 
 
 def steps_on(data: DataSet) -> list[Step]:

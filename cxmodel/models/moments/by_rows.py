@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cxmodel.errors import FitError, InsufficientDataError
+from cxmodel.errors import InsufficientDataError
 from cxmodel.models.moments.by_cells import blank, blank_both, said_of
 from cxmodel.models.moments.columns import Columns
 from cxmodel.models.moments.moments_fit import MomentsFit
 from cxmodel.models.moments.pass_effects import effects_by_passes, effects_of_logit
-from cxmodel.models.moments.pass_fits import PassFit, fit_by_passes
+from cxmodel.models.moments.pass_fits import PassFit, fit_by_passes, fit_from_some_rows
+from cxmodel.models.moments.pass_two_part import effects_of_two_parts, two_parts_by_passes
 from cxmodel.stats.cluster_moments import (
     ClusterMoments,
     cr2_covariance,
@@ -65,11 +66,13 @@ def fit_by_table(
     route: Route,
 ) -> MomentsFit:
     """Fit by passes over the table and put the result together."""
-    if model.family == "two_part":
-        raise FitError("An amount in two parts is had from cells or from rows alone.")
     customers = _clusters(rows) if model.is_clustered else None
-    moments = cross_products(rows, terms, [model.outcome])
-    fitted = fit_by_passes(rows, moments, model.family)
+    if model.family == "two_part":
+        return _two_parts(model, rows, columns, terms, route, customers)
+    fitted = fit_from_some_rows(rows, terms, model.outcome, model.family, columns.continuous)
+    if fitted is None:
+        moments = cross_products(rows, terms, [model.outcome])
+        fitted = fit_by_passes(rows, moments, model.family)
     errors = _errors_of(model, fitted, customers)
     asked = [columns.interacted] if model.family == "linear" else list(columns.numbers)
     wanted = [name for name in asked if name is not None]
@@ -78,12 +81,13 @@ def fit_by_table(
         quick = None if errors.meat is None else effects_of_logit(fitted, wanted, errors.meat)
         values, meat = quick or effects_by_passes(fitted, wanted, clustered=model.is_clustered)
         spread = meat.factor(fitted.n_params) * meat.matrix
-    dropped = np.flatnonzero([name in fitted.collinear for name in moments.columns])
+    names = fitted.moments.columns
+    dropped = np.flatnonzero([name in fitted.collinear for name in names])
     return MomentsFit(
         outcome=model.outcome,
         family=model.family,
         errors=errors.kind,
-        names=moments.columns,
+        names=names,
         coefficients=blank(fitted.coefficients, dropped),
         covariance=blank_both(errors.covariance, dropped),
         deg_freedom=errors.deg_freedom,
@@ -99,6 +103,47 @@ def fit_by_table(
         conf_level=model.conf_level,
         caveats=(*said_of(fitted.collinear), *errors.caveats),
         clusters=errors.clusters,
+    )
+
+
+def _two_parts(
+    model: MomentsRegression,
+    rows: CompleteRows,
+    columns: Columns,
+    terms: Sequence[Term],
+    route: Route,
+    customers: CustomerCounts | None,
+) -> MomentsFit:
+    """Fit both parts; coefficients are those of any amount, effects those of the whole."""
+    flag = f"any_{model.outcome}"
+    both = two_parts_by_passes(rows, terms, flag, model.outcome, columns.continuous)
+    fitted = both.whether
+    errors = _errors_of(model, fitted, customers)
+    values, meat = np.zeros(0), np.zeros((0, 0))
+    if columns.numbers:
+        values, pulled = effects_of_two_parts(both, columns.numbers, clustered=model.is_clustered)
+        meat = pulled.factor(both.n_params) * pulled.matrix
+    names = fitted.moments.columns
+    dropped = np.flatnonzero([name in fitted.collinear for name in names])
+    return MomentsFit(
+        outcome=model.outcome,
+        family=model.family,
+        errors=errors.kind,
+        names=names,
+        coefficients=blank(fitted.coefficients, dropped),
+        covariance=blank_both(errors.covariance, dropped),
+        deg_freedom=errors.deg_freedom,
+        effects=columns.numbers,
+        effect_values=values,
+        effect_covariance=meat,
+        collinear=fitted.collinear,
+        n_obs=rows.n_used,
+        n_params=both.n_params,
+        n_clusters=errors.n_clusters,
+        missing=rows.missing,
+        route=route,
+        conf_level=model.conf_level,
+        caveats=(*said_of(fitted.collinear), *errors.caveats),
     )
 
 

@@ -111,12 +111,6 @@ def _fit_rows(
     if route.name == "cells" and not _needs_own_leverage(model):
         cells = count_cells(rows, columns.keys, outcomes, max_cells=model.max_cells)
         return fit_by_cells(model, cells, columns, route)
-    if model.family == "two_part":
-        raise FitError(
-            "An amount in two parts is had from cells: its columns must have few values and errors "
-            "must not be clustered. Band continuous columns, or take the rows: cx.LiftModel, or a "
-            "sample."
-        )
     terms = columns.terms_on_rows(rows, with_intercept=not model.customer_effects)
     if route.name != "cells":
         route = chosen(len(terms))

@@ -83,11 +83,15 @@ def fit_jointly(
     """
     first = models[0]
     _refuse_unlike(models)
-    with threadpool_limits(limits=1, user_api="blas"), opened(table, engine) as (session, rows):
+    outcomes = [model.outcome for model in models]
+    with (
+        threadpool_limits(limits=1, user_api="blas"),
+        opened(table, engine, outcomes) as found,
+    ):
+        session, rows = found.session, found.table
         columns = Columns.of(first, rows)
         for model in models:
             refuse_outcome(model, session, rows)
-        outcomes = [model.outcome for model in models]
         if columns.continuous:
             raise FitError(
                 f"{', '.join(columns.continuous)} take many values. Errors of several outcomes "

@@ -21,6 +21,7 @@ from cxmodel.models.lift_fit import ROWS_PER_PARAMETER_INTERACTED
 from cxmodel.models.lift_result import LiftResult
 from cxmodel.models.lift_settings import LiftSettings
 from cxmodel.models.moments.fitting import fit_table
+from cxmodel.models.moments.lift_rows import lift_rows
 from cxmodel.models.moments.moments_fit import MomentsFit
 from cxmodel.models.moments.regression import MomentsRegression
 from cxmodel.models.outcome_units import LiftUnits
@@ -153,31 +154,10 @@ def _population(
         raise ConfigError(f"There is no {outcome} after the response to explain.")
     if obs.rating is None:
         raise ConfigError("The study has no rating, so there is no lift.")
-    status = table["_status"]
-    risk = outcome == "retention" and obs.churn_rule == "inactivity"
-    at_risk = table["_at_risk"].fill_null(False) if risk else ibis.literal(True)
-    left = table["_left_in_gap"].fill_null(True)
-    gone, early = status == "churned_before_response", status == "before_start"
-    unknown = table[column].isnull() & ~gone & ~early & at_risk & ~left
-    reasons = {
-        "open_window": ~table["outcome_complete"].fill_null(False) | unknown,
-        "churned_before_response": gone,
-        "not_at_risk": ~at_risk,
-        "left_in_gap": left,
-        "before_start": early,
-    }
-    marked = table.mutate(
-        reason=ibis.cases(*[(applies, name) for name, applies in reasons.items()], else_="")
-    )
-    counts = marked.group_by("reason").aggregate(n=marked.count())
-    found = {row["reason"]: int(row["n"]) for row in session.rows(counts)}
-    rows = [
-        {"stage": f"lift.{outcome}", "reason": name, "n": found[name]}
-        for name in reasons
-        if name in found
-    ]
-    y = table[column] if outcome == "revenue" else ibis.ifelse(table[column] == 0, 1, 0)
-    return marked.mutate(y=y.cast("int64")).filter(marked["reason"] == ""), rows
+    kept, left_out = lift_rows(obs, session, table, column)
+    rows = [{"stage": f"lift.{outcome}", "reason": name, "n": n} for name, n in left_out.items()]
+    y = kept[column] if outcome == "revenue" else ibis.ifelse(kept[column] == 0, 1, 0)
+    return kept.mutate(y=y.cast("int64")), rows
 
 
 def _missing_control(

@@ -50,6 +50,8 @@ class MomentsFit(Result):
         Customers, where errors are clustered.
     missing : mapping of str to int
         Rows left out in which a column has a gap.
+    not_used : mapping of str to int
+        Observations that are not in a lift, under the reasons of ``LiftModel``.
     route : Route
         The reduction taken, with the reason.
     clusters : ClusterMoments or None
@@ -71,6 +73,7 @@ class MomentsFit(Result):
     n_params: int
     n_clusters: int | None = None
     missing: Mapping[str, int] = field(default_factory=dict)
+    not_used: Mapping[str, int] = field(default_factory=dict)
     route: Route
     conf_level: float = CONF_LEVEL
     caveats: tuple[str, ...] = ()
@@ -169,6 +172,7 @@ class MomentsFit(Result):
             "average_effects": {name: self.effect(name) for name in self.effects},
             "collinear": list(self.collinear),
             "missing": dict(self.missing),
+            "not_used": dict(self.not_used),
             "caveats": list(self.caveats),
         }
 

@@ -47,18 +47,18 @@ def effects_of_logit(
     rows, design = fitted.rows, fitted.moments.design
     columns_ = design.columns
     keyed = keyed_columns(rows, design, columns_)
-    moved = [_moved(fitted, column) for column in columns]
-    single = all(len(js) == 1 and len(columns_[js[0]].factors) == 1 for js in moved)
+    places = [moved(fitted, column) for column in columns]
+    single = all(len(js) == 1 and len(columns_[js[0]].factors) == 1 for js in places)
     if fitted.family != "logit" or keyed is None or not single:
         return None
     if robust.kind not in ("HC0", "HC1") or rows.number(design.outcomes[0].name).high > 1:
         return None
-    sums = _sums_of_logit(fitted, keyed)
+    sums = _sums_of_logit(fitted, keyed) if fitted.sums is None else _of_last_pass(fitted)
     at = intercept_of(design)
     total, slopes = fitted.moments.sum_weights, np.zeros(len(columns))
     gradients = np.zeros((len(fitted.standard), len(columns)))
     steep = sums["sum_v"][at] / total
-    for k, js in enumerate(moved):
+    for k, js in enumerate(places):
         unit = 1 / columns_[js[0]].scale
         slopes[k] = fitted.standard[js[0]] * unit
         gradients[:, k] = sums["sum_b"] * slopes[k]
@@ -69,6 +69,26 @@ def effects_of_logit(
     matrix = np.outer(slopes, slopes) * spread / total**2 + across + across.T
     matrix = matrix + directions.T @ robust.matrix @ directions
     return steep * slopes, Meat(matrix=matrix, kind="HC1", n_obs=rows.n_used)
+
+
+def _of_last_pass(fitted: PassFit) -> dict[str, Floats]:
+    """Take what effects need from the last pass, whose rows have no weights."""
+    sums = fitted.sums
+    if sums is None:
+        raise ValueError("The fit holds no sums of its last pass.")
+    at = intercept_of(fitted.moments.design)
+    size = len(fitted.standard)
+    v = sums.step.information[at]
+    return {
+        "sum_v": v,
+        "sum_b": sums.bend,
+        "sum_wv": v,
+        "sum_ww": np.full(size, float(fitted.n_obs)),
+        "sum_vv": np.full(size, sums.squared),
+        "sum_vr": sums.across,
+        # At the maximum, where the intercept is among the columns, it is 0.
+        "sum_r": np.zeros(size),
+    }
 
 
 def _sums_of_logit(fitted: PassFit, keyed: Keyed) -> dict[str, Floats]:
@@ -125,10 +145,10 @@ def effects_by_passes(
     pulls: dict[str, Any] = {}
     for k, column in enumerate(columns):
         gradient = np.array([sums[f"bend_{k}_{j}"] for j in range(len(fitted.standard))])
-        for j in _moved(fitted, column):
+        for j in moved(fitted, column):
             gradient[j] += sums[f"move_{k}_{j}"]
         direction = fitted.inverse @ gradient / total
-        through = _combined(table, direction)
+        through = combined(table, direction)
         level = (table[f"g{k}"] - constant(values[k])) * constant(1 / total)
         pulls[f"psi{k}"] = table["w"] * (level + table["r"] * through)
     if clustered:
@@ -158,7 +178,7 @@ def _first_pass(fitted: PassFit, table: ir.Table, columns: Sequence[str]) -> dic
         terms[f"value_{k}"] = table["w"] * table[f"g{k}"]
         for j in range(len(fitted.standard)):
             terms[f"bend_{k}_{j}"] = table["w"] * table[f"b{k}"] * table[f"z{j}"]
-        for j in _moved(fitted, column):
+        for j in moved(fitted, column):
             terms[f"move_{k}_{j}"] = table["w"] * table["steep"] * table[f"d{k}_{j}"]
     added = computed_once(fitted.rows.session, table.select(**terms))
     sizes = largest_sizes(fitted.rows.session, added, fitted.rows.n_used)
@@ -176,20 +196,20 @@ def _with_slopes(fitted: PassFit, columns: Sequence[str]) -> ir.Table:
     if rows.customer is not None:
         found["customer"] = rows.table[rows.customer]
     for k, column in enumerate(columns):
-        for j in _moved(fitted, column):
-            found[f"d{k}_{j}"] = _derivative(rows, design.columns[j], column)
+        for j in moved(fitted, column):
+            found[f"d{k}_{j}"] = derivative(rows, design.columns[j], column)
     table = computed_once(rows.session, rows.table.select(**found))
     kept = [name for name in table.columns if name != "y"]
     held = table["y"]
     if fitted.family != "linear":
         held = held * constant(outcome.scale) + constant(outcome.centre)
     slopes = {
-        f"e{k}": _added(
-            [table[f"d{k}_{j}"] * constant(fitted.standard[j]) for j in _moved(fitted, column)]
+        f"e{k}": added(
+            [table[f"d{k}_{j}"] * constant(fitted.standard[j]) for j in moved(fitted, column)]
         )
         for k, column in enumerate(columns)
     }
-    table = table.select(*kept, y=held, f=_combined(table, fitted.standard), **slopes)
+    table = table.select(*kept, y=held, f=combined(table, fitted.standard), **slopes)
     mean, steep, bend, score = _family(fitted, table)
     table = table.select(*kept, *slopes, steep=steep(mean), bend=bend(mean), r=score(mean))
     effects = {f"g{k}": table["steep"] * table[f"e{k}"] for k in range(len(columns))}
@@ -216,7 +236,7 @@ def _family(fitted: PassFit, table: ir.Table) -> Any:
     return mean, lambda m: m, lambda m: m, lambda m: table["y"] - m
 
 
-def _moved(fitted: PassFit, column: str) -> list[int]:
+def moved(fitted: PassFit, column: str) -> list[int]:
     """Name the columns of the design that move with a numeric column."""
     return [
         j
@@ -225,7 +245,7 @@ def _moved(fitted: PassFit, column: str) -> list[int]:
     ]
 
 
-def _derivative(rows: CompleteRows, standard: StandardColumn, column: str) -> ir.FloatingValue:
+def derivative(rows: CompleteRows, standard: StandardColumn, column: str) -> ir.FloatingValue:
     """Write how fast a standard column moves with a numeric column of the table."""
     parts = []
     for i, factor in enumerate(standard.factors):
@@ -236,15 +256,17 @@ def _derivative(rows: CompleteRows, standard: StandardColumn, column: str) -> ir
             if k != i:
                 product = product * other.value(rows)
         parts.append(product)
-    return _added(parts)
+    return added(parts)
 
 
-def _added(parts: Sequence[ir.FloatingValue]) -> ir.FloatingValue:
+def added(parts: Sequence[ir.FloatingValue]) -> ir.FloatingValue:
+    """Write a sum, in order."""
     total = constant(0)
     for part in parts:
         total = total + part
     return total
 
 
-def _combined(table: ir.Table, coefficients: Floats) -> ir.FloatingValue:
-    return _added([table[f"z{j}"] * constant(c) for j, c in enumerate(coefficients) if c != 0])
+def combined(table: ir.Table, coefficients: Floats) -> ir.FloatingValue:
+    """Write a linear combination of the standard columns."""
+    return added([table[f"z{j}"] * constant(c) for j, c in enumerate(coefficients) if c != 0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from cxmodel.errors import (
     SeparationError,
 )
 from cxmodel.models.moments.cell_fits import Family
+from cxmodel.models.moments.guide import Guide, guide_of
 from cxmodel.stats.glm import MAX_ITERATIONS, SEPARATED_AFTER, SEPARATED_STEP
 from cxmodel.stats.linear import upper_cholesky
 from cxmodel.tables.moments import (
@@ -23,15 +25,23 @@ from cxmodel.tables.moments import (
     CustomerCounts,
     Meat,
     StandardDesign,
+    Step,
+    Term,
     clustered_meat,
     likelihood_step,
     robust_meat,
     solve,
 )
+from cxmodel.tables.reduction.cross_products import Designed, sum_of_weights
+from cxmodel.tables.reduction.keyed import keyed_columns
+from cxmodel.tables.reduction.last_pass import LogitSums, logit_sums
 from cxmodel.tables.reduction.second_pass import Mean, RobustKind
 from cxmodel.tables.reduction.solving import independent_columns
+from cxmodel.tables.reduction.some_rows import some_rows
+from cxmodel.tables.reduction.standard import standard_design
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 MEANS: dict[Family, Mean] = {
     "linear": "identity",
     "logit": "logistic",
@@ -42,6 +52,8 @@ MEANS: dict[Family, Mean] = {
 SETTLED = 1e-10
 # Standard columns lie near 1, so this bounds what a step moves any row's linear predictor by.
 LONGEST_STEP = 8.0
+# Of a guided step's square this is left: bends of the likelihood, which some rows tell to a part.
+LEFT = 0.01
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -52,8 +64,8 @@ class PassFit:
     ----------
     rows : CompleteRows
         The rows used.
-    moments : CrossProducts
-        Their cross-products, on standard columns.
+    moments : Designed
+        The design; of least squares with its cross-products, on standard columns.
     family : {"linear", "logit", "poisson", "gamma"}
         Identity, logistic or exponential mean.
     standard, coefficients : array (k,)
@@ -64,16 +76,22 @@ class PassFit:
         Columns that are constant or repeat columns before them.
     residual_squares : float
         Weighted, in own units; of least squares alone.
+    information : array (k, k) or None
+        Of a likelihood's last step, in standard units.
+    sums : LogitSums or None
+        What the last pass of a logit found for its errors and effects.
     """
 
     rows: CompleteRows
-    moments: CrossProducts
+    moments: Designed
     family: Family
     standard: Floats
     coefficients: Floats
     inverse: Floats
     collinear: tuple[str, ...]
     residual_squares: float = 0.0
+    information: Floats | None = None
+    sums: LogitSums | None = None
 
     @property
     def n_obs(self) -> int:
@@ -91,20 +109,16 @@ class PassFit:
         return self.moments.design.outcomes[0].scale if self.family == "linear" else 1.0
 
     def robust(self, kind: RobustKind = "HC1") -> Meat:
-        """Add up squared scores over rows.
-
-        Raises
-        ------
-        FitError
-            If HC2 or HC3 is asked of another family than the linear one.
-        """
-        if self.family != "linear" and kind in ("HC2", "HC3"):
-            raise FitError(
-                f"{kind} of a {self.family} fit needs leverages of the last step, which passes "
-                'over the table do not hold. Take errors="HC1", or fit on the rows.'
-            )
+        """Add up squared scores over rows."""
+        if self.sums is not None and kind in ("HC0", "HC1"):
+            return Meat(matrix=self.sums.meat, kind=kind, n_obs=self.n_obs)
         return robust_meat(
-            self.rows, self.moments, self.standard, kind=kind, mean=MEANS[self.family]
+            self.rows,
+            self.moments,
+            self.standard,
+            kind=kind,
+            mean=MEANS[self.family],
+            information=self.information,
         )
 
     def clustered(self, customers: CustomerCounts) -> Meat:
@@ -159,23 +173,87 @@ def fit_by_passes(rows: CompleteRows, moments: CrossProducts, family: Family) ->
     if family == "linear":
         return _least_squares(rows, moments)
     kept, dropped = independent_columns(moments.zwz)
+    return _climbed(rows, moments, family, _start(moments, kept, family), kept, dropped)
+
+
+def fit_from_some_rows(
+    rows: CompleteRows,
+    terms: Sequence[Term],
+    outcome: str,
+    family: Family,
+    continuous: Sequence[str],
+) -> PassFit | None:
+    """Fit a likelihood on a few rows first, and pass over all from there; None where it is no help.
+
+    The maximum is that of all rows, to the last digits. What the few rows spare is the way to it,
+    and the cross-products: columns that are independent on some rows are so on all, and where the
+    outcome is not separated on some it is not on all.
+    """
+    some = None if family == "linear" else some_rows(rows, continuous)
+    if some is None:
+        return None
+    near = {name: some.mean(name) for name in some.numbers}
+    design = standard_design(rows, terms, [outcome], near=near)
+    guide = guide_of(some, design, MEANS[family])
+    if guide is None:
+        return None
+    kept = np.arange(len(design.columns))
+    moments = Designed(design=design, sum_weights=sum_of_weights(rows))
+    expected = guide.squares(some, keyed_columns(rows, design, design.columns))
+    return _climbed(rows, moments, family, guide.start, kept, kept[:0], guide, expected)
+
+
+def _climbed(
+    rows: CompleteRows,
+    moments: Designed,
+    family: Family,
+    position: Floats,
+    kept: Ints,
+    dropped: Ints,
+    guide: Guide | None = None,
+    expected: Floats | None = None,
+) -> PassFit:
+    """Go up by Newton's method, a pass a step."""
     _require_rows(rows, len(kept))
-    position = _start(moments, kept, family)
+    position, is_last, is_coarse = position.copy(), False, guide is not None
     for iteration in range(1, MAX_ITERATIONS + 1):
-        step = likelihood_step(rows, moments, position, MEANS[family])
+        sums = logit_sums(rows, moments, position, expected) if is_last else None
+        step = (
+            likelihood_step(
+                rows, moments, position, MEANS[family], expected=expected, coarse=is_coarse
+            )
+            if sums is None
+            else sums.step
+        )
         try:
             triangle = upper_cholesky(step.information[np.ix_(kept, kept)])
         except np.linalg.LinAlgError:
             raise _no_maximum(family, iteration) from None
         move = cho_solve((triangle, False), step.gradient[kept])
+        if guide is not None:
+            move = guide.move(position, step, move)
         length = float(np.abs(move).sum())
         move = move * min(1.0, LONGEST_STEP / max(length, LONGEST_STEP))
         position[kept] += move
-        if length < SETTLED * max(1.0, float(np.abs(position).sum())):
-            return _settled(rows, moments, family, position, triangle, kept, dropped)
+        settled = SETTLED * max(1.0, float(np.abs(position).sum()))
+        if length < settled:
+            return _settled(rows, moments, family, position, step, triangle, kept, dropped, sums)
         if family == "logit" and iteration >= SEPARATED_AFTER and length > SEPARATED_STEP:
             break
+        expected = _expected(step, length)
+        # Passes before the last may leave what is far below the distance that counts as settled.
+        off = rows.largest_weight * rows.n_used**1.5 * 2.0**-53
+        spread = np.abs(cho_solve((triangle, False), np.eye(len(kept)))).sum()
+        is_coarse = guide is not None and off * spread < settled / 10
+        is_last = family == "logit" and guide is not None and LEFT * length**2 < settled
     raise _no_maximum(family, iteration)
+
+
+def _expected(step: Step, length: float) -> Floats | None:
+    """Bound the next step's sums of squares: a variance grows by e at most where 1 is added."""
+    if step.squares is None or length > 1:
+        return None
+    return np.asarray(step.squares * np.exp(length) * 1.01)
 
 
 def _least_squares(rows: CompleteRows, moments: CrossProducts) -> PassFit:
@@ -196,14 +274,16 @@ def _least_squares(rows: CompleteRows, moments: CrossProducts) -> PassFit:
 
 def _settled(
     rows: CompleteRows,
-    moments: CrossProducts,
+    moments: Designed,
     family: Family,
     position: Floats,
+    step: Step,
     triangle: Floats,
-    kept: NDArray[np.int64],
-    dropped: NDArray[np.int64],
+    kept: Ints,
+    dropped: Ints,
+    sums: LogitSums | None,
 ) -> PassFit:
-    inverse = np.zeros_like(moments.zwz)
+    inverse = np.zeros((len(position), len(position)))
     inverse[np.ix_(kept, kept)] = cho_solve((triangle, False), np.eye(len(kept)))
     return PassFit(
         rows=rows,
@@ -213,6 +293,8 @@ def _settled(
         coefficients=np.asarray(moments.design.back() @ position),
         inverse=inverse,
         collinear=tuple(moments.columns[i] for i in dropped),
+        information=step.information,
+        sums=sums,
     )
 
 
@@ -224,7 +306,7 @@ def _require_rows(rows: CompleteRows, n_params: int) -> None:
         )
 
 
-def _start(moments: CrossProducts, kept: NDArray[np.int64], family: Family) -> Floats:
+def _start(moments: CrossProducts, kept: Ints, family: Family) -> Floats:
     """Begin at the overall mean, and take the step from there, which cross-products alone tell."""
     position = np.zeros(len(moments.zwz))
     mean = mean_outcome(moments)

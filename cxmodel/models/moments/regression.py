@@ -64,6 +64,18 @@ class MomentsRegression:
     ValueError
         If settings contradict each other, or a method needs rows: quantiles, trees, row bootstraps.
 
+    Notes
+    -----
+    Small samples: HC1 has the factor ``n/(n-k)``, CR1 ``G/(G-1) (n-1)/(n-k)``, with n rows, k
+    coefficients, the intercept among them, and G customers. These are Stata's, and those of
+    pyfixest and fixest by default (``ssc(k_adj=True, G_adj=True)``). With effects of customers k
+    counts the slopes alone, which is their ``ssc(k_fixef="none")``; their default, "nonnested",
+    counts one more for effects that lie within clusters. pyfixest agrees to 1e-10
+    (``tests/models/moments/test_against_pyfixest.py``).
+
+    HC2 and HC3 of a likelihood take a row's leverage from the weighted hat matrix of the last step,
+    with the observed information; at leverage 1 a row fits itself and is left as it is.
+
     See Also
     --------
     LiftModel : the lift with its checks and its evidence, on rows.
@@ -112,8 +124,9 @@ class MomentsRegression:
         Parameters
         ----------
         table : frame, Ibis table, path of Parquet files, or Observations
-            One row per observation. Of observations that lie on an engine, those whose outcome
-            window is over are taken; money is ``revenue_after_units`` (1/10,000 of the currency).
+            One row per observation. Of observations that lie on an engine, those are taken that
+            ``LiftModel`` uses (window over, customer started, not gone, at risk), and the others
+            are counted; money is ``revenue_after_units`` (1/10,000 of the currency).
         engine : Engine, optional
             Where to read frames and paths; default: the DuckDB that this process shares.
 
@@ -136,15 +149,22 @@ class MomentsRegression:
             If it cannot be had from a reduced table and the rows are needed.
         """
         from cxmodel.models.moments.fitting import fit_table
+        from cxmodel.models.moments.lift_rows import said_of_left_out
         from cxmodel.models.moments.opening import opened
 
         # One thread: the same digits on every machine, and small solves gain nothing.
-        with threadpool_limits(limits=1, user_api="blas"), opened(table, engine) as (session, rows):
-            fit = fit_table(self, session, rows)
-        if not fit.missing:
-            return fit
-        gaps = ", ".join(f"{name} in {n:,}" for name, n in fit.missing.items())
-        return replace(fit, caveats=(*fit.caveats, f"Rows with a gap are left out: {gaps}."))
+        with (
+            threadpool_limits(limits=1, user_api="blas"),
+            opened(table, engine, [self.outcome]) as found,
+        ):
+            fit = fit_table(self, found.session, found.table)
+        said = list(fit.caveats)
+        if fit.missing:
+            gaps = ", ".join(f"{name} in {n:,}" for name, n in fit.missing.items())
+            said.append(f"Rows with a gap are left out: {gaps}.")
+        if found.left_out:
+            said.append(said_of_left_out(found.left_out))
+        return replace(fit, caveats=tuple(said), not_used=found.left_out)
 
 
 def _check(model: MomentsRegression) -> None:

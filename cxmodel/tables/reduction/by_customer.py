@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cxmodel.errors import SchemaError
 from cxmodel.tables.reduction.cross_products import (
     CrossProducts,
+    Designed,
     cross_products_of,
 )
 from cxmodel.tables.reduction.design import Intercept
@@ -164,7 +165,7 @@ def within_customers(
 
 def clustered_meat(
     rows: CompleteRows,
-    moments: CrossProducts | WithinMoments,
+    moments: Designed | WithinMoments,
     coefficients: Floats,
     *,
     mean: Mean = "identity",
@@ -176,7 +177,7 @@ def clustered_meat(
     ----------
     rows : CompleteRows
         The rows that `moments` was made from, with their customers.
-    moments : CrossProducts or WithinMoments
+    moments : Designed (CrossProducts among them) or WithinMoments
         With the latter, residuals and columns are taken off each customer's mean.
     coefficients : array (p, q) or (p,)
         On standard columns, an outcome a column.

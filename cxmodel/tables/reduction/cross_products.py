@@ -22,37 +22,19 @@ MAX_COLUMNS = 60
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class CrossProducts:
-    """A design reduced to its cross-products, on standard columns z and outcomes t.
-
-    ``own = centre + scale * standard``, for columns and outcomes alike.
+class Designed:
+    """A design that is ready for the engine, and the weight of its rows.
 
     Parameters
     ----------
     design : StandardDesign
         The p columns and q outcomes, and how they were made standard.
-    zwz : array (p, p)
-        Weighted cross-products of the columns.
-    zwy : array (p, q)
-        Those of columns and outcomes.
-    ywy : array (q, q)
-        Those of the outcomes.
     sum_weights : float
         Sum of the weights; the number of rows without weights.
-    n_rows, n_used : int
-        Rows looked at, and rows without a gap.
-    missing : dict of str to int
-        Rows in which a column has a gap.
     """
 
     design: StandardDesign
-    zwz: Floats
-    zwy: Floats
-    ywy: Floats
     sum_weights: float
-    n_rows: int
-    n_used: int
-    missing: dict[str, int] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -63,6 +45,36 @@ class CrossProducts:
     def outcomes(self) -> tuple[str, ...]:
         """Names of the q outcomes."""
         return self.design.outcome_names
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CrossProducts(Designed):
+    """A design reduced to its cross-products, on standard columns z and outcomes t.
+
+    ``own = centre + scale * standard``, for columns and outcomes alike.
+
+    Parameters
+    ----------
+    design, sum_weights
+        As in `Designed`.
+    zwz : array (p, p)
+        Weighted cross-products of the columns.
+    zwy : array (p, q)
+        Those of columns and outcomes.
+    ywy : array (q, q)
+        Those of the outcomes.
+    n_rows, n_used : int
+        Rows looked at, and rows without a gap.
+    missing : dict of str to int
+        Rows in which a column has a gap.
+    """
+
+    zwz: Floats
+    zwy: Floats
+    ywy: Floats
+    n_rows: int
+    n_used: int
+    missing: dict[str, int] = field(default_factory=dict)
 
 
 def cross_products(

@@ -8,7 +8,7 @@ number of levels need nine sums a cell, where all pairs of columns would be doze
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +71,12 @@ class Keyed:
             found[f"x{i}"] = value * constant(1 / scale) if scale != 1 else value
         return found
 
+    def standard_parts(self) -> tuple[StandardColumn, ...]:
+        """Give the parts as columns, of the scale that `carried` gives them."""
+        return tuple(
+            StandardColumn(f"x{i}", part, scale=_scale(part)) for i, part in enumerate(self.parts)
+        )
+
     def names(self) -> list[str]:
         """Name the columns that `carried` writes."""
         return [f"k{i}" for i in range(len(self.keys))] + [f"x{i}" for i in range(1, self.n_parts)]
@@ -127,7 +133,12 @@ def _keys_of(rows: CompleteRows, design: StandardDesign) -> tuple[str, ...]:
 
 
 def keyed_sums(
-    rows: CompleteRows, keyed: Keyed, table: ir.Table, weights: Mapping[str, tuple[str, float]]
+    rows: CompleteRows,
+    keyed: Keyed,
+    table: ir.Table,
+    weights: Mapping[str, tuple[str, float]],
+    expected: Mapping[str, Floats] | None = None,
+    coarse: Collection[str] = (),
 ) -> dict[str, Floats]:
     """Add up products of columns, by way of cells.
 
@@ -142,41 +153,80 @@ def keyed_sums(
     weights : mapping of str to (str, float)
         For each result the column of the table that multiplies, and its bound. A name that begins
         with ``sum`` asks for the weighted sums of columns; others for their cross-products.
+    expected : mapping of str to array (n_parts,), optional
+        For weights that are not negative, more than their sums of squares of parts are thought to
+        be. One limb then holds enough digits, by Cauchy and Schwarz. It need not be so: where the
+        answer shows that it is not, the sums are taken again without.
+
+    coarse : collection of str
+        Weights whose sums may be off by ``sqrt(n) n 2^-53`` of their bound, which one limb holds.
 
     Returns
     -------
     dict of str to array
-        (p,) for sums, (p, p) for cross-products.
+        (p,) for sums, (p, p) for cross-products; and under ``squares_`` and the name, of
+        cross-products, the sums of squares of parts, (n_parts,).
     """
+    expected = expected or {}
     terms: dict[str, Term] = {}
+    limbs: dict[str, int] = {}
     for name, (weight, bound) in weights.items():
-        for a in range(keyed.n_parts):
-            for b in range(a, keyed.n_parts) if not name.startswith("sum") else [a]:
-                value = table[weight]
-                for part in {a, b} if name.startswith("sum") else (a, b):
-                    value = value * table[f"x{part}"] if part else value
-                terms[f"{name}_{a}_{b}"] = Term(value, bound)
-    aggregates = sums_of(terms, max(rows.n_used, 1), 2)
+        for a, b in pairs_of(keyed, name):
+            value = table[weight]
+            for part in {a, b} if name.startswith("sum") else (a, b):
+                value = value * table[f"x{part}"] if part else value
+            most = expected.get(name)
+            total = None if most is None else float(np.sqrt(most[a] * most[b]))
+            terms[f"{name}_{a}_{b}"] = Term(value, bound, total)
+            limbs[f"{name}_{a}_{b}"] = 2 if most is None and name not in coarse else 1
+    cells, keys = in_cells(rows, keyed, table, terms, limbs)
+    n_cells = len(keys[keyed.keys[0]])
+    times = multipliers(keyed, keys, n_cells)
+    found = {name: combined(keyed, name, cells, times) for name in weights}
+    for name in weights:
+        if not name.startswith("sum"):
+            diagonal = [float(cells[f"{name}_{a}_{a}"].sum()) for a in range(keyed.n_parts)]
+            found[f"squares_{name}"] = np.array(diagonal)
+    if all((found[f"squares_{name}"] <= most).all() for name, most in expected.items()):
+        return found
+    return keyed_sums(rows, keyed, table, weights, coarse=coarse)
+
+
+def pairs_of(keyed: Keyed, name: str) -> list[tuple[int, int]]:
+    """List the pairs of parts whose products are asked for."""
+    parts = range(keyed.n_parts)
+    if name.startswith("sum"):
+        return [(a, a) for a in parts]
+    return [(a, b) for a in parts for b in parts if b >= a]
+
+
+def in_cells(
+    rows: CompleteRows,
+    keyed: Keyed,
+    table: ir.Table,
+    terms: Mapping[str, Term],
+    limbs: Mapping[str, int],
+) -> tuple[dict[str, Floats], dict[str, NDArray[Any]]]:
+    """Add up terms in each cell; the sums and the keys, in order of the keys."""
+    most = max(rows.n_used, 1)
+    aggregates: dict[str, Any] = {}
+    for name, term in terms.items():
+        aggregates |= sums_of({name: term}, most, limbs[name])
     grouped = table.group_by([f"k{i}" for i in range(len(keyed.keys))]).aggregate(**aggregates)
     answer = rows.session.arrow(grouped)
     order, keys = in_order([answer[f"k{i}"] for i in range(len(keyed.keys))], answer.num_rows)
-    sums = {
-        name: np.asarray(add_limbs({n: _column(answer, n)[order] for n in _limbs(name)}, name, 2))
-        for name in terms
-    }
-    multipliers = _multipliers(keyed, dict(zip(keyed.keys, keys, strict=True)), answer.num_rows)
-    return {name: _combined(keyed, name, sums, multipliers) for name in weights}
-
-
-def _limbs(name: str) -> tuple[str, str]:
-    return f"{name}_0", f"{name}_1"
+    sums = {}
+    for name in terms:
+        parts = {f"{name}_{i}": _column(answer, f"{name}_{i}")[order] for i in range(limbs[name])}
+        sums[name] = np.asarray(add_limbs(parts, name, limbs[name]))
+    return sums, dict(zip(keyed.keys, keys, strict=True))
 
 
 def _column(answer: pa.Table, name: str) -> Floats:
     return np.asarray(answer[name].to_numpy(), dtype=float)
 
 
-def _multipliers(keyed: Keyed, keys: Mapping[str, NDArray[Any]], n_cells: int) -> Floats:
+def multipliers(keyed: Keyed, keys: Mapping[str, NDArray[Any]], n_cells: int) -> Floats:
     """Compute what each column is multiplied by in each cell, (n_cells, p)."""
     found = np.empty((n_cells, len(keyed.columns)))
     for j, (_, factors, multiplier) in enumerate(keyed.columns):
@@ -194,7 +244,7 @@ def _value(factor: Factor, key: NDArray[Any]) -> Floats:
     return value - factor.shift if factor.shift else value
 
 
-def _combined(keyed: Keyed, name: str, sums: Mapping[str, Floats], multipliers: Floats) -> Floats:
+def combined(keyed: Keyed, name: str, sums: Mapping[str, Floats], multipliers: Floats) -> Floats:
     """Add cells up, each with its multipliers."""
     at = [part for part, _, _ in keyed.columns]
     if name.startswith("sum"):

@@ -240,14 +240,11 @@ def kind_of(table: ir.Table, name: str) -> Kind:
 
 def as_number(column: ir.Value, kind: Kind) -> ir.Value:
     """Give whole numbers and flags as int64, other numbers as doubles, text as it is."""
-    import ibis
-
     if kind == "text":
         return column
     if column.type().is_boolean():
-        # PostgreSQL does not cast a flag to a big integer.
-        flag = ibis.ifelse(column, 1, 0).cast("int64")
-        return ibis.ifelse(column.isnull(), ibis.null("int64"), flag)
+        # PostgreSQL does not cast a flag to a big integer, but to an integer.
+        return column.cast("int32").cast("int64")
     return column.cast("int64" if kind == "integer" else "float64")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxmodel.stats.sandwich import FULL_LEVERAGE, small_sample_factor
-from cxmodel.tables.reduction.cross_products import CrossProducts
+from cxmodel.tables.reduction.cross_products import CrossProducts, Designed
 from cxmodel.tables.reduction.exact_sums import (
     Term,
     computed_once,
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 NEAR = 16.0
 """How far a bound may lie above what is bounded: four of some sixty spare bits."""
+
+FARTHEST = 40.0
+"""Log odds beyond which a probability is 0 or 1 to the last digit."""
 
 RobustKind = Literal["HC0", "HC1", "HC2", "HC3"]
 Mean = Literal["identity", "logistic", "exponential", "gamma"]
@@ -75,19 +78,23 @@ class Step:
         Sum of w (y - mean) z: slope of the log-likelihood.
     information : array (p, p)
         Sum of w v z z', v the variance that goes with the mean.
+    squares : array or None
+        Sums of w v x x over the parts of columns that are no keys, where sums went by key.
     """
 
     gradient: Floats
     information: Floats
+    squares: Floats | None = None
 
 
 def robust_meat(
     rows: CompleteRows,
-    moments: CrossProducts,
+    moments: Designed,
     coefficients: Floats,
     *,
     kind: RobustKind = "HC1",
     mean: Mean = "identity",
+    information: Floats | None = None,
 ) -> Meat:
     """Add up squared scores over rows: ``sum w^2 e^2 z z'``.
 
@@ -105,6 +112,9 @@ def robust_meat(
     mean : {"identity", "logistic", "exponential", "gamma"}
         What makes the mean out of the linear predictor; "gamma" is the exponential whose score is
         ``y / mean - 1``. But for the identity the predictor is that of the outcome in own units.
+    information : array (p, p), optional
+        Of the last step, for HC2 and HC3: a row's leverage is then ``w v z' information^-1 z``, the
+        diagonal of the weighted hat matrix. Default: the cross-products of `moments`.
 
     Raises
     ------
@@ -118,7 +128,11 @@ def robust_meat(
     carried = {} if keyed is None else keyed.carried(rows)
     table = with_residuals(rows, moments, coefficients, mean, carried)
     if kind in ("HC2", "HC3"):
-        table = _with_leverage(rows.session, table, moments)
+        if information is None and not isinstance(moments, CrossProducts):
+            raise ValueError("HC2 and HC3 need leverages: give cross-products, or information.")
+        squares = moments.zwz if isinstance(moments, CrossProducts) else None
+        whole = squares if information is None else information
+        table = _with_leverage(rows.session, table, np.asarray(whole))
         table = _divided(table, coefficients.shape[1], kind)
     if keyed is not None:
         u = table["w"] * table["r0"]
@@ -135,7 +149,13 @@ def robust_meat(
 
 
 def likelihood_step(
-    rows: CompleteRows, moments: CrossProducts, coefficients: Floats, mean: Mean
+    rows: CompleteRows,
+    moments: Designed,
+    coefficients: Floats,
+    mean: Mean,
+    *,
+    expected: Floats | None = None,
+    coarse: bool = False,
 ) -> Step:
     """Add up gradient and information of a logit, Poisson, gamma or least-squares fit.
 
@@ -145,6 +165,10 @@ def likelihood_step(
         As in `robust_meat`.
     coefficients : array (p,)
         On standard columns, for the first outcome.
+    expected : array, optional
+        More than `Step.squares` is thought to be: it saves half the work of the information.
+    coarse : bool
+        Whether the gradient may be off by some ``sqrt(n) n 2^-53``, where sums go by key.
     """
     coefficients = checked_coefficients(moments, coefficients)[:, :1]
     keyed = keyed_columns(rows, moments.design, moments.design.columns)
@@ -158,12 +182,13 @@ def likelihood_step(
         r=table["w"] * table["r0"],
     )
     if keyed is not None:
-        sizes = _known_sizes(rows, moments, mean)
+        sizes = known_sizes(rows, moments, mean)
         if sizes is None:
             sizes = largest_sizes(rows.session, weighted.select("v", "r"), rows.n_used)
         weights = {"sum": ("r", sizes["r"]), "all": ("v", sizes["v"])}
-        found = keyed_sums(rows, keyed, weighted, weights)
-        return Step(gradient=found["sum"], information=found["all"])
+        most = None if expected is None else {"all": expected}
+        found = keyed_sums(rows, keyed, weighted, weights, most, ["sum"] if coarse else ())
+        return Step(gradient=found["sum"], information=found["all"], squares=found["squares_all"])
     sizes = largest_sizes(rows.session, weighted.select("v", "r"), rows.n_used)
     terms = {f"z{j}": Term(weighted[f"z{j}"] * weighted["r"], sizes["r"]) for j in range(p)}
     gradient = total_sums(rows.session, weighted, terms, rows.n_used)
@@ -178,7 +203,7 @@ def likelihood_step(
     return Step(gradient=np.array(list(gradient.values())), information=information)
 
 
-def checked_coefficients(moments: CrossProducts, coefficients: Floats) -> Floats:
+def checked_coefficients(moments: Designed, coefficients: Floats) -> Floats:
     """Give coefficients as a matrix (p, q) that fits the design."""
     found = np.asarray(coefficients, dtype=float)
     found = found[:, None] if found.ndim == 1 else found
@@ -195,13 +220,13 @@ def checked_coefficients(moments: CrossProducts, coefficients: Floats) -> Floats
 
 def _known_square(
     rows: CompleteRows,
-    moments: CrossProducts,
+    moments: Designed,
     coefficients: Floats,
     kind: RobustKind,
     mean: Mean,
 ) -> float | None:
     """Bound squared residuals where that needs no look."""
-    sizes = _known_sizes(rows, moments, mean)
+    sizes = known_sizes(rows, moments, mean)
     if sizes is not None and kind in ("HC0", "HC1"):
         return sizes["r"] ** 2
     most = residual_bound(coefficients)
@@ -219,7 +244,7 @@ def residual_bound(coefficients: Floats) -> float | None:
     return most if most <= NEAR else None
 
 
-def _known_sizes(rows: CompleteRows, moments: CrossProducts, mean: Mean) -> dict[str, float] | None:
+def known_sizes(rows: CompleteRows, moments: Designed, mean: Mean) -> dict[str, float] | None:
     """Bound variance and residual where that needs no look: an outcome of 0 to 1 and a share."""
     known = rows.number(moments.design.outcomes[0].name)
     if mean != "logistic" or known.low < 0 or known.high > 1:
@@ -229,7 +254,7 @@ def _known_sizes(rows: CompleteRows, moments: CrossProducts, mean: Mean) -> dict
 
 def with_residuals(
     rows: CompleteRows,
-    moments: CrossProducts,
+    moments: Designed,
     coefficients: Floats,
     mean: Mean,
     carried: Mapping[str, Any] | None = None,
@@ -239,17 +264,20 @@ def with_residuals(
     Of a logistic mean there is ``p0, ...`` too, the mean itself. `carried` is written beside them.
     """
     design = moments.design
-    table = design.table(rows, carried)
     p, q = coefficients.shape
+    own = {}
+    if mean != "identity":
+        explained = enumerate(design.outcomes[:q])
+        own = {f"own{k}": rows.table[one.name].cast("float64") for k, one in explained}
+    table = design.table(rows, {**(carried or {}), **own})
     added: dict[str, Any] = {} if rows.weight is not None else {"w": constant(1)}
     predictors = {f"f{k}": _combined(table, coefficients[:, k]) for k in range(q)}
-    outcomes = {f"y{k}": table[f"y{k}"] for k in range(q)}
-    if mean != "identity":
-        for k, outcome in enumerate(design.outcomes[:q]):
-            outcomes[f"y{k}"] = table[f"y{k}"] * constant(outcome.scale) + constant(outcome.centre)
+    outcomes = {f"y{k}": table[f"own{k}" if own else f"y{k}"] for k in range(q)}
     beside = [*(carried or {}), *(c for c in ("customer",) if c in table.columns)]
     kept = [f"z{j}" for j in range(p)] + [c for c in ("w", *beside) if c in table.columns]
     table = table.select(*kept, **predictors, **outcomes, **added)
+    # Standard columns are at most 1 in size.
+    farthest = np.abs(coefficients).sum(axis=0)
     kept = [f"z{j}" for j in range(p)] + ["w", *beside]
     found: dict[str, Any] = {}
     for k in range(q):
@@ -258,7 +286,9 @@ def with_residuals(
             found[f"v{k}"] = table[f"y{k}"] / table[f"f{k}"].exp()
             found[f"r{k}"] = found[f"v{k}"] - constant(1)
             continue
-        level, found[f"v{k}"] = _mean_and_variance(table[f"f{k}"], mean)
+        level, found[f"v{k}"] = _mean_and_variance(
+            table[f"f{k}"], mean, is_near=bool(farthest[k] <= FARTHEST)
+        )
         if mean == "logistic":
             found[f"p{k}"] = level
         found[f"r{k}"] = table[f"y{k}"] - level
@@ -295,7 +325,7 @@ def _combined(table: ir.Table, coefficients: Floats) -> ir.FloatingValue:
 
 
 def _mean_and_variance(
-    predictor: ir.FloatingValue, mean: Mean
+    predictor: ir.FloatingValue, mean: Mean, *, is_near: bool
 ) -> tuple[ir.FloatingValue, ir.FloatingValue]:
     """Write the mean of an outcome and the variance that goes with it."""
     if mean == "identity":
@@ -304,8 +334,8 @@ def _mean_and_variance(
         level = predictor.exp()
         return level, level
     # Beyond 40 the probability is 0 or 1 to the last digit, and PostgreSQL would refuse to go on.
-    held = _least(_greatest(predictor, -40.0), 40.0)
-    share = constant(1) / (constant(1) + (constant(0) - held).exp())
+    held = predictor if is_near else _least(_greatest(predictor, -FARTHEST), FARTHEST)
+    share = constant(1) / (constant(1) + held.negate().exp())
     return share, share * (constant(1) - share)
 
 
@@ -321,9 +351,9 @@ def _greatest(value: ir.FloatingValue, least: float) -> ir.FloatingValue:
     return ibis.ifelse(value < constant(least), constant(least), value)
 
 
-def _with_leverage(session: Session, table: ir.Table, moments: CrossProducts) -> ir.Table:
-    """Add ``h``, the leverage: w times the squared length of z in orthonormal columns."""
-    kept, half = half_inverse(moments.zwz)
+def _with_leverage(session: Session, table: ir.Table, information: Floats) -> ir.Table:
+    """Add ``h``, the leverage: w v times the squared length of z in orthonormal columns."""
+    kept, half = half_inverse(information)
     turned = {}
     for k in range(len(kept)):
         value = None
@@ -337,7 +367,7 @@ def _with_leverage(session: Session, table: ir.Table, moments: CrossProducts) ->
         square = table[name] * table[name]
         total = square if total is None else total + square
     kept_columns = [c for c in table.columns if c not in turned]
-    return computed_once(session, table.select(*kept_columns, h=table["w"] * total))
+    return computed_once(session, table.select(*kept_columns, h=table["w"] * table["v0"] * total))
 
 
 def _divided(table: ir.Table, q: int, kind: RobustKind) -> ir.Table:

@@ -177,6 +177,7 @@ def standard_design(
     outcomes: Sequence[str],
     *,
     centre: bool | None = None,
+    near: Mapping[str, float] | None = None,
 ) -> StandardDesign:
     """Find means and scales for a design: one pass, or none where ranges already say them.
 
@@ -190,6 +191,9 @@ def standard_design(
         Numeric columns to explain.
     centre : bool, optional
         Whether columns may be taken off their means; default: when there is an intercept.
+    near : mapping of str to float, optional
+        Numbers near the means of columns. They are taken instead of the mean where it would only
+        serve the digits: beside an intercept, but not within products.
     """
     terms = tuple(terms)
     _refuse_repeated([term.name for term in terms])
@@ -198,7 +202,8 @@ def standard_design(
     # A level is taken off its mean only where it is centred.
     bases = dict.fromkeys(b for term in terms if not isinstance(term, Level) for b in _bases(term))
     bases |= dict.fromkeys(Numeric(name) for name in outcomes)
-    means = _means(rows, list(bases))
+    known = _near_means(rows, terms, near or {}, bases)
+    means = known | _means(rows, [base for base in bases if base not in known])
     return StandardDesign(
         columns=tuple(_standard(rows, term, means, centre) for term in terms),
         outcomes=tuple(_standard(rows, Numeric(name), means, centre) for name in outcomes),
@@ -220,6 +225,22 @@ def _bases(term: Term) -> list[Numeric | Level]:
         parts = (term.left, term.right)
         return [base for part in parts if isinstance(part, Centred) for base in _bases(part)]
     return [term.term if isinstance(term, Centred) else term]
+
+
+def _near_means(
+    rows: CompleteRows,
+    terms: Sequence[Term],
+    near: Mapping[str, float],
+    bases: Iterable[Numeric | Level],
+) -> dict[Numeric | Level, Fraction]:
+    """Give what stands for the mean of columns that need not be taken off it exactly."""
+    exact = {b for term in terms if not isinstance(term, Numeric) for b in _bases(term)}
+    found: dict[Numeric | Level, Fraction] = {}
+    for base in bases:
+        if isinstance(base, Numeric) and base not in exact and base.column in near:
+            known = rows.number(base.column)
+            found[base] = Fraction(min(max(near[base.column], known.low), known.high))
+    return found
 
 
 def _means(rows: CompleteRows, bases: Sequence[Numeric | Level]) -> dict[Numeric | Level, Fraction]:

@@ -99,3 +99,26 @@ def test_a_regression_takes_observations_where_they_lie(obs):
     assert 0 < fit.n_obs <= obs.n_obs
     with pytest.raises(cx.errors.SourceError, match="rows in memory"):
         model.fit(replace(obs, frame=obs.frame))
+
+
+@pytest.mark.parametrize(
+    ("column", "outcome"), [("revenue_after_units", "revenue"), ("churned", "retention")]
+)
+def test_a_regression_leaves_out_the_observations_that_a_lift_does(obs, column, outcome):
+    """Churn is told by inactivity in the second table, so that some are not at risk."""
+    sim = cx.datasets.simulate(n_customers=900, seed=2)
+    inactive = cx.join_observations(
+        cx.read_surveys(sim.surveys, ratings={"nps": ("nps", cx.NPS)}),
+        customers=cx.read_customers(sim.customers, attributes=["segment"]),
+        revenue=cx.read_revenue(sim.revenue, currency="USD"),
+        windows=cx.Windows(inactive_days=60),
+    )
+    for table in (obs, inactive):
+        lift = cx.LiftModel(outcome=outcome, controls=["segment"], rows_up_to=100).fit(table)
+        fit = cx.MomentsRegression(outcome=column, explained_by=["rating", "segment"]).fit(table)
+        assert fit.n_obs == lift.n_obs
+        expected = {row["reason"]: row["n"] for row in lift.not_used}
+        assert fit.not_used == {k: n for k, n in expected.items() if k != "missing_control"}
+        for n in fit.not_used.values():
+            assert f"{n:,} " in fit.caveats[-1]
+        assert fit.to_dict()["not_used"] == fit.not_used
