@@ -50,7 +50,7 @@ def test_what_sums_do_not_hold_is_not_run_with_the_reason(obs):
     assert "sums over the table" in found.caveats[0]
     assert found.per_rating_point().caveats[1] == found.caveats[0]
     assert "not_run" in str(found.to_dict()["plus_one_below_top"])
-    assert len(found.to_frame()) == 12 + len(cx.NPS.paths)
+    assert len(found.to_frame()) == 13 + len(cx.NPS.paths)
     with pytest.raises(ValueError, match="No estimate 'per_rating_point' to draw"):
         found.sample(10, 1)
     with pytest.raises(ValueError, match="None of the terms"):
