@@ -12,15 +12,10 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from cxmodel.errors import ConfigError, InsufficientDataError, LeakageError, SchemaError
 from cxmodel.models.churn.classifier import ChurnClassifier, stratified_folds
-from cxmodel.models.churn.evaluation import (
-    calibration_rows,
-    gain_rows,
-    measure,
-    split_by_time,
-    weighted_areas,
-)
+from cxmodel.models.churn.evaluation import measure, split_by_time, weighted_areas
 from cxmodel.models.churn.features import learn_features
 from cxmodel.models.churn.model import ChurnModel
+from cxmodel.models.churn.use import calibration_rows, gain_rows
 from cxmodel.results import Estimate, NotRun
 from cxmodel.tables.observation_table import Observations
 
