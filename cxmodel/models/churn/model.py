@@ -11,27 +11,20 @@ import numpy.typing as npt
 import pandas as pd
 
 from cxmodel.errors import ConfigError, InsufficientDataError, nearest
-from cxmodel.models.churn.baselines import churn_rate_of_training, one_column_predictions
-from cxmodel.models.churn.coefficients import coefficient_rows
-from cxmodel.models.churn.comparison import Judged, compare, judge
 from cxmodel.models.churn.evaluation import MIN_EVENTS, Splits, split_by_customer, split_by_time
 from cxmodel.models.churn.features import (
     Features,
     candidate_columns,
     history_caps,
-    rating_columns,
 )
-from cxmodel.models.churn.importance import MOST_COLUMNS, dependence_rows, importance_rows
-from cxmodel.models.churn.learning import ChurnRows, Learner, Method
+from cxmodel.models.churn.learning import ChurnRows, Method
+from cxmodel.models.churn.measuring import Settings, fit_and_hold_out
 from cxmodel.models.churn.remarks import FEW_DUPLICATES, Facts, caveats, equal_rows
-from cxmodel.models.churn.result import ChurnResult, Metrics
-from cxmodel.models.churn.sample_size import SampleSize, check_sample_size
-from cxmodel.models.churn.use import at_depth, calibration_rows, decision_rows, gain_rows
+from cxmodel.models.churn.result import ChurnResult
 from cxmodel.models.leaks import LeakReport, examine_rating, find_leaks, is_suspect
 from cxmodel.models.lift_fit import examined_columns
 from cxmodel.models.population import exclusions, has_outcome
 from cxmodel.models.retention.durations import customer_places
-from cxmodel.results import NotRun
 from cxmodel.tables.observation_table import Observations
 
 FloatArray = npt.NDArray[np.float64]
@@ -126,7 +119,14 @@ class ChurnModel:
         rows = ChurnRows(frame, happened, group, taken, history_caps(obs, taken))
         features = rows.learn()
         _require_rows(len(happened), features)
-        fitted = _Fitted(self, obs, rows, features, self._splits(obs, frame, happened, group))
+        splits = self._splits(obs, frame, happened, group)
+        settings = Settings(
+            method=self.method,
+            contact_share=self.contact_share,
+            n_contacts=self.n_contacts,
+            seed=self.seed,
+        )
+        fitted = fit_and_hold_out(settings, obs, rows, splits)
         separation = _separation(frame, happened)
         size = fitted.sample_size()
         return ChurnResult(
@@ -146,7 +146,7 @@ class ChurnModel:
                     leaks=leaks,
                     not_examined=_not_examined(obs, leaks, features),
                     features=features,
-                    splits=fitted.splits,
+                    splits=splits,
                     separates=bool(separation and separation["separates"]),
                     n_open=sum(r["n"] for r in not_used if r["reason"] == "open_window"),
                     n_duplicates=n_duplicates,
@@ -183,150 +183,6 @@ class ChurnModel:
             f"were over, and as many later"
         )
         return split_by_customer(happened, group, seed=self.seed, because=because)
-
-
-class _Fitted:
-    """One fit in the making: what was held out, and everything measured on it."""
-
-    def __init__(
-        self,
-        settings: ChurnModel,
-        obs: Observations,
-        rows: ChurnRows,
-        features: Features,
-        splits: Splits,
-    ) -> None:
-        self.settings, self.obs, self.rows = settings, obs, rows
-        self.features, self.splits = features, splits
-        self.learner = Learner(settings.method, settings.seed)
-        self.held_out = self.learner.predict_held_out(rows, splits)
-        self.tested, self.prob = self.held_out.rows, self.held_out.prob
-        self.happened, self.group = rows.happened[self.tested], rows.group[self.tested]
-        matrix = features.matrix(rows.frame)
-        self.choice = self.learner.choose(matrix, rows.happened, rows.group)
-        self.matrix = matrix
-        self.model = Learner(self.choice.method, settings.seed).fit(
-            matrix, rows.happened, rows.group
-        )
-        self.judged = self._judge(self.prob)
-
-    def model_and_measures(self) -> dict[str, Any]:
-        """Give the fields of the result that come from the model and from held-out rows."""
-        seed, level = self.settings.seed, self.obs.conf_level
-        smallest = self.obs.min_group_size
-        plain, added = self._without_rating()
-        found = importance_rows(self.held_out, self.rows, seed=seed, conf_level=level)
-        return {
-            "model": self.model,
-            "features": self.features,
-            "method": self.choice.method,
-            "method_choice": None if self.settings.method != "auto" else self.choice.to_dict(),
-            "metrics": self.judged.metrics,
-            "baseline": churn_rate_of_training(self.rows.happened, self.tested, self.splits),
-            "one_column": self._one_column(),
-            "metrics_without_rating": plain,
-            "added_by_rating": added,
-            "coefficients": coefficient_rows(
-                self.features,
-                self.matrix,
-                self.rows.happened,
-                self.rows.group,
-                conf_level=level,
-                min_group_size=smallest,
-            ),
-            "evaluation": self.splits.words,
-            "gain": gain_rows(
-                self.happened,
-                self.prob,
-                group=self.group,
-                seed=seed,
-                conf_level=level,
-                min_group_size=smallest,
-            ),
-            "at_depth": self._at_depth(),
-            "decision_curve": decision_rows(
-                self.happened, self.prob, self.group, conf_level=level, min_group_size=smallest
-            ),
-            "calibration": calibration_rows(self.happened, self.prob, min_group_size=smallest),
-            "importance": found,
-            "partial_dependence": dependence_rows(
-                self.model,
-                self.features,
-                self.rows,
-                self._columns_to_show(found),
-                seed=seed,
-                min_group_size=smallest,
-            ),
-        }
-
-    def sample_size(self) -> SampleSize:
-        """Compare customers with what the model needs; each counts once."""
-        n_customers = len(np.unique(self.rows.group))
-        return check_sample_size(
-            self.happened,
-            self.prob,
-            n_customers=n_customers,
-            n_left=len(np.unique(self.rows.group[self.rows.happened == 1])),
-            n_parameters=len(self.features.terms),
-            method=self.choice.method,
-        )
-
-    def _judge(self, prob: FloatArray) -> Judged:
-        return judge(
-            self.happened,
-            prob,
-            self.group,
-            seed=self.settings.seed,
-            conf_level=self.obs.conf_level,
-        )
-
-    def _without_rating(self) -> tuple[Metrics | NotRun, Metrics | NotRun]:
-        """Judge the same model without its ratings, and what the ratings add to it."""
-        ratings = tuple(rating_columns(self.obs))
-        used = {part.name for part in self.features.parts}
-        if not used.intersection(ratings):
-            missing = NotRun("the model has no rating")
-            return missing, missing
-        if used.issubset(ratings):
-            missing = NotRun("the model has nothing but ratings")
-            return missing, missing
-        held_out = self.learner.predict_held_out(self.rows.without(ratings), self.splits)
-        plain = self._judge(held_out.prob)
-        return plain.metrics, compare(self.judged, plain, conf_level=self.obs.conf_level)
-
-    def _one_column(self) -> dict[str, Any]:
-        """Judge the rule of one column, and what the model adds to it."""
-        prob, columns = one_column_predictions(self.rows, self.splits)
-        rule = self._judge(prob)
-        return {
-            "name": "the churn rate of the customer's group, by the one column that tells most",
-            "columns": columns,
-            "metrics": rule.metrics,
-            "added_by_model": compare(self.judged, rule, conf_level=self.obs.conf_level),
-        }
-
-    def _at_depth(self) -> dict[str, Any] | NotRun:
-        share, n_contacts = self.settings.contact_share, self.settings.n_contacts
-        if n_contacts is not None:
-            n_active = self.obs.audit.get("n_customers_active") or len(np.unique(self.group))
-            share = min(1.0, n_contacts / n_active)
-        return at_depth(
-            self.happened,
-            self.prob,
-            self.group,
-            share=share,
-            n_contacts=n_contacts,
-            seed=self.settings.seed,
-            conf_level=self.obs.conf_level,
-            min_group_size=self.obs.min_group_size,
-        )
-
-    def _columns_to_show(self, found: list[dict[str, Any]]) -> list[str]:
-        """Take the columns that matter most, and the rating whether it matters or not."""
-        names = [row["column"] for row in found]
-        used = {part.name for part in self.features.parts}
-        chosen = [*names[:MOST_COLUMNS], *(["rating"] if "rating" in used else [])]
-        return list(dict.fromkeys(name for name in chosen if name in used))
 
 
 def _usable(obs: Observations) -> tuple[BoolArray, list[dict[str, Any]]]:

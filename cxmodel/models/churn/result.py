@@ -208,14 +208,15 @@ class ChurnResult(Result):
         ValueError
             If there is no such figure, or nothing to draw.
         """
-        from cxmodel.plots import churn, churn_use
+        from cxmodel.plots.churn import plot_calibration, plot_gain
+        from cxmodel.plots.churn_use import plot_decision_curve, plot_dependence, plot_importance
 
         draw: dict[str, Any] = {
-            "gain": churn.plot_gain,
-            "calibration": churn.plot_calibration,
-            "decision_curve": churn_use.plot_decision_curve,
-            "importance": churn_use.plot_importance,
-            "partial_dependence": churn_use.plot_dependence,
+            "gain": plot_gain,
+            "calibration": plot_calibration,
+            "decision_curve": plot_decision_curve,
+            "importance": plot_importance,
+            "partial_dependence": plot_dependence,
         }
         if kind not in draw:
             raise ValueError(f"kind must be one of {tuple(draw)}, not {kind!r}.")

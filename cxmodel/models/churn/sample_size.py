@@ -125,8 +125,8 @@ def check_sample_size(
 def _held_out_r_squared(happened: FloatArray, prob: FloatArray) -> float:
     p = prob.clip(_EDGE, 1 - _EDGE)
     base = float(np.clip(happened.mean(), _EDGE, 1 - _EDGE))
-    own = float(np.where(happened == 1, np.log(p), np.log1p(-p)).sum())
-    null = float(np.where(happened == 1, np.log(base), np.log1p(-base)).sum())
+    own = float((happened * np.log(p) + (1 - happened) * np.log1p(-p)).sum())
+    null = float((happened * np.log(base) + (1 - happened) * np.log1p(-base)).sum())
     return cox_snell(own, null, len(happened))
 
 

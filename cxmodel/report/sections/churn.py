@@ -21,6 +21,13 @@ from cxmodel.report.blocks import (
 )
 from cxmodel.report.reading import Results, as_estimate, figure_of, part, rows
 from cxmodel.report.sections import common
+from cxmodel.report.sections.churn_use import (
+    added_blocks,
+    depth_blocks,
+    method_blocks,
+    sample_size_blocks,
+    use_pictures,
+)
 
 _RULES = {
     "churn_events": "a churn event of the customer",
@@ -59,7 +66,11 @@ def churn_section(results: Results) -> list[Block]:
         *_leak_blocks(results),
         *_no_forecast(results),
         *([] if is_of_use else [_no_use()]),
+        *sample_size_blocks(results),
         *_metric_blocks(results),
+        *added_blocks(results),
+        *method_blocks(results),
+        *(depth_blocks(results) if is_of_use and not common.is_separated(results) else []),
         *(churn_pictures(results) if is_of_use else []),
         *(_coefficient_blocks(results) if is_of_use else []),
     ]
@@ -256,7 +267,7 @@ def churn_pictures(results: Results) -> list[Picture]:
                 source="responses that the model has not seen",
             )
         )
-    return blocks
+    return [*blocks, *use_pictures(results)]
 
 
 def _known(results: Results, path: str, keys: tuple[str, ...]) -> list[dict[str, Any]]:
