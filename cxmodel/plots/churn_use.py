@@ -33,6 +33,17 @@ def _percent(value: float) -> str:
     return f"{100 * value:g}%"
 
 
+def _thousandths(value: float) -> str:
+    """Write a rise to three decimals, with no sign where all of them are zero.
+
+    Examples
+    --------
+    >>> _thousandths(-0.0001), _thousandths(-0.02)
+    ('0.000', '−0.020')
+    """
+    return f"{value + 0.0 if abs(value) >= 0.0005 else 0.0:.3f}".replace("-", "\u2212")
+
+
 @styled
 def plot_decision_curve(rows: Rows) -> Figure:
     """Draw the net benefit of calling by risk, against calling everybody and nobody.
@@ -110,7 +121,7 @@ def plot_importance(rows: Rows) -> Figure:
         axes,
         data,
         colours=[BLUE if (row.get("conf_low") or 0) > 0 else MUTED for row in data],
-        format_value=lambda value: f"{value:.3f}",
+        format_value=_thousandths,
         reference=0.0,
     )
     axes.set_xlabel("Rise of the log loss when the column is shuffled")

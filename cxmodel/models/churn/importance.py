@@ -25,7 +25,8 @@ Rows = npt.NDArray[np.intp]
 N_REPEATS = 5
 # Beyond so many rows shuffling and averaging say no more.
 MOST_ROWS, MOST_ROWS_AVERAGED = 10_000, 2_000
-MOST_COLUMNS, N_BINS, FEW_VALUES = 6, 10, 10
+# A scale of 0-10 is shown by its values.
+MOST_COLUMNS, N_BINS, FEW_VALUES = 6, 10, 11
 OTHERS, MISSING = "(all others)", "(missing)"
 NATS = "nats per response: rise of the log loss when the column is shuffled"
 AREA = "area under the ROC curve: fall when the column is shuffled"

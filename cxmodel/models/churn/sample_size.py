@@ -135,7 +135,7 @@ def _said(
 ) -> str:
     terms = "term" if n_parameters == 1 else "terms"
     said = (
-        f"{n_customers:,} customers, {n_events:,} of them with the rarer outcome, for "
+        f"{n_customers:,} different customers, {n_events:,} of them with the rarer outcome, for "
         f"{n_parameters} {terms}: {n_events / n_parameters:,.0f} each. "
     )
     if n_customers >= n_needed:

@@ -190,6 +190,7 @@ def _metric_blocks(results: Results) -> list[Block]:
             columns=[
                 Column(key="name", label="Measure"),
                 Column(key="value", label="Model", align="right"),
+                Column(key="interval", label="Interval", align="right"),
                 *(Column(key=key, label=label, align="right") for key, label, _ in beside),
                 Column(key="meaning", label="How to read it", wide=True),
             ],
@@ -197,6 +198,7 @@ def _metric_blocks(results: Results) -> list[Block]:
                 {
                     "name": _MEASURES[name],
                     "value": _measure(metrics, name),
+                    "interval": _ends(metrics, name),
                     **{key: _measure(values, name) for key, _, values in beside},
                     "meaning": _METRICS[name],
                 }
@@ -210,6 +212,13 @@ def _metric_blocks(results: Results) -> list[Block]:
 def _measure(values: dict[str, Any], name: str) -> str:
     found = figure_of(values.get(name))
     return "" if found is None else words.number(found, 3)
+
+
+def _ends(values: dict[str, Any], name: str) -> str:
+    found = as_estimate(values.get(name))
+    if found is None or found.conf_low is None or found.conf_high is None:
+        return ""
+    return f"{words.number(found.conf_low, 3)} to {words.number(found.conf_high, 3)}"
 
 
 def _metric_note(results: Results) -> str:

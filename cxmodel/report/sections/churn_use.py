@@ -19,7 +19,7 @@ from cxmodel.report.blocks import (
 from cxmodel.report.reading import Results, as_estimate, estimate, figure_of, part, rows
 from cxmodel.report.sections import common
 
-MOST_COLUMNS = 12
+MOST_COLUMNS = 8
 _SOURCE = "responses that the model has not seen"
 _ADDED = {
     "roc_auc": "Ranking (ROC AUC)",
@@ -47,7 +47,7 @@ def depth_blocks(results: Results) -> list[Block]:
         strong(f"{words.percent(leavers.estimate, 0)} of those who leave"),
         f" ({_ends(leavers.conf_low, leavers.conf_high)}). Of 100 called, "
         f"{words.number(100 * precision.estimate, 0)} leave "
-        f"({_ends(precision.conf_low, precision.conf_high)}): "
+        f"({_counts(precision.conf_low, precision.conf_high)}): "
         f"{words.number(lift.estimate, 1)} times as many as among 100 called at random. "
         "Whether a call keeps them is another question, which only a trial answers.",
     ]
@@ -58,6 +58,12 @@ def _ends(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return "no interval"
     return f"{words.percent(low, 0)} to {words.percent(high, 0)}"
+
+
+def _counts(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return "no interval"
+    return f"{words.number(100 * low, 0)} to {words.number(100 * high, 0)}"
 
 
 def sample_size_blocks(results: Results) -> list[Block]:
@@ -138,7 +144,7 @@ def _added_note(results: Results) -> str:
     said = "Differences with intervals, from customers redrawn for both at once. "
     said += "Above 0 is better in ranking, below 0 in errors. "
     if names:
-        shown = words.listing([words.name(name) for name in names[:3]])
+        shown = words.listing([_column(results, name) for name in names[:3]])
         said += f"The single column was {shown}."
     return said.strip()
 
@@ -160,6 +166,11 @@ def method_blocks(results: Results) -> list[Block]:
             "better by over one standard error."
         )
     ]
+
+
+def _column(results: Results, name: Any) -> str:
+    """Name a column as a reader would; the rating by its own name."""
+    return common.rating_name(results) if name == "rating" else words.name(name)
 
 
 def use_pictures(results: Results) -> list[Picture]:
@@ -226,7 +237,7 @@ def _importance_pictures(results: Results) -> list[Picture]:
         return []
     from cxmodel.plots.churn_use import plot_importance
 
-    shown = [{**row, "column": words.name(row["column"])} for row in found[:MOST_COLUMNS]]
+    shown = [{**row, "column": _column(results, row["column"])} for row in found[:MOST_COLUMNS]]
     first = shown[0]["column"]
     clear = words.shown(as_estimate(found[0])) == "higher"  # type: ignore[arg-type]
     more = len(found) - len(shown)
@@ -260,18 +271,18 @@ def _dependence(results: Results) -> list[Picture]:
         return []
     from cxmodel.plots.churn_use import MOST_PANELS, plot_dependence
 
-    names = list(dict.fromkeys(str(row["column"]) for row in found))[:MOST_PANELS]
-    shown = [{**row, "column": words.name(row["column"])} for row in found]
+    shown = [{**row, "column": _column(results, row["column"])} for row in found]
+    names = list(dict.fromkeys(str(row["column"]) for row in shown))[:MOST_PANELS]
     return [
         picture(
             plot_dependence(shown),
-            headline=f"How the risk runs along {words.name(names[0])}"
+            headline=f"How the risk runs along {names[0]}"
             if len(names) == 1
             else f"How the risk runs along the {len(names)} columns that matter most",
             caption="Line or large dot: the mean probability if every customer had this value. "
             "Small grey dot: the share of customers with it who left. Curves stop where the data "
             "stop; groups too small to show are left out.",
-            alt=_dependence_alt(found, names),
+            alt=_dependence_alt(shown, names),
             source="all responses whose window is over",
         )
     ]
@@ -284,7 +295,7 @@ def _dependence_alt(found: list[dict[str, Any]], names: list[str]) -> str:
         low = min(inside, key=lambda row: row["estimate"])
         high = max(inside, key=lambda row: row["estimate"])
         said.append(
-            f"{words.name(name)}: {words.percent(low['estimate'], 0)} at {low['label']}, "
+            f"{name}: {words.percent(low['estimate'], 0)} at {low['label']}, "
             f"{words.percent(high['estimate'], 0)} at {high['label']}"
         )
     return f"Mean probability, lowest and highest. {'; '.join(said)}."
