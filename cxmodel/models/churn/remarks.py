@@ -59,7 +59,10 @@ def caveats(facts: Facts) -> tuple[str, ...]:
             "restates it rather than foretells: read its figures without the rating."
         )
     if facts.leaks.left_out:
-        named = listed(facts.leaks.left_out, MOST_NAMED)
+        suspects = [leak for leak in facts.leaks.leaks if not leak.is_kept]
+        named = listed(
+            [f"{x.column} (AUC {x.auc:.3f}, {x.pure_share:.0%} pure)" for x in suspects], MOST_NAMED
+        )
         said.append(f"Left out of the churn model because they seem to know the outcome: {named}.")
     said += _columns_without_use(facts)
     if facts.n_duplicates:

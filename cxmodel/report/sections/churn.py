@@ -24,8 +24,11 @@ from cxmodel.report.sections import common
 from cxmodel.report.sections.churn_use import (
     added_blocks,
     depth_blocks,
+    leak_figures,
     method_blocks,
+    not_examined_blocks,
     sample_size_blocks,
+    timing_blocks,
     use_pictures,
 )
 
@@ -68,6 +71,7 @@ def churn_section(results: Results) -> list[Block]:
         *([] if is_of_use else [_no_use()]),
         *sample_size_blocks(results),
         *_metric_blocks(results),
+        *timing_blocks(results),
         *added_blocks(results),
         *method_blocks(results),
         *(depth_blocks(results) if is_of_use and not common.is_separated(results) else []),
@@ -126,11 +130,11 @@ def has_skill(results: Results) -> bool:
 def _leak_blocks(results: Results) -> list[Block]:
     found = rows(results, "churn.leaks")
     if not found:
-        return []
+        return not_examined_blocks(results)
     items: list[Words] = [
         [
             strong(str(row.get("column") or row.get("name") or row.get("term"))),
-            f": {row.get('reason') or row.get('text') or 'it gives churn away'}",
+            f": {row.get('reason') or row.get('text') or 'it gives churn away'}{leak_figures(row)}",
         ]
         for row in found
     ]
@@ -146,6 +150,7 @@ def _leak_blocks(results: Results) -> list[Block]:
             tone="warn",
         ),
         Bullets(items=items),
+        *not_examined_blocks(results),
     ]
 
 

@@ -29,6 +29,31 @@ _ADDED = {
 }
 
 
+def leak_figures(row: dict[str, Any]) -> str:
+    """Give the two figures of a suspect column, whichever of them made it one.
+
+    Examples
+    --------
+    >>> leak_figures({"auc": 0.9431, "pure_share": 0.31})
+    ' (AUC 0.943; 31% of the rows in levels of one outcome)'
+    """
+    auc, pure = figure_of(row.get("auc")), figure_of(row.get("pure_share"))
+    if auc is None or pure is None:
+        return ""
+    share = words.percent(pure, 0)
+    return f" (AUC {words.number(auc, 3)}; {share} of the rows in levels of one outcome)"
+
+
+def not_examined_blocks(results: Results) -> list[Block]:
+    """Name the columns that the leak alarm could not look at."""
+    names = (part(results, "churn.leaks") or {}).get("not_examined") or []
+    if not names:
+        return []
+    shown = words.listing([str(name) for name in names[:MOST_COLUMNS]])
+    more = f", and {len(names) - MOST_COLUMNS} more" if len(names) > MOST_COLUMNS else ""
+    return [Text(words=f"Not examined, as it is text of too many values: {shown}{more}.")]
+
+
 def depth_blocks(results: Results) -> list[Block]:
     """Say what a team finds that calls the customers at most risk."""
     found = part(results, "churn.at_depth") or {}
@@ -105,6 +130,27 @@ def added_blocks(results: Results) -> list[Block]:
                 for name, label in _ADDED.items()
             ],
             note=_added_note(results),
+        )
+    ]
+
+
+def timing_blocks(results: Results) -> list[Block]:
+    """Warn that the rating is no early sign where the decision to leave came before it."""
+    fails = any(
+        row.get("name") == "timing"
+        and row.get("outcome") == "retention"
+        and row.get("verdict") == "fail"
+        for row in rows(results, "checks")
+    )
+    if not fails or estimate(results, "churn.added_by_rating.roc_auc") is None:
+        return []
+    return [
+        Callout(
+            title="The rating may come too late to warn",
+            words="Its link with leaving fades when the outcome begins later (check: timing), as "
+            "where customers answered after they had decided to leave. What the rating adds below "
+            "is then no early sign, and it will not be there in time for a call.",
+            tone="warn",
         )
     ]
 
@@ -304,7 +350,10 @@ def _dependence_alt(found: list[dict[str, Any]], names: list[str]) -> str:
 __all__ = [
     "added_blocks",
     "depth_blocks",
+    "leak_figures",
+    "not_examined_blocks",
     "method_blocks",
     "sample_size_blocks",
+    "timing_blocks",
     "use_pictures",
 ]
