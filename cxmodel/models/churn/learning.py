@@ -198,12 +198,17 @@ def _fit(
     matrix: FloatArray,
     happened: FloatArray,
     group: Rows,
+    *,
+    quick: bool = False,
 ) -> ChurnClassifier:
+    """Fit one method; `quick` calibrates by a sigmoid on two folds, enough to compare methods."""
     from threadpoolctl import threadpool_limits
 
     from cxmodel.models.churn.classifier import ChurnClassifier
 
     model = ChurnClassifier(method=method, random_state=seed)
+    if quick:
+        model.set_params(calibration="sigmoid", n_folds=2)
     repeats = len(np.unique(group)) < len(group)
     # on matrices this small threads cost more than they bring, and may change the last digit
     with threadpool_limits(1, user_api="blas"):
@@ -221,7 +226,7 @@ def _cross_validated(
     """Give the log loss of each row, predicted without its fold."""
     prob = np.empty(len(happened))
     for train, test in folds:
-        model = _fit(method, seed, matrix[train], happened[train], group[train])
+        model = _fit(method, seed, matrix[train], happened[train], group[train], quick=True)
         prob[test] = model.predict_proba(matrix[test])[:, 1]
     prob = prob.clip(_EDGE, 1 - _EDGE)
     return np.asarray(-np.where(happened == 1, np.log(prob), np.log1p(-prob)), dtype=float)
