@@ -216,7 +216,7 @@ def method_blocks(results: Results) -> list[Block]:
 
 def _column(results: Results, name: Any) -> str:
     """Name a column as a reader would; the rating by its own name."""
-    return common.rating_name(results) if name == "rating" else words.name(name)
+    return common.rating_name(results) if name == "rating" else words.name(str(name).lstrip("_"))
 
 
 def use_pictures(results: Results) -> list[Picture]:
