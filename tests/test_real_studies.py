@@ -91,6 +91,47 @@ def test_telco_names_its_leaks_and_claims_no_forecast(
     }
     assert results["lift"]["revenue"]["status"] == "not_run"
     assert results["churn"]["base_rate"] == pytest.approx(1869 / 7043)
+    assert results["churn"]["separation"]["separates"]
+
+
+def test_telco_extended_tables_name_the_four_leaks(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the five tables joined as they come: the same four, and the label's own copy in numbers
+    results = run("ibm_telco_tables", data_dir, monkeypatch)
+    assert results["churn"]["base_rate"] == pytest.approx(1869 / 7043)
+    leaks = {row["column"]: row for row in results["churn"]["leaks"]["rows"]}
+    four = {"Churn Score", "Churn Category", "Churn Reason", "Customer Status"}
+    assert set(leaks) == {*four, "Churn Value"}
+    assert leaks["Churn Score"]["auc"] == pytest.approx(0.943, abs=5e-4)
+    assert all(0.25 <= leaks[name]["pure_share"] <= 1 for name in four)
+    used = {row["column"] for row in results["churn"]["importance"]["rows"]}
+    assert not used & set(leaks)
+    assert "Contract" in used
+    caveats = " ".join(results["caveats"]["rows"])
+    assert all(f"{name} (AUC" in caveats for name in four)
+    assert "City" in results["churn"]["leaks"]["not_examined"]
+
+
+def test_iranian_telecom_counts_its_duplicates(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # churn 10.1% without a complaint and 83.0% with one; 300 of 3,150 rows twice (the data's facts)
+    results = run("iranian_telecom", data_dir, monkeypatch)
+    churn = results["churn"]
+    assert churn["n_obs"] == 3150
+    assert churn["n_duplicate_rows"] == 300
+    assert any(text.startswith("300 rows equal an earlier row")
+               for text in results["caveats"]["rows"])  # fmt: skip
+    observed = {
+        row["value"]: round(100 * row["observed"], 1)
+        for row in churn["partial_dependence"]["rows"]
+        if row["column"] == "Complaints"
+    }
+    assert observed == {0.0: 10.1, 1.0: 83.0}
+    assert churn["leaks"]["rows"] == []
+    assert churn["metrics"]["roc_auc"]["conf_low"] > 0.9
+    assert churn["one_column"]["added_by_model"]["roc_auc"]["conf_low"] > 0.1
 
 
 def test_ecommerce_reports_that_churn_rises_with_satisfaction(
@@ -137,6 +178,15 @@ def test_plain_telco_tells_who_leaves_as_well_as_others_do(
     assert "no rating" in results["lift"]["reason"]
     assert results["churn"]["metrics"]["roc_auc"]["estimate"] == pytest.approx(0.845, abs=0.005)
     assert results["churn"]["leaks"]["rows"] == []
+    # calibrated: the intervals hold 1 and 0 (Van Calster et al. 2019)
+    slope, intercept = (
+        results["churn"]["metrics"][f"calibration_{name}"] for name in ("slope", "intercept")
+    )
+    assert slope["conf_low"] < 1 < slope["conf_high"]
+    assert intercept["conf_low"] < 0 < intercept["conf_high"]
+    for group in results["churn"]["calibration"]["rows"]:
+        assert group["predicted"] == pytest.approx(group["observed"], abs=0.05)
+    assert results["churn"]["sample_size"]["verdict"] == "pass"
     # the 11 customers of no month have no total charge, and all stayed: that column separates
     coefficients = results["churn"]["coefficients"]
     assert coefficients["status"] == "not_run"

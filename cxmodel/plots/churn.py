@@ -18,7 +18,8 @@ def plot_gain(rows: Rows) -> Figure:
     Parameters
     ----------
     rows : frame or list of mappings
-        ``share_of_customers, share_of_churners``, both from 0 to 1.
+        ``share_of_customers, share_of_churners``, both from 0 to 1; with ``conf_low`` and
+        ``conf_high`` in every row a band too.
 
     Examples
     --------
@@ -31,6 +32,9 @@ def plot_gain(rows: Rows) -> Figure:
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1.2, linestyle=(0, (4, 3)))
     axes.annotate("at random", (0.72, 0.66), color="#6d7888", fontsize=8.5)
     shares = [row["share_of_customers"] for row in data]
+    if all(row.get("conf_low") is not None and row.get("conf_high") is not None for row in data):
+        low, high = ([row[end] for row in data] for end in ("conf_low", "conf_high"))
+        axes.fill_between(shares, low, high, color=BLUE, alpha=0.15, linewidth=0)
     axes.plot(shares, [row["share_of_churners"] for row in data], color=BLUE, linewidth=2.4)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)

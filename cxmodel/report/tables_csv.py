@@ -23,6 +23,10 @@ _ROWS = {
     "churn_coefficients": "churn.coefficients",
     "churn_gain": "churn.gain",
     "churn_calibration": "churn.calibration",
+    "churn_decision_curve": "churn.decision_curve",
+    "churn_importance": "churn.importance",
+    "churn_partial_dependence": "churn.partial_dependence",
+    "churn_method_choice": "churn.method_choice",
     "retention_curve": "retention.curve",
     "cltv_by_band": "cltv.by_band",
     "cltv_by_group": "cltv.by_group",
@@ -91,6 +95,9 @@ def tables(results: Results) -> dict[str, list[dict[str, Any]]]:
         for kind in _LIFT_ROWS:
             found[f"lift_{outcome}_{kind}"] = rows(results, f"lift.{outcome}.{kind}")
     found["churn_metrics"] = _named(part(results, "churn.metrics"))
+    found["churn_added"] = _added_by(results)
+    found["churn_at_depth"] = _estimates(part(results, "churn.at_depth"))
+    found["churn_sample_size"] = _named(part(results, "churn.sample_size"))
     found["cltv"] = _estimates(part(results, "cltv"))
     found["revenue_reconciled"] = _named(part(results, "audit.revenue_reconciled"))
     programmes = rows(results, "programmes")
@@ -110,6 +117,16 @@ def _estimates(section: Any, prefix: str = "") -> list[dict[str, Any]]:
         elif term in _OF_ESTIMATES:
             found.extend(_estimates(value, prefix=f"{term}."))
     return found
+
+
+def _added_by(results: Results) -> list[dict[str, Any]]:
+    """Give what the rating adds to behaviour, and the model to a rule of one column."""
+    paths = {"rating": "churn.added_by_rating", "model": "churn.one_column.added_by_model"}
+    return [
+        {"added_by": name, **row}
+        for name, path in paths.items()
+        for row in _estimates(part(results, path))
+    ]
 
 
 def _specifications(results: Results, outcome: str) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from cxmodel.plots.churn import plot_calibration, plot_gain
+from cxmodel.plots.churn_use import plot_decision_curve, plot_dependence, plot_importance
 from cxmodel.plots.kpis import plot_kpi_groups, plot_kpi_trend
 from cxmodel.plots.lift import plot_estimators, plot_rating_levels
 from cxmodel.plots.retention import plot_retention
@@ -44,6 +45,25 @@ CURVE = [
 FLOW = [{"label": n, "month": m, "cumulative": 2.0 * m - 5} for n in "ab" for m in range(6)]
 GAIN = [{"share_of_customers": x / 4, "share_of_churners": (x / 4) ** 0.5} for x in range(5)]
 CALIBRATION = [{"predicted": 0.1, "observed": 0.12}, {"predicted": 0.4, "observed": 0.35}]
+DECISION = [
+    {
+        "threshold": t,
+        "estimate": 0.2 - t / 2,
+        "conf_low": 0.1,
+        "conf_high": 0.2,
+        "everybody": 0.2 - t,
+    }
+    for t in (0.1, 0.2, 0.3)
+]
+DEPENDENCE = [
+    {"column": "age", "label": f"{v}", "value": float(v), "estimate": 0.2, "observed": 0.1}
+    for v in (20, 30)
+] + [
+    {"column": f"plan {n}", "label": label, "value": None, "estimate": 0.3, "observed": 0.2}
+    for n in range(7)
+    for label in ("gold", "silver")
+]
+IMPORTANCE = [{**row, "column": row["label"]} for row in DOTS]
 EVERY = [
     (plot_kpi_trend, PERIODS),
     (plot_kpi_groups, DOTS),
@@ -51,6 +71,9 @@ EVERY = [
     (plot_estimators, DOTS),
     (plot_gain, GAIN),
     (plot_calibration, CALIBRATION),
+    (plot_decision_curve, DECISION),
+    (plot_importance, IMPORTANCE),
+    (plot_dependence, DEPENDENCE),
     (plot_retention, CURVE),
     (plot_cltv_bands, DOTS),
     (plot_programmes, DOTS),

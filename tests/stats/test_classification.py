@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from cxmodel.errors import InsufficientDataError, SeparationError
-from cxmodel.stats.classification import brier, calibration, log_loss, pr_auc, roc_auc
+from cxmodel.stats.classification import (
+    auc_influence,
+    brier,
+    calibration,
+    log_loss,
+    pr_auc,
+    roc_auc,
+)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +87,19 @@ def test_calibration_agrees_with_statsmodels(predictions):
     assert found.in_the_large == pytest.approx(moved.params[0], abs=1e-7)
     assert found.in_the_large_std_error == pytest.approx(moved.bse[0], rel=1e-6)
     assert found.slope < 0.8
+
+
+def test_influence_gives_the_variance_of_delong(predictions):
+    outcome, prob = predictions
+    area, influence = auc_influence(outcome, prob)
+    assert area == pytest.approx(metrics.roc_auc_score(outcome, prob))
+    assert influence.sum() == pytest.approx(0, abs=1e-9)
+    # DeLong divides by m - 1 in either group, the influence by m
+    cases = outcome == 1
+    n, n_cases = len(outcome), int(cases.sum())
+    parts = [(influence[side] ** 2).sum() / n**2 * m / (m - 1)
+             for side, m in ((cases, n_cases), (~cases, n - n_cases))]  # fmt: skip
+    assert np.sqrt(sum(parts)) == pytest.approx(roc_auc(outcome, prob).std_error)
 
 
 # -- properties ----------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +22,8 @@ N_FOLDS = 5
 N_DRAWS = 200
 _FIRST_SHARE = 0.3  # of the rows lie in the first training period
 _EDGE = 1e-6
-METRICS = (
-    "roc_auc",
-    "pr_auc",
-    "brier",
-    "log_loss",
-    "calibration_slope",
-    "calibration_intercept",
-)
+AREAS_AND_LOSSES = ("roc_auc", "pr_auc", "brier", "log_loss")
+METRICS = (*AREAS_AND_LOSSES, "calibration_slope", "calibration_intercept")
 
 
 @dataclass(frozen=True)
@@ -113,7 +106,13 @@ def _has_both(happened: FloatArray) -> bool:
 
 
 def measure(
-    happened: FloatArray, prob: FloatArray, customer: Rows, *, seed: int, conf_level: float
+    happened: FloatArray,
+    prob: FloatArray,
+    customer: Rows,
+    *,
+    seed: int,
+    conf_level: float,
+    draws: dict[str, FloatArray] | None = None,
 ) -> dict[str, Estimate | NotRun]:
     """Measure predicted probabilities against what happened.
 
@@ -129,10 +128,12 @@ def measure(
         Who the row belongs to.
     seed, conf_level
         Of the draws and the intervals.
+    draws : dict of numpy.ndarray, optional
+        What `redraw_metrics` gave, where it was asked already.
     """
+    draws = redraw_metrics(happened, prob, customer, seed=seed) if draws is None else draws
     prob = prob.clip(_EDGE, 1 - _EDGE)
     codes = np.unique(customer, return_inverse=True)[1]
-    draws = _redraw(happened, prob, codes, seed)
     points = {
         "roc_auc": (roc_auc(happened, prob).estimate, "area under the ROC curve, 0.5 is chance"),
         "pr_auc": (pr_auc(happened, prob), "average precision; chance is the base rate"),
@@ -196,18 +197,28 @@ def _calibration(
     }
 
 
-def _redraw(
-    happened: FloatArray, prob: FloatArray, codes: Rows, seed: int
+def redraw_metrics(
+    happened: FloatArray, prob: FloatArray, customer: Rows, *, seed: int
 ) -> dict[str, FloatArray]:
-    """Compute the metrics under redrawn customers; rows are sorted by probability once."""
+    """Compute areas and losses under 200 redraws of the customers.
+
+    Draw number d gives a customer the same weight whatever the predictions, so that two models of
+    the same rows can be compared draw by draw.
+
+    Parameters
+    ----------
+    happened, prob, customer, seed
+        As in `measure`.
+    """
+    prob = prob.clip(_EDGE, 1 - _EDGE)
+    codes = np.unique(customer, return_inverse=True)[1]
     order = np.argsort(prob, kind="stable")
     y, p, codes = happened[order], prob[order], codes[order]
     ends = np.flatnonzero(np.append(np.diff(p) != 0, True))
     squares = (y - p) ** 2
     nats = -(y * np.log(p) + (1 - y) * np.log1p(-p))
     n_customers = int(codes.max()) + 1
-    names = ("roc_auc", "pr_auc", "brier", "log_loss")
-    found = {name: np.full(N_DRAWS, np.nan) for name in names}
+    found = {name: np.full(N_DRAWS, np.nan) for name in AREAS_AND_LOSSES}
     for draw in range(N_DRAWS):
         mass = draw_customer_weights(n_customers, draw, seed)[codes]
         total = mass.sum()
@@ -248,41 +259,3 @@ def weighted_areas(event_mass: FloatArray, mass: FloatArray, ends: Rows) -> tupl
     taken = np.cumsum((events + others)[::-1])
     precision = np.divide(hits, taken, out=np.zeros_like(hits), where=taken > 0)
     return area, float(events[::-1] @ precision / n_events)
-
-
-def gain_rows(happened: FloatArray, prob: FloatArray, n_steps: int = 20) -> list[dict[str, Any]]:
-    """Give the share of leavers found when the riskiest share of customers is contacted.
-
-    Examples
-    --------
-    >>> gain_rows(np.array([1.0, 0, 0, 0]), np.array([0.9, 0.1, 0.2, 0.3]), 4)[1]
-    {'share_of_customers': 0.25, 'share_of_churners': 1.0}
-    """
-    hits = np.append(0.0, np.cumsum(happened[np.argsort(-prob, kind="stable")]))
-    shares = np.arange(n_steps + 1) / n_steps
-    found = np.interp(shares * len(prob), np.arange(len(prob) + 1), hits) / hits[-1]
-    return [
-        {"share_of_customers": float(share), "share_of_churners": float(part)}
-        for share, part in zip(shares, found, strict=True)
-    ]
-
-
-def calibration_rows(
-    happened: FloatArray, prob: FloatArray, n_groups: int = 10
-) -> list[dict[str, Any]]:
-    """Compare predicted and observed churn in groups of customers of like risk.
-
-    Examples
-    --------
-    >>> calibration_rows(np.array([0.0, 1.0]), np.array([0.25, 0.75]), 2)[1]
-    {'predicted': 0.75, 'observed': 1.0, 'n': 1}
-    """
-    order = np.argsort(prob, kind="stable")
-    return [
-        {
-            "predicted": float(prob[part].mean()),
-            "observed": float(happened[part].mean()),
-            "n": len(part),
-        }
-        for part in np.array_split(order, min(n_groups, len(order)))
-    ]

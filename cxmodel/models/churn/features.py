@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,8 @@ class Feature:
         Levels with a column; all others, also those never seen, share none.
     cap : float
         Numbers above it count as it.
+    reference : str, optional
+        The level that all others are compared with; None where rare levels are.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Feature:
     has_missing: bool = False
     levels: tuple[str, ...] = ()
     cap: float = float("inf")
+    reference: str | None = None
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -88,13 +91,37 @@ class Feature:
         filled = np.where(missing, self.fill, numbers)
         return [filled, missing.astype(float)] if self.has_missing else [filled]
 
+    def n_unknown(self, frame: pd.DataFrame) -> int:
+        """Count the rows whose level has no column of its own, as it is new or was rare."""
+        if self.is_number:
+            return 0
+        levels = as_levels(frame[self.name])
+        return int((~levels.isin([*self.levels, self.reference])).sum())
+
 
 @dataclass(frozen=True)
 class Features:
-    """Every column of a churn model."""
+    """Every column of a churn model.
+
+    Parameters
+    ----------
+    parts : tuple of Feature
+        Columns that say something.
+    unusable : tuple of str
+        Text of too many levels.
+    constant : tuple of str
+        Columns of one value, or of none.
+    infinite : tuple of (str, int)
+        Numbers that are infinite, by column: they count as missing.
+    dated : tuple of str
+        Times, which are no predictors.
+    """
 
     parts: tuple[Feature, ...]
     unusable: tuple[str, ...] = ()
+    constant: tuple[str, ...] = ()
+    infinite: tuple[tuple[str, int], ...] = ()
+    dated: tuple[str, ...] = ()
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -109,13 +136,27 @@ class Features:
     def without(self, names: Iterable[str]) -> Features:
         """Leave some columns out."""
         out = set(names)
-        return Features(tuple(part for part in self.parts if part.name not in out), self.unusable)
+        return replace(self, parts=tuple(part for part in self.parts if part.name not in out))
+
+    def unknown_levels(self, frame: pd.DataFrame) -> dict[str, int]:
+        """Count rows whose level has no column of its own, by column; columns without are left out.
+
+        Such a row is predicted as one of none of the levels that the model knows.
+
+        Examples
+        --------
+        >>> fitted = learn_features(pd.DataFrame({"plan": ["a", "b"] * 20}), ["plan"])
+        >>> fitted.unknown_levels(pd.DataFrame({"plan": ["a", "z", None]}))
+        {'plan': 2}
+        """
+        counts = {part.name: part.n_unknown(frame) for part in self.parts}
+        return {name: n for name, n in counts.items() if n}
 
 
 def learn_features(
     frame: pd.DataFrame, names: Iterable[str], caps: Mapping[str, float] | None = None
 ) -> Features:
-    """Learn levels and medians from the rows of a fit; constant columns say nothing and go.
+    """Learn levels and medians from the rows of a fit; constant columns are named, and go.
 
     Parameters
     ----------
@@ -132,14 +173,27 @@ def learn_features(
     >>> learn_features(frame, ["plan", "age"]).terms
     ('plan: b', 'age', 'age missing')
     """
-    parts, unusable = [], []
+    parts, unusable, constant, infinite, dated = [], [], [], [], []
     for name in names:
+        if pd.api.types.is_datetime64_any_dtype(frame[name]):
+            dated.append(name)
+            continue
         part = _learn(frame[name], name, (caps or {}).get(name, float("inf")))
         if part is None:
             unusable.append(name)
         elif part.terms:
             parts.append(part)
-    return Features(tuple(parts), tuple(unusable))
+        else:
+            constant.append(name)
+        if n_infinite := _n_infinite(frame[name]):
+            infinite.append((name, n_infinite))
+    return Features(tuple(parts), tuple(unusable), tuple(constant), tuple(infinite), tuple(dated))
+
+
+def _n_infinite(values: pd.Series) -> int:
+    if not pd.api.types.is_float_dtype(values):
+        return 0
+    return int(np.isinf(values.to_numpy(dtype=float, na_value=np.nan)).sum())
 
 
 def _learn(values: pd.Series, name: str, cap: float) -> Feature | None:
@@ -156,10 +210,12 @@ def _learn(values: pd.Series, name: str, cap: float) -> Feature | None:
     if levels.nunique() > MAX_LEVELS:
         return None
     counts = levels.value_counts()
-    common = sorted(counts.index[counts >= RARE_LEVEL])
+    common = [str(level) for level in sorted(counts.index[counts >= RARE_LEVEL])]
+    reference = None
     if len(common) == len(counts):
-        common = common[1:]  # the first level is what the others are compared with
-    return Feature(name, is_number=False, levels=tuple(str(level) for level in common))
+        # the first level is what the others are compared with
+        reference, common = common[0], common[1:]
+    return Feature(name, is_number=False, levels=tuple(common), reference=reference)
 
 
 def candidate_columns(obs: Observations, controls: tuple[str, ...] | None) -> list[str]:
@@ -173,7 +229,7 @@ def candidate_columns(obs: Observations, controls: tuple[str, ...] | None) -> li
         If a dated control lies after the response.
     """
     frame = obs.frame
-    ratings = [name for name in ("rating", *_rating_columns(obs)) if name in frame]
+    ratings = rating_columns(obs)
     if controls is not None:
         missing = [name for name in controls if name not in frame]
         if missing:
@@ -187,8 +243,7 @@ def candidate_columns(obs: Observations, controls: tuple[str, ...] | None) -> li
         if obs.has("_monthly_revenue"):
             names.append("_monthly_revenue")
     refuse_later_dates(frame, names, obs.audit.get("dated_after_response"))
-    dated = [n for n in names if n in frame and pd.api.types.is_datetime64_any_dtype(frame[n])]
-    return list(dict.fromkeys(n for n in names if n in frame and n not in dated))
+    return list(dict.fromkeys(name for name in names if name in frame))
 
 
 def history_caps(obs: Observations, names: Iterable[str]) -> dict[str, float]:
@@ -197,9 +252,11 @@ def history_caps(obs: Observations, names: Iterable[str]) -> dict[str, float]:
     return {"days_observed_before": float(obs.windows.lookback_days * max(n_windows, 1))}
 
 
-def _rating_columns(obs: Observations) -> list[str]:
+def rating_columns(obs: Observations) -> list[str]:
+    """List the columns that hold answers of customers, that of the study's rating first."""
     keyed = [f"rating_{key}" for key in obs.other_ratings]
-    return [name for name in (*obs.other_ratings, *keyed) if name in obs.frame]
+    known = ("rating", *obs.other_ratings, *keyed)
+    return [name for name in known if name in obs.frame]
 
 
 def _behaviour(obs: Observations) -> list[str]:

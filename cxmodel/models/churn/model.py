@@ -2,46 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cxmodel.errors import FitError, InsufficientDataError
-from cxmodel.models.churn.evaluation import (
-    MIN_EVENTS,
-    Splits,
-    calibration_rows,
-    gain_rows,
-    measure,
-    split_by_customer,
-    split_by_time,
-)
+from cxmodel.errors import ConfigError, InsufficientDataError, nearest
+from cxmodel.models.churn.evaluation import MIN_EVENTS, Splits, split_by_customer, split_by_time
 from cxmodel.models.churn.features import (
     Features,
     candidate_columns,
     history_caps,
-    learn_features,
 )
+from cxmodel.models.churn.learning import ChurnRows, Method
+from cxmodel.models.churn.measuring import Settings, fit_and_hold_out
+from cxmodel.models.churn.remarks import FEW_DUPLICATES, Facts, caveats, equal_rows
 from cxmodel.models.churn.result import ChurnResult
-from cxmodel.models.leaks import LeakReport, find_leaks
+from cxmodel.models.leaks import LeakReport, examine_rating, find_leaks, is_suspect
+from cxmodel.models.lift_fit import examined_columns
 from cxmodel.models.population import exclusions, has_outcome
 from cxmodel.models.retention.durations import customer_places
-from cxmodel.results import Estimate, NotRun, critical_value
-from cxmodel.stats.glm import fit_logit
 from cxmodel.tables.observation_table import Observations
-
-if TYPE_CHECKING:
-    from cxmodel.models.churn.classifier import ChurnClassifier
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.intp]
-Method = Literal["logistic", "gradient_boosting"]
 
 MIN_ROWS_PER_TERM = 10
+CONTACT_SHARE = 0.1
 _SECONDS_PER_DAY = 86_400
 
 
@@ -54,15 +45,22 @@ class ChurnModel:
 
     Parameters
     ----------
-    method : {"logistic", "gradient_boosting"}
-        How it is learnt; see `ChurnClassifier`.
+    method : {"logistic", "gradient_boosting", "auto"}
+        How it is learnt; see `ChurnClassifier`. ``"auto"`` takes boosted trees where they beat the
+        logistic regression by over one standard error on folds of the training rows, and shows
+        the choice.
     controls : str or tuple of str, optional
         Columns to look at beside the ratings. Default: behaviour before the response, attributes,
         and what a joined table offers.
     keep : str or tuple of str
         Columns that the leak alarm would leave out and the user vouches for.
+    contact_share : float
+        Part of the customers that a retention team can call, over 0 and up to 1.
+    n_contacts : int, optional
+        Calls that it can make, instead of `contact_share`: of the customers active at the end of
+        the data, else of those held out.
     seed : int
-        Of folds and redrawn customers.
+        Of folds, redrawn customers and shuffles.
 
     Examples
     --------
@@ -75,11 +73,17 @@ class ChurnModel:
     method: Method = "logistic"
     controls: str | tuple[str, ...] | None = None
     keep: str | tuple[str, ...] = ()
+    contact_share: float = CONTACT_SHARE
+    n_contacts: int | None = None
     seed: int = 20261121
 
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):
             raise ValueError(f"method must be one of {get_args(Method)}, not {self.method!r}.")
+        if not 0 < self.contact_share <= 1:
+            raise ValueError(f"contact_share must lie in 0-1, not {self.contact_share}.")
+        if self.n_contacts is not None and self.n_contacts < 1:
+            raise ValueError(f"n_contacts must be 1 or more, not {self.n_contacts}.")
 
     def fit(self, obs: Observations) -> ChurnResult:
         """Fit to observations, and judge the fit out of sample.
@@ -99,7 +103,8 @@ class ChurnModel:
             If churn is unknown, or there are fewer than 10 leavers or stayers, or fewer than 10
             rows per term.
         ConfigError, LeakageError
-            If a named control is missing, or dated after the response.
+            If a named control or a column to keep is missing, or a control is dated after the
+            response.
         """
         Observations.check(obs)
         chosen, not_used = _usable(obs)
@@ -108,41 +113,45 @@ class ChurnModel:
         _require_events(happened)
         names = candidate_columns(obs, _tuple(self.controls))
         leaks = self._leaks(obs, frame, happened, names)
-        taken = [name for name in names if name not in leaks.left_out]
-        features = learn_features(frame, taken, history_caps(obs, taken))
-        _require_rows(len(happened), features)
+        taken = tuple(name for name in names if name not in leaks.left_out)
         customer = customer_places(obs.frame)[0][chosen]
-        splits = self._splits(obs, frame, happened, customer)
-        tested, prob = self._predict_held_out(frame, happened, customer, features, splits)
-        metrics = self._measure(happened, tested, prob, customer, obs.conf_level)
-        behaviour = features.without(_ratings(features))
-        return ChurnResult(
-            model=self._fit(features.matrix(frame), happened, customer),
-            features=features,
+        group, n_duplicates = _groups(obs, frame, customer)
+        rows = ChurnRows(frame, happened, group, taken, history_caps(obs, taken))
+        features = rows.learn()
+        _require_rows(len(happened), features)
+        splits = self._splits(obs, frame, happened, group)
+        settings = Settings(
             method=self.method,
+            contact_share=self.contact_share,
+            n_contacts=self.n_contacts,
+            seed=self.seed,
+        )
+        fitted = fit_and_hold_out(settings, obs, rows, splits)
+        separation = _separation(frame, happened)
+        size = fitted.sample_size()
+        return ChurnResult(
+            **fitted.model_and_measures(),
             base_rate=float(happened.mean()),
             n_events=int(happened.sum()),
             n_obs=len(happened),
-            metrics=metrics,
-            baseline=_baseline(happened, tested, splits),
-            metrics_without_rating=self._without_rating(
-                frame, happened, customer, behaviour, splits, obs.conf_level
-            )
-            if len(behaviour.parts) < len(features.parts)
-            else NotRun("the model has no rating"),
             leaks=leaks,
-            coefficients=_coefficients(features, frame, happened, customer, obs.conf_level),
-            evaluation=splits.words,
-            gain=gain_rows(happened[tested], prob),
-            calibration=calibration_rows(happened[tested], prob),
+            not_examined=_not_examined(obs, leaks, features),
+            separation=separation,
+            sample_size=size,
+            n_duplicate_rows=n_duplicates,
             not_used=tuple(not_used),
-            caveats=_caveats(
-                obs,
-                leaks,
-                features,
-                splits,
-                separates=_rating_separates(frame, happened),
-                not_used=not_used,
+            caveats=caveats(
+                Facts(
+                    obs=obs,
+                    leaks=leaks,
+                    not_examined=_not_examined(obs, leaks, features),
+                    features=features,
+                    splits=splits,
+                    separates=bool(separation and separation["separates"]),
+                    n_open=sum(r["n"] for r in not_used if r["reason"] == "open_window"),
+                    n_duplicates=n_duplicates,
+                    sample_size=size,
+                )
             ),
             window_words=obs.window_words,
         )
@@ -151,16 +160,19 @@ class ChurnModel:
         self, obs: Observations, frame: pd.DataFrame, happened: FloatArray, names: list[str]
     ) -> LeakReport:
         """Examine every column of the source, control or not, but the rating itself."""
-        every = dict.fromkeys([*names, *obs.attributes, *obs.controls])
-        examined = [name for name in every if name in frame and name != "rating"]
-        return find_leaks(frame, happened, columns=examined, keep=_tuple(self.keep) or ())
+        keep = _tuple(self.keep) or ()
+        _require_known(obs, keep)
+        examined = dict.fromkeys([*names, *examined_columns(obs)])
+        return find_leaks(
+            frame, happened, columns=[name for name in examined if name != "rating"], keep=keep
+        )
 
     def _splits(
-        self, obs: Observations, frame: pd.DataFrame, happened: FloatArray, customer: Rows
+        self, obs: Observations, frame: pd.DataFrame, happened: FloatArray, group: Rows
     ) -> Splits:
         if "responded_at" not in frame or frame["responded_at"].isna().any():
             because = "the responses have no date"
-            return split_by_customer(happened, customer, seed=self.seed, because=because)
+            return split_by_customer(happened, group, seed=self.seed, because=because)
         days = frame["responded_at"].astype("datetime64[us]").astype("int64").to_numpy()
         window = obs.windows.gap_days + obs.windows.outcome_days
         found = split_by_time(days / (_SECONDS_PER_DAY * 1e6), happened, window)
@@ -170,62 +182,7 @@ class ChurnModel:
             f"history is too short to have {MIN_EVENTS} leavers and stayers whose {window} days "
             f"were over, and as many later"
         )
-        return split_by_customer(happened, customer, seed=self.seed, because=because)
-
-    def _fit(self, matrix: FloatArray, happened: FloatArray, customer: Rows) -> ChurnClassifier:
-        from threadpoolctl import threadpool_limits
-
-        from cxmodel.models.churn.classifier import ChurnClassifier
-
-        model = ChurnClassifier(method=self.method, random_state=self.seed)
-        repeats = len(np.unique(customer)) < len(customer)
-        # on matrices this small threads cost more than they bring, and may change the last digit
-        with threadpool_limits(1, user_api="blas"):
-            return model.fit(matrix, happened.astype(int), groups=customer if repeats else None)
-
-    def _predict_held_out(
-        self,
-        frame: pd.DataFrame,
-        happened: FloatArray,
-        customer: Rows,
-        features: Features,
-        splits: Splits,
-    ) -> tuple[Rows, FloatArray]:
-        """Give rows that were held out, each once, and their probabilities."""
-        matrix = features.matrix(frame)
-        rows, probs = [], []
-        for train, test in splits.pairs:
-            model = self._fit(matrix[train], happened[train], customer[train])
-            rows.append(test)
-            probs.append(model.predict_proba(matrix[test])[:, 1])
-        return np.concatenate(rows), np.concatenate(probs)
-
-    def _measure(
-        self,
-        happened: FloatArray,
-        tested: Rows,
-        prob: FloatArray,
-        customer: Rows,
-        conf_level: float,
-    ) -> dict[str, Estimate | NotRun]:
-        return measure(
-            happened[tested], prob, customer[tested], seed=self.seed, conf_level=conf_level
-        )
-
-    def _without_rating(
-        self,
-        frame: pd.DataFrame,
-        happened: FloatArray,
-        customer: Rows,
-        behaviour: Features,
-        splits: Splits,
-        conf_level: float,
-    ) -> dict[str, Estimate | NotRun] | NotRun:
-        """Judge the same model without its ratings: what behaviour alone knows."""
-        if not behaviour.parts:
-            return NotRun("the model has nothing but ratings")
-        tested, prob = self._predict_held_out(frame, happened, customer, behaviour, splits)
-        return self._measure(happened, tested, prob, customer, conf_level)
+        return split_by_customer(happened, group, seed=self.seed, because=because)
 
 
 def _usable(obs: Observations) -> tuple[BoolArray, list[dict[str, Any]]]:
@@ -270,108 +227,45 @@ def _require_rows(n_obs: int, features: Features) -> None:
         )
 
 
-def _rating_separates(frame: pd.DataFrame, happened: FloatArray) -> bool:
+def _require_known(obs: Observations, keep: Iterable[str]) -> None:
+    left_out = obs.audit.get("controls_left_out", ())
+    for name in keep:
+        if name not in obs.frame and name not in left_out:
+            public = [str(column) for column in obs.frame.columns]
+            raise ConfigError(
+                f"keep: there is no column {name!r}. "
+                f"{nearest(name, [column for column in public if not column.startswith('_')])}"
+            )
+
+
+def _separation(frame: pd.DataFrame, happened: FloatArray) -> dict[str, Any] | None:
     """Say whether the rating knows the outcome as only a leak would: it is never left out."""
     if "rating" not in frame:
-        return False
-    return bool(find_leaks(frame, happened, columns=["rating"]).leaks)
+        return None
+    rating = frame["rating"].to_numpy(dtype=float)
+    known = np.isfinite(rating)
+    auc, pure = examine_rating(rating[known], happened[known])
+    return {"auc": auc, "pure_share": pure, "separates": is_suspect(auc, pure)}
 
 
-def _ratings(features: Features) -> list[str]:
-    return [part.name for part in features.parts if part.name.startswith("rating")]
+def _not_examined(obs: Observations, leaks: LeakReport, features: Features) -> tuple[str, ...]:
+    """Name the text of too many levels, here or where the table was read."""
+    left_out = obs.audit.get("controls_left_out", ())
+    return tuple(dict.fromkeys([*features.unusable, *leaks.unexamined, *left_out]))
 
 
-def _baseline(happened: FloatArray, tested: Rows, splits: Splits) -> dict[str, Any]:
-    """Judge the plainest guess: the training rows' churn rate for everybody."""
-    guess = np.concatenate(
-        [np.full(len(test), happened[train].mean()) for train, test in splits.pairs]
-    ).clip(1e-6, 1 - 1e-6)
-    truth = happened[tested]
-    return {
-        "name": "the churn rate of the training rows for everybody",
-        "roc_auc": 0.5,
-        "pr_auc": float(truth.mean()),
-        "brier": float(((truth - guess) ** 2).mean()),
-        "log_loss": float(-(truth * np.log(guess) + (1 - truth) * np.log1p(-guess)).mean()),
-    }
+def _groups(obs: Observations, frame: pd.DataFrame, customer: Rows) -> tuple[Rows, int]:
+    """Keep equal rows of a joined table together, and count them; elsewhere customers.
 
-
-def _coefficients(
-    features: Features,
-    frame: pd.DataFrame,
-    happened: FloatArray,
-    customer: Rows,
-    conf_level: float,
-) -> list[dict[str, Any]] | NotRun:
-    """Fit a plain logit to all rows: log-odds per unit and per standard deviation."""
-    matrix = features.matrix(frame)
-    try:
-        fit = fit_logit(np.column_stack([np.ones(len(matrix)), matrix]), happened)
-    except FitError as error:
-        return NotRun(str(error))
-    covariance = fit.covariance("HC1", clusters=customer)
-    errors = np.sqrt(np.diag(covariance))
-    spread = np.append(np.nan, matrix.std(axis=0))
-    half = critical_value(conf_level)
-    rows = []
-    for place, term in enumerate(("intercept", *features.terms)):
-        if place in fit.dropped:
-            continue
-        estimate = Estimate.from_std_error(
-            fit.coefficients[place],
-            errors[place],
-            unit="log-odds of churn per unit",
-            n_obs=len(matrix),
-            conf_level=conf_level,
-        )
-        per_sd = estimate.estimate * spread[place]
-        rows.append(
-            {
-                "term": term,
-                **estimate.to_dict(),
-                "p_value": estimate.p_value,
-                "standardised": float(per_sd),
-                "standardised_conf_low": float(per_sd - half * errors[place] * spread[place]),
-                "standardised_conf_high": float(per_sd + half * errors[place] * spread[place]),
-            }
-        )
-    return rows
-
-
-def _caveats(
-    obs: Observations,
-    leaks: LeakReport,
-    features: Features,
-    splits: Splits,
-    *,
-    separates: bool,
-    not_used: list[dict[str, Any]],
-) -> tuple[str, ...]:
-    said = [f"The churn model was judged {splits.words}."]
-    if separates:
-        said.append(
-            "The rating separates those who left from those who stayed, so the churn model "
-            "restates it rather than foretells: read its figures without the rating."
-        )
-    if leaks.left_out:
-        said.append(
-            "Left out of the churn model because they seem to know the outcome: "
-            f"{', '.join(leaks.left_out)}."
-        )
-    if features.unusable:
-        said.append(f"Not looked at, text of over 50 levels: {', '.join(features.unusable)}.")
-    if obs.attributes_as_of_extract and obs.attributes:
-        said.append(
-            "Attributes are as of the extract, perhaps after the customer left: "
-            f"{', '.join(obs.attributes)}."
-        )
-    n_open = sum(row["n"] for row in not_used if row["reason"] == "open_window")
-    if n_open:
-        said.append(
-            f"{n_open:,} responses whose {obs.window_words} are not over are censored: they are in "
-            "the retention curve, and not among the rows that churn is learnt from."
-        )
-    return tuple(said)
+    A table without dates may hold a customer twice under two ids, or without one.
+    """
+    if not obs.is_joined or len(np.unique(customer)) < len(customer):
+        return customer, 0
+    codes = equal_rows(frame)
+    n_duplicates = len(codes) - len(np.unique(codes))
+    if not 0 < n_duplicates <= FEW_DUPLICATES * len(codes):
+        return customer, 0
+    return codes, n_duplicates
 
 
 def _tuple(names: str | tuple[str, ...] | list[str] | None) -> tuple[str, ...] | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from cxmodel.models.churn.features import Features
+from cxmodel.models.churn.sample_size import SampleSize
 from cxmodel.models.leaks import LeakReport
 from cxmodel.results import TIDY_COLUMNS, Estimate, NotRun, Result
 from cxmodel.tables.observation_table import Observations
@@ -30,6 +31,8 @@ class ChurnResult(Result):
         What it looks at.
     method : str
         ``"logistic"`` or ``"gradient_boosting"``.
+    method_choice : dict or None
+        With ``method="auto"``: ``{method, difference, std_error, rows}``, the log loss of each.
     base_rate : float
         Share of usable observations whose customer left within the window.
     n_events, n_obs : int
@@ -38,16 +41,37 @@ class ChurnResult(Result):
         roc_auc, pr_auc, brier, log_loss, calibration_slope, calibration_intercept, out of sample.
     baseline : dict
         The same of the plainest guess.
+    one_column : dict
+        A rule of the one column that tells most: ``columns`` (how often each was taken),
+        ``metrics``, and ``added_by_model``, the model's metrics less its own.
     metrics_without_rating : dict of Estimate, or NotRun
         The same of the model without its ratings.
+    added_by_rating : dict of Estimate, or NotRun
+        The metrics less those without the ratings, with paired intervals.
     leaks : LeakReport
         Columns that seem to know the outcome.
+    not_examined : tuple of str
+        Columns that the leak alarm could not look at: text of over 50 levels.
+    separation : dict or None
+        The rating's own ``{auc, pure_share, separates}``; it is never left out.
     coefficients : list of dict, or NotRun
         A plain logit: log-odds per unit (``estimate``) and per standard deviation.
     evaluation : str
         How rows were held out.
     gain, calibration : list of dict
-        Rows of the two figures.
+        Rows of the two figures: leavers found by depth of the list, foretold against observed.
+    at_depth : dict or NotRun
+        At the depth that a team can call: ``leavers_found``, ``precision``, ``lift_over_chance``.
+    decision_curve : list of dict
+        Net benefit of calling from each threshold on, ``everybody``, and ``over_everybody``.
+    importance : list of dict
+        By column of the source: what is lost when it is shuffled, on held-out rows.
+    partial_dependence : list of dict
+        Mean probability, and share who left, at each value of the columns that matter most.
+    sample_size : SampleSize
+        Customers at hand against those that a model of this size needs.
+    n_duplicate_rows : int
+        Rows of a joined table that equal an earlier one in all but the customer's id.
     not_used : tuple of dict
         ``{stage, reason, n}``: observations left out.
     caveats : tuple of str
@@ -60,14 +84,25 @@ class ChurnResult(Result):
     base_rate: float
     n_events: int
     n_obs: int
+    method_choice: dict[str, Any] | None
     metrics: Metrics
     baseline: dict[str, Any]
+    one_column: dict[str, Any]
     metrics_without_rating: Metrics | NotRun
+    added_by_rating: Metrics | NotRun
     leaks: LeakReport
+    not_examined: tuple[str, ...]
+    separation: dict[str, Any] | None
     coefficients: list[dict[str, Any]] | NotRun
     evaluation: str
     gain: list[dict[str, Any]]
     calibration: list[dict[str, Any]]
+    at_depth: dict[str, Any] | NotRun
+    decision_curve: list[dict[str, Any]]
+    importance: list[dict[str, Any]]
+    partial_dependence: list[dict[str, Any]]
+    sample_size: SampleSize
+    n_duplicate_rows: int
     not_used: tuple[dict[str, Any], ...]
     caveats: tuple[str, ...]
     window_words: str
@@ -135,19 +170,54 @@ class ChurnResult(Result):
             "n_events": self.n_events,
             "n_obs": self.n_obs,
             "method": self.method,
+            "method_choice": self.method_choice,
+            "calibration_method": self.model.calibration_,
             "evaluation": self.evaluation,
             "metrics": dict(self.metrics),
             "baseline": dict(self.baseline),
+            "one_column": dict(self.one_column),
             "metrics_without_rating": self.metrics_without_rating,
-            "leaks": {"rows": [leak.to_dict() for leak in self.leaks.leaks]},
+            "added_by_rating": self.added_by_rating,
+            "leaks": {
+                "rows": [leak.to_dict() for leak in self.leaks.leaks],
+                "not_examined": list(self.not_examined),
+            },
+            "separation": self.separation,
             "coefficients": coefficients,
             "gain": {"rows": self.gain},
             "calibration": {"rows": self.calibration},
+            "at_depth": self.at_depth,
+            "decision_curve": {"rows": self.decision_curve},
+            "importance": {"rows": self.importance},
+            "partial_dependence": {"rows": self.partial_dependence},
+            "sample_size": self.sample_size.to_dict(),
+            "n_duplicate_rows": self.n_duplicate_rows,
             "caveats": list(self.caveats),
         }
 
-    def plot(self, kind: Literal["gain", "calibration"] = "gain") -> Any:
-        """Draw the share of leavers found by risk, or how well the probabilities hold."""
-        from cxmodel.plots.churn import plot_calibration, plot_gain
+    def plot(
+        self,
+        kind: Literal[
+            "gain", "calibration", "decision_curve", "importance", "partial_dependence"
+        ] = "gain",
+    ) -> Any:
+        """Draw leavers found by depth, calibration, net benefit, or what the model looks at.
 
-        return plot_gain(self.gain) if kind == "gain" else plot_calibration(self.calibration)
+        Raises
+        ------
+        ValueError
+            If there is no such figure, or nothing to draw.
+        """
+        from cxmodel.plots.churn import plot_calibration, plot_gain
+        from cxmodel.plots.churn_use import plot_decision_curve, plot_dependence, plot_importance
+
+        draw: dict[str, Any] = {
+            "gain": plot_gain,
+            "calibration": plot_calibration,
+            "decision_curve": plot_decision_curve,
+            "importance": plot_importance,
+            "partial_dependence": plot_dependence,
+        }
+        if kind not in draw:
+            raise ValueError(f"kind must be one of {tuple(draw)}, not {kind!r}.")
+        return draw[kind](getattr(self, kind))

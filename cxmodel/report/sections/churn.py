@@ -21,6 +21,16 @@ from cxmodel.report.blocks import (
 )
 from cxmodel.report.reading import Results, as_estimate, figure_of, part, rows
 from cxmodel.report.sections import common
+from cxmodel.report.sections.churn_use import (
+    added_blocks,
+    depth_blocks,
+    leak_figures,
+    method_blocks,
+    not_examined_blocks,
+    sample_size_blocks,
+    timing_blocks,
+    use_pictures,
+)
 
 _RULES = {
     "churn_events": "a churn event of the customer",
@@ -59,7 +69,12 @@ def churn_section(results: Results) -> list[Block]:
         *_leak_blocks(results),
         *_no_forecast(results),
         *([] if is_of_use else [_no_use()]),
+        *sample_size_blocks(results),
         *_metric_blocks(results),
+        *timing_blocks(results),
+        *added_blocks(results),
+        *method_blocks(results),
+        *(depth_blocks(results) if is_of_use and not common.is_separated(results) else []),
         *(churn_pictures(results) if is_of_use else []),
         *(_coefficient_blocks(results) if is_of_use else []),
     ]
@@ -115,11 +130,11 @@ def has_skill(results: Results) -> bool:
 def _leak_blocks(results: Results) -> list[Block]:
     found = rows(results, "churn.leaks")
     if not found:
-        return []
+        return not_examined_blocks(results)
     items: list[Words] = [
         [
             strong(str(row.get("column") or row.get("name") or row.get("term"))),
-            f": {row.get('reason') or row.get('text') or 'it gives churn away'}",
+            f": {row.get('reason') or row.get('text') or 'it gives churn away'}{leak_figures(row)}",
         ]
         for row in found
     ]
@@ -135,6 +150,7 @@ def _leak_blocks(results: Results) -> list[Block]:
             tone="warn",
         ),
         Bullets(items=items),
+        *not_examined_blocks(results),
     ]
 
 
@@ -179,6 +195,7 @@ def _metric_blocks(results: Results) -> list[Block]:
             columns=[
                 Column(key="name", label="Measure"),
                 Column(key="value", label="Model", align="right"),
+                Column(key="interval", label="Interval", align="right"),
                 *(Column(key=key, label=label, align="right") for key, label, _ in beside),
                 Column(key="meaning", label="How to read it", wide=True),
             ],
@@ -186,6 +203,7 @@ def _metric_blocks(results: Results) -> list[Block]:
                 {
                     "name": _MEASURES[name],
                     "value": _measure(metrics, name),
+                    "interval": _ends(metrics, name),
                     **{key: _measure(values, name) for key, _, values in beside},
                     "meaning": _METRICS[name],
                 }
@@ -199,6 +217,13 @@ def _metric_blocks(results: Results) -> list[Block]:
 def _measure(values: dict[str, Any], name: str) -> str:
     found = figure_of(values.get(name))
     return "" if found is None else words.number(found, 3)
+
+
+def _ends(values: dict[str, Any], name: str) -> str:
+    found = as_estimate(values.get(name))
+    if found is None or found.conf_low is None or found.conf_high is None:
+        return ""
+    return f"{words.number(found.conf_low, 3)} to {words.number(found.conf_high, 3)}"
 
 
 def _metric_note(results: Results) -> str:
@@ -256,7 +281,7 @@ def churn_pictures(results: Results) -> list[Picture]:
                 source="responses that the model has not seen",
             )
         )
-    return blocks
+    return [*blocks, *use_pictures(results)]
 
 
 def _known(results: Results, path: str, keys: tuple[str, ...]) -> list[dict[str, Any]]:
