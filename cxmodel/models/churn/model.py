@@ -26,6 +26,7 @@ from cxmodel.models.churn.features import (
     learn_features,
 )
 from cxmodel.models.churn.result import ChurnResult
+from cxmodel.models.churn.stored import learnt_from
 from cxmodel.models.leaks import LeakReport, find_leaks
 from cxmodel.models.population import exclusions, has_outcome
 from cxmodel.models.retention.durations import customer_places
@@ -116,8 +117,10 @@ class ChurnModel:
         tested, prob = self._predict_held_out(frame, happened, customer, features, splits)
         metrics = self._measure(happened, tested, prob, customer, obs.conf_level)
         behaviour = features.without(_ratings(features))
+        model = self._fit(features.matrix(frame), happened, customer)
         return ChurnResult(
-            model=self._fit(features.matrix(frame), happened, customer),
+            model=model,
+            learnt_from=learnt_from(obs, frame, features, model),
             features=features,
             method=self.method,
             base_rate=float(happened.mean()),
