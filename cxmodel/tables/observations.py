@@ -227,7 +227,7 @@ def observe(sources: Sources, settings: JoinSettings) -> Observations:
     with scratch_tables(session) as scratch:
         labelled = scratch.keep(
             label_responses(
-                surveys.table, rating=rating, ends_at=horizon.ends_at, known=_known_people(tables)
+                surveys.table, rating=rating, ends_at=horizon.ends_at, known=known_people(tables)
             ),
             "responses",
         )
@@ -245,12 +245,12 @@ def observe(sources: Sources, settings: JoinSettings) -> Observations:
         table = scratch.keep(stored_table(rows, columns), "observations")
         n_rows = int(session.one_row(table.aggregate(n=table.count()))["n"])
         _check_no_fan_out(n_rows, counts.n_observations)
-        per_money = _units_per_money(sources)
+        per_money = units_per_money(sources)
         audit = counts.to_section() | audit_ledger(join, per_money)
         audit["n_customers_active"] = count_active(
             session,
             tables,
-            _known_people(tables),
+            known_people(tables),
             join.departures,
             ends_at=horizon.ends_at,
             windows=settings.windows,
@@ -274,7 +274,7 @@ def observe(sources: Sources, settings: JoinSettings) -> Observations:
         if settings.response is None:
             return obs
         found = find_occasions(
-            join, obs, _known_people(tables), settings.response, scratch, units_per_money=per_money
+            join, obs, known_people(tables), settings.response, scratch, units_per_money=per_money
         )
         return replace(obs, frame=stored, occasions=found)
 
@@ -328,7 +328,7 @@ def _dated(sources: Sources) -> list[str]:
     ]
 
 
-def _units_per_money(sources: Sources) -> int:
+def units_per_money(sources: Sources) -> int:
     """Say how many whole units one unit of currency has, as the amounts were read."""
     ledger = [sources.by_kind[k] for k in ("revenue", "subscriptions") if k in sources.by_kind]
     digits = {unit_digits(source.currency) for source in ledger}
@@ -351,7 +351,7 @@ def _chosen_rating(surveys: Source, wanted: str | None) -> str | None:
     return wanted
 
 
-def _known_people(tables: Mapping[str, ir.Table]) -> ir.Table | None:
+def known_people(tables: Mapping[str, ir.Table]) -> ir.Table | None:
     """List everyone a response can be matched to: customers, else whoever is in the ledger."""
     import ibis
 

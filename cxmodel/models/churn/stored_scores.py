@@ -203,9 +203,9 @@ def _first_leaf(
     if found is None:
         return np.zeros(n, dtype=np.uint8)
     if found.dtype == np.uint16:
-        return _FIRST_BIT[found]
+        return np.asarray(_FIRST_BIT[found])
     lowest = found & (~found + np.uint64(1))
-    return np.frexp(lowest.astype(float))[1] - 1
+    return np.asarray(np.frexp(lowest.astype(float))[1] - 1)
 
 
 # -- From scores to probabilities ----------------------------------------------------------------

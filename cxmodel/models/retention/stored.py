@@ -94,7 +94,7 @@ def _read_array(
 ) -> npt.NDArray[np.float64]:
     """Read rows of numbers, all of one length."""
     value = fields.get(name)
-    is_right = isinstance(value, list) and 1 <= len(value) and len(value) == (rows or len(value))
+    is_right = isinstance(value, list) and len(value) >= 1 and len(value) == (rows or len(value))
     if not is_right or len(value) * columns > MOST_CELLS:
         fields.refuse(name, f"{'' if rows is None else rows} rows of {columns} numbers".strip())
     listed = Fields({str(i): row for i, row in enumerate(value)}, f"{fields.where}: {name}")
