@@ -76,14 +76,22 @@ def open_table(session: Session, name: str, model: StoredChurnModel) -> ir.Table
     schema, _, plain = name.rpartition(".")
     try:
         table = session.run(lambda: session.backend.table(plain, database=schema or None))
-    except engine_errors() as error:
-        known = session.tables(schema or None) if not schema else []
+    except (*engine_errors(), _not_found()) as error:
+        known = session.tables(schema or None)
         raise SourceError(
             f"There is no table {name!r} on {session.shown}. {nearest(plain, known)}"
         ) from error
     public = {name: given for given, name in model.public_names(table.columns).items()}
     wanted = [CUSTOMER, *(public.get(column, column) for column in model.columns)]
     return table.select(*[column for column in wanted if column in table.columns])
+
+
+def _not_found() -> type[Exception]:
+    import ibis
+
+    # of Ibis, and no IbisError
+    found: type[Exception] = ibis.common.exceptions.TableNotFound
+    return found
 
 
 def score_table(

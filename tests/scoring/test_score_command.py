@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import errno
 import json
 from pathlib import Path
@@ -52,7 +53,7 @@ def test_the_same_input_gives_the_same_bytes(folder):
 
 def test_quiet_says_nothing_but_the_file(folder, capsys):
     expired = make_model_file(
-        "churn", cx.load_model("churn.json").file.content, created_at=pd.Timestamp(2020, 1, 1)
+        "churn", cx.load_model("churn.json").file.content, created_at=dt.date(2020, 1, 1)
     )
     Path("old.json").write_text(to_json(expired))
     assert cli.main(["score", "old.json", "in.csv", "out.csv", "--quiet"]) == 0
