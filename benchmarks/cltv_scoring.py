@@ -2,8 +2,8 @@
 
     python benchmarks/cltv_scoring.py [--quick] [--repeat 3]
 
-The unit reads every row of a Parquet file batch by batch and writes it into another, by pyarrow, and
-does nothing else: the columns of the model and the customer. ``linear`` and ``trees`` are
+The unit reads every row of a Parquet file batch by batch and writes it into another, by pyarrow,
+and does nothing else: the columns of the model and the customer. ``linear`` and ``trees`` are
 `score_file` with a logistic regression and with 100 boosted trees; ``csv`` reads the same rows as
 CSV. Each step is a process of its own. CPU time is user + system of all threads from the first file
 opened to the last byte written, without the import of libraries; wall time likewise; each is that
@@ -174,7 +174,8 @@ def main() -> None:
     if options.task:
         work(json.loads(options.task))
         return
-    print(f"{'rows':>11}  {'step':<16}{'cpu s':>8}{'wall s':>8}{'peak MB':>9}{'ratio':>7}{'most':>6}")
+    heads = {"cpu s": 8, "wall s": 8, "peak MB": 9, "ratio": 7, "most": 6}
+    print(f"{'rows':>11}  {'step':<16}" + "".join(f"{h:>{w}}" for h, w in heads.items()))
     n_rows = QUICK if options.quick else FULL
     for row in measure(n_rows, repeat=options.repeat):
         most = "" if row["target"] is None else f"{row['target']:g}x"

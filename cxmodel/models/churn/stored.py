@@ -264,12 +264,13 @@ class StoredChurnModel:
 
         Examples
         --------
-        >>> import cxmodel as cx, ibis
+        >>> import cxmodel as cx, ibis, pyarrow as pa
         >>> from cxmodel.models.example import small_observations
         >>> from cxmodel.tables.engines.engine import rows_of
         >>> obs = small_observations()
         >>> stored = store_churn(cx.ChurnModel().fit(obs))
-        >>> table = ibis.memtable(obs.to_frame()[["customer_id", *stored.columns]])
+        >>> rows = pa.Table.from_pandas(obs.to_frame(), preserve_index=False)
+        >>> table = ibis.memtable(rows.select(["customer_id", *stored.columns]))
         >>> found = rows_of(stored.expression(table).order_by("customer_id"))
         >>> apart = stored.predict(obs).prob_churn - [row["prob_churn"] for row in found]
         >>> bool(apart.abs().max() < 1e-12)
