@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stored_models import HOSTILE, fitted
+from stored_models import HOSTILE, by_hand, fitted
 
 from cxmodel.errors import OutputError, SchemaError, SourceError
 from cxmodel.models.churn.stored import StoredChurnModel
@@ -124,9 +124,23 @@ def test_many_kinds_of_columns_are_read_alike(hand_model):
             assert scored(hand_model, table)[0] == expected
 
 
-def test_a_column_of_the_model_may_come_under_its_public_name():
-    from stored_models import by_hand
+def test_flags_are_the_words_that_a_study_makes_of_them():
+    # plan "true" weighs 1, see by_hand
+    column = {"name": "plan", "type": "words", "levels": ["true"],
+              "profile": {"levels": ["false", "true"], "counts": [300, 100, 0],
+                          "known": ["false", "true"]}}  # fmt: skip
+    linear = {"kind": "linear", "mean": [0.0], "scale": [1.0], "coefficients": [1.0],
+              "intercept": 0.0}  # fmt: skip
+    stored = by_hand(columns=[column], model=linear)
+    table = pa.table({"plan": [True, False]})
+    expected = pytest.approx([1 / (1 + np.exp(-1.0)), 0.5])
+    found, tally = scored(stored, table)
+    assert found["prob_churn"].to_pylist() == expected
+    assert tally.n_unseen == 0
+    assert stored.predict(table).prob_churn.tolist() == expected
 
+
+def test_a_column_of_the_model_may_come_under_its_public_name():
     column = {"name": "_monthly_revenue", "type": "number", "fill": 1.0, "has_missing": False,
               "cap": None, "profile": {"edges": [], "counts": [400]}}  # fmt: skip
     model = {"kind": "linear", "mean": [0.0], "scale": [1.0], "coefficients": [1.0],

@@ -294,7 +294,16 @@ class StoredChurnModel:
         if not frame.columns.is_unique:
             twice = frame.columns[frame.columns.duplicated()][0]
             raise SchemaError(f"The column {str(twice)!r} stands more than once. Rename one.")
-        return frame.rename(columns=self.public_names(frame.columns))
+        frame = frame.rename(columns=self.public_names(frame.columns))
+        # flags are the words true and false, as a study reads them
+        flags = {
+            part.name: frame[part.name].map({True: "true", False: "false"}).astype(object)
+            for part in self.features.parts
+            if not part.is_number
+            and part.name in frame
+            and pd.api.types.is_bool_dtype(frame[part.name])
+        }
+        return frame.assign(**flags)
 
     def public_names(self, given: Any) -> dict[str, str]:
         """Say which columns come under their public names: ``monthly_revenue`` and the like."""
