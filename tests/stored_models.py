@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from cxmodel.models.churn.model import ChurnModel
+from cxmodel.models.churn.read_stored import read_churn
 from cxmodel.models.churn.result import ChurnResult
-from cxmodel.models.churn.stored import StoredChurnModel, read_churn, store_churn
+from cxmodel.models.churn.stored import StoredChurnModel, store_churn
 from cxmodel.models.model_file import make_model_file
 from cxmodel.tables.observation_table import Observations, Windows
 

@@ -14,7 +14,7 @@ from cxmodel.models.model_file import read_model_file, said
 # A kind of model -> where it is read: a function of the file and of its name for messages. A new
 # kind needs a line here, and a module that writes it with `make_model_file`.
 _KINDS = {
-    "churn": ("cxmodel.models.churn.stored", "read_churn"),
+    "churn": ("cxmodel.models.churn.read_stored", "read_churn"),
     "retention": ("cxmodel.models.retention.stored", "read_retention"),
 }
 

@@ -9,7 +9,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from cxmodel.models.churn.stored import StoredChurnModel, read_churn
+from cxmodel.models.churn.read_stored import read_churn
+from cxmodel.models.churn.stored import StoredChurnModel
 from cxmodel.models.model_file import ModelFile
 from cxmodel.scoring.summary import Tally
 from cxmodel.tables.engines.session import Session
