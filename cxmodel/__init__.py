@@ -32,6 +32,7 @@ _WHERE = {
     "StudyResults": "study_results",
     "Windows": "tables.observation_table",
     "join_observations": "tables.observations",
+    "load_model": "scoring.load",
     "measure_kpi": "kpis.survey",
     "project_roi": "value.roi",
     "read_churn": "tables.readers",
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from cxmodel.scales import CSAT7 as CSAT7
     from cxmodel.scales import NPS as NPS
     from cxmodel.scales import Scale as Scale
+    from cxmodel.scoring.load import load_model as load_model
     from cxmodel.study import Study as Study
     from cxmodel.study_results import StudyResults as StudyResults
     from cxmodel.study_results import read_results as read_results

@@ -24,6 +24,7 @@ from cxmodel.commands.init import init
 from cxmodel.commands.options import Options, common_options
 from cxmodel.commands.report import report
 from cxmodel.commands.run import run
+from cxmodel.commands.score import score
 from cxmodel.commands.simulate import simulate
 from cxmodel.commands.validate import validate
 from cxmodel.errors import CxModelError, CxModelWarning, describe
@@ -33,7 +34,7 @@ _BAD_INPUT, _DEFECT, _INTERRUPTED, _TERMINATED = 2, 1, 130, 143
 
 @click.group(
     params=common_options(),
-    commands=[demo, init, validate, run, report, simulate],
+    commands=[demo, init, validate, run, report, score, simulate],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="cxmodel")

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Frame: TypeAlias = "pd.DataFrame | Iterable[Mapping[str, Any]]"
 _CONTROLS = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127), "\ufffd")
+# What a spreadsheet takes for the beginning of a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\n")
 _STYLE = (
     "border-collapse:collapse;font-variant-numeric:tabular-nums",
     "padding:2px 10px;border-bottom:1px solid #c8d0da;text-align:{align}",
@@ -39,6 +41,26 @@ def clean(text: Any) -> str:
     'a\ufffdb'
     """
     return str(text).translate(_CONTROLS).encode("utf-8", "replace").decode("utf-8")
+
+
+def safe_cell(value: Any) -> Any:
+    """Make a cell safe for a spreadsheet: text never begins as a formula does.
+
+    Examples
+    --------
+    >>> safe_cell("@SUM(A1)"), safe_cell(-4.5), safe_cell("plain"), safe_cell(None)
+    ("'@SUM(A1)", -4.5, 'plain', '')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return value
+    # A carriage return ends a row in some readers, quoted or not.
+    text = clean(value).replace("\r\n", "\n").replace("\r", "\n")
+    # Some spreadsheets skip leading blanks before they look for a formula.
+    return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text
 
 
 def format_cell(value: Any) -> str:

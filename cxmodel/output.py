@@ -97,6 +97,38 @@ def _write_aside(target: Path, *, keep_earlier: bool) -> Iterator[Path]:
             shutil.rmtree(aside, ignore_errors=True)
 
 
+@contextmanager
+def output_file(target: str | Path) -> Iterator[Path]:
+    """Write one file aside and move it into place when all of it is there.
+
+    Gives the path to write, with the suffix of `target`, beside it on the same disk. When the block
+    fails or is interrupted nothing is left, and an earlier file stays as it was.
+
+    Raises
+    ------
+    OutputError
+        If the disk is full, or there is no permission.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as parent:
+    ...     with output_file(Path(parent, "scores.csv")) as path:
+    ...         _ = path.write_text("prob_churn")
+    ...     [path.name for path in Path(parent).iterdir()]
+    ['scores.csv']
+    """
+    target = Path(target)
+    with _plain_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        try:
+            path = aside / target.name
+            yield path
+            path.replace(target)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
 def check_target(target: str | Path) -> None:
     """Refuse an output folder that is not ours to write, before anything is computed.
 

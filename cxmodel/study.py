@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,6 +164,13 @@ class Study:
             return results
 
 
+@contextmanager
+def opened_sources(config: StudyConfig, progress: Progress) -> Iterator[Sources]:
+    """Open the tables of a study on its engine, checked, and close them with the block."""
+    with _connect(config) as session:
+        yield _open(config, session, progress)
+
+
 def _check_stages(only: Collection[str] | None) -> tuple[str, ...]:
     if only is None:
         return STAGES
@@ -282,8 +290,8 @@ def _results(
         "caveats": {"rows": runner.caveats()},
     }
     kept = None if isinstance(observations, NotRun) else observations
-    card = runner.lift_card(tree["study"])
-    return StudyResults(tree, observations=kept, lift_card=card)
+    card, models = runner.lift_card(tree["study"]), runner.models()
+    return StudyResults(tree, observations=kept, lift_card=card, models=models)
 
 
 def _left_out() -> dict[str, Any]:

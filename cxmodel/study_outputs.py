@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cxmodel.study_results import StudyResults
 
 CARD_FILE = "lift_card.json"
+MODELS_FOLDER = "models"
 
 
 def write_outputs(
@@ -34,6 +35,8 @@ def write_outputs(
         (folder / RESULTS_FILE).write_text(results.to_json(), encoding="utf-8")
         if results.lift_card is not None:
             (folder / CARD_FILE).write_text(results.lift_card.to_json(), encoding="utf-8")
+        for name, model in results.models.items():
+            model.save(folder / MODELS_FOLDER / f"{name}.json")
         _write_tables_and_figures(results, folder)
         if keep_observations:
             _write_observations(results, folder / "observations.parquet")

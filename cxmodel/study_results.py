@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cxmodel.errors import SourceError
 from cxmodel.results import ESTIMATE_FIELDS, Estimate, NotRun, to_plain
@@ -20,6 +20,13 @@ LEFT_OUT = "left out by --only"
 """The reason of a stage that nobody asked for."""
 _FIELDS_OF_ESTIMATE = frozenset(ESTIMATE_FIELDS)
 _FIELDS_OF_NOT_RUN = frozenset({"status", "reason"})
+
+
+class SavesModel(Protocol):
+    """A fitted model that can be written for `cxmodel.load_model`."""
+
+    def save(self, path: str | Path) -> Path:
+        """Write it."""
 
 
 class Section(Mapping[str, Any]):
@@ -67,6 +74,8 @@ class StudyResults(Section):
         The observation table, where this process made it.
     lift_card : LiftCard, optional
         The card of its lifts, where this process fitted any.
+    models : mapping of str to model, optional
+        What this process fitted and `write` saves as ``models/<name>.json``.
 
     Examples
     --------
@@ -81,10 +90,12 @@ class StudyResults(Section):
         *,
         observations: Observations | None = None,
         lift_card: LiftCard | None = None,
+        models: Mapping[str, SavesModel] | None = None,
     ) -> None:
         super().__init__(values)
         self._observations = observations
         self._lift_card = lift_card
+        self._models = dict(models or {})
 
     @property
     def observations(self) -> Observations:
@@ -106,6 +117,11 @@ class StudyResults(Section):
     def lift_card(self) -> LiftCard | None:
         """The lift card; None where no lift was fitted, or the results were read from a file."""
         return self._lift_card
+
+    @property
+    def models(self) -> Mapping[str, SavesModel]:
+        """The fitted models that `write` saves, by name; none where read from a file."""
+        return self._models
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain dictionaries, lists and numbers, as ``results.json`` holds them."""

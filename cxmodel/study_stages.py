@@ -287,6 +287,11 @@ class StageRunner:
             return None
         return card_of_study(tuple(self._fitted_lifts.values()), self.observations, study)
 
+    def models(self) -> dict[str, ChurnResult]:
+        """Give the models that were fitted and that jobs score with, by name."""
+        fit = self.__dict__.get("_churn_fit")
+        return {} if fit is None or isinstance(fit, NotRun) else {"churn": fit}
+
     def _route(self, observations: Observations | None) -> dict[str, str | None]:
         """Say whether rows were taken out of the engine, and why."""
         from cxmodel.models.lift import ROWS_UP_TO

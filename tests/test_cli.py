@@ -103,9 +103,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_help_names_the_commands_that_work(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--help"]) == 0
     said = capsys.readouterr().out
-    for command in ("demo", "init", "validate", "run", "report", "simulate"):
+    for command in ("demo", "init", "validate", "run", "report", "score", "simulate"):
         assert f"\n  {command} " in said
-    for later in ("score", "forecast", "monitor"):
+    for later in ("forecast", "monitor"):
         assert later not in said
 
 

@@ -43,6 +43,7 @@ NAMES = {
     "datasets",
     "errors",
     "join_observations",
+    "load_model",
     "measure_kpi",
     "project_roi",
     "read_churn",

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cxmodel.display import clean
+from cxmodel.display import safe_cell
 from cxmodel.errors import OutputError
 from cxmodel.report.reading import Results, as_estimate, not_run_parts, part, plain_values, rows
 from cxmodel.report.sections.common import OUTCOMES
 from cxmodel.report.sections.estimators import estimator_rows
 from cxmodel.report.tables_experiments import experiment_tables
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\n")
 _ROWS = {
     "kpis": "kpis",
     "checks": "checks",
@@ -206,23 +205,3 @@ def to_csv(table: Iterable[Mapping[str, Any]]) -> str:
     writer.writerow([safe_cell(name) for name in names])
     writer.writerows([[safe_cell(row.get(name)) for name in names] for row in lines])
     return stream.getvalue()
-
-
-def safe_cell(value: Any) -> Any:
-    """Make a cell safe for a spreadsheet: text never begins as a formula does.
-
-    Examples
-    --------
-    >>> safe_cell("@SUM(A1)"), safe_cell(-4.5), safe_cell("plain"), safe_cell(None)
-    ("'@SUM(A1)", -4.5, 'plain', '')
-    """
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return value
-    # A carriage return ends a row in some readers, quoted or not.
-    text = clean(value).replace("\r\n", "\n").replace("\r", "\n")
-    # Some spreadsheets skip leading blanks before they look for a formula.
-    return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text

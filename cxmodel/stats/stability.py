@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+# Siddiqi (2006): under a tenth nothing has moved, over a quarter it is another population.
+SOME_DRIFT, MOST_DRIFT = 0.10, 0.25
+# An index that chance alone brings once in a hundred times is no drift.
+CHANCE = 0.01
 
 
 def population_stability_index(expected: Floats, observed: Floats) -> float:
@@ -57,6 +63,19 @@ def stability_p_value(index: float, n_expected: float, n_observed: float, n_clas
     if n_classes < 2:
         return 1.0
     return float(chdtrc(n_classes - 1, index / (1 / n_expected + 1 / n_observed)))
+
+
+def stability_verdict(index: float, p_value: float) -> Literal["pass", "warn", "fail"]:
+    """Judge an index: over 0.1 warn, over 0.25 fail, where it is more than chance would bring.
+
+    Examples
+    --------
+    >>> stability_verdict(0.3, 0.001), stability_verdict(0.3, 0.2), stability_verdict(0.2, 0.001)
+    ('fail', 'pass', 'warn')
+    """
+    if p_value >= CHANCE or index <= SOME_DRIFT:
+        return "pass"
+    return "fail" if index > MOST_DRIFT else "warn"
 
 
 def _smoothed(counts: Floats) -> Floats:

@@ -214,7 +214,7 @@ def observe(sources: Sources, settings: JoinSettings) -> Observations:
     with scratch_tables(sources.session) as scratch:
         join, audit = _start_join(sources, settings, rating, scratch)
         rows = join.joined()
-        per_money = _units_per_money(sources)
+        per_money = units_per_money(sources)
         stored = keep_observations(
             scratch,
             rows,
@@ -230,7 +230,7 @@ def observe(sources: Sources, settings: JoinSettings) -> Observations:
         obs = _described(join, stored, audit, settings, rating)
         if settings.response is None:
             return obs
-        people = _known_people(_tables(sources))
+        people = known_people(_tables(sources))
         found = find_occasions(
             join, obs, people, settings.response, scratch, units_per_money=per_money
         )
@@ -257,7 +257,7 @@ def _start_join(
     )
     labelled = scratch.keep(
         label_responses(
-            tables["surveys"], rating=rating, ends_at=horizon.ends_at, known=_known_people(tables)
+            tables["surveys"], rating=rating, ends_at=horizon.ends_at, known=known_people(tables)
         ),
         "responses",
     )
@@ -281,7 +281,7 @@ def _audit_of_join(
     n_active = count_active(
         session,
         tables,
-        _known_people(tables),
+        known_people(tables),
         join.departures,
         ends_at=join.horizon.ends_at,
         windows=settings.windows,
@@ -343,7 +343,7 @@ def _dated(sources: Sources) -> list[str]:
     ]
 
 
-def _units_per_money(sources: Sources) -> int:
+def units_per_money(sources: Sources) -> int:
     """Say how many whole units one unit of currency has, as the amounts were read."""
     ledger = [sources.by_kind[k] for k in ("revenue", "subscriptions") if k in sources.by_kind]
     digits = {unit_digits(source.currency) for source in ledger}
@@ -366,7 +366,7 @@ def _chosen_rating(surveys: Source, wanted: str | None) -> str | None:
     return wanted
 
 
-def _known_people(tables: Mapping[str, ir.Table]) -> ir.Table | None:
+def known_people(tables: Mapping[str, ir.Table]) -> ir.Table | None:
     """List everyone a response can be matched to: customers, else whoever is in the ledger."""
     import ibis
 

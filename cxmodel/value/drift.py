@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxmodel.errors import InsufficientDataError
-from cxmodel.stats.stability import population_stability_index, stability_p_value
+from cxmodel.stats.stability import (
+    population_stability_index,
+    stability_p_value,
+    stability_verdict,
+)
 
-# Siddiqi (2006): under a tenth nothing has moved, over a quarter it is another population.
-SOME_DRIFT, MOST_DRIFT = 0.10, 0.25
-# An index that chance alone brings once in a hundred times is no drift.
-CHANCE = 0.01
 FEWEST_TO_COMPARE = 100
 
 
@@ -81,16 +81,14 @@ def rating_drift(counts: Sequence[Mapping[str, Any]], ratings: NDArray[np.float6
 
 
 def _judged(index: float, p_value: float, n: int) -> RatingDrift:
-    verdict: Literal["pass", "warn", "fail"] = "pass"
+    verdict = stability_verdict(index, p_value)
     moved = "are spread like those that the lift was learnt from"
-    if p_value < CHANCE and index > MOST_DRIFT:
-        verdict = "fail"
+    if verdict == "fail":
         moved = (
             "are spread as in another population than the one that the lift was learnt from, so it "
             "may not hold here"
         )
-    elif p_value < CHANCE and index > SOME_DRIFT:
-        verdict = "warn"
+    elif verdict == "warn":
         moved = "have moved since the lift was learnt"
     text = f"The {n:,} ratings {moved} (population stability index {index:.2f})."
     return RatingDrift(verdict=verdict, index=index, p_value=p_value, n_obs=n, text=text)

@@ -8,7 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from cxmodel.stats.stability import population_stability_index, stability_p_value
+from cxmodel.stats.stability import (
+    population_stability_index,
+    stability_p_value,
+    stability_verdict,
+)
 
 # -- worked by hand
 
@@ -46,6 +50,13 @@ def test_the_index_is_symmetric_and_never_negative(then: list[int], now: list[in
 
 
 # -- errors
+
+
+def test_verdicts_at_the_thresholds() -> None:
+    # Siddiqi (2006): 0.1 and 0.25; under one chance in a hundred
+    found = [stability_verdict(index, 0.001) for index in (0.1, 0.1001, 0.25, 0.2501)]
+    assert found == ["pass", "warn", "warn", "fail"]
+    assert stability_verdict(1.0, 0.01) == "pass"
 
 
 def test_what_cannot_be_compared() -> None:

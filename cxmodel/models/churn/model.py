@@ -21,6 +21,7 @@ from cxmodel.models.churn.learning import ChurnRows, Method
 from cxmodel.models.churn.measuring import Settings, fit_and_hold_out
 from cxmodel.models.churn.remarks import FEW_DUPLICATES, Facts, caveats, equal_rows
 from cxmodel.models.churn.result import ChurnResult
+from cxmodel.models.churn.stored import learnt_from
 from cxmodel.models.leaks import LeakReport, examine_rating, find_leaks, is_suspect
 from cxmodel.models.lift_fit import examined_columns
 from cxmodel.models.population import exclusions, has_outcome
@@ -131,6 +132,7 @@ class ChurnModel:
         size = fitted.sample_size()
         return ChurnResult(
             **fitted.model_and_measures(),
+            learnt_from=learnt_from(obs, frame, fitted.features, fitted.model),
             base_rate=float(happened.mean()),
             n_events=int(happened.sum()),
             n_obs=len(happened),

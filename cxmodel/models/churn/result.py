@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
@@ -15,6 +16,7 @@ from cxmodel.tables.observation_table import Observations
 
 if TYPE_CHECKING:
     from cxmodel.models.churn.classifier import ChurnClassifier
+    from cxmodel.models.churn.stored import LearntFrom
 
 Metrics = dict[str, Estimate | NotRun]
 
@@ -76,6 +78,8 @@ class ChurnResult(Result):
         ``{stage, reason, n}``: observations left out.
     caveats : tuple of str
         What a reader must know.
+    learnt_from : LearntFrom, optional
+        The spread of the rows of the fit, and its windows: what `save` has to write beside.
     """
 
     model: ChurnClassifier
@@ -106,6 +110,7 @@ class ChurnResult(Result):
     not_used: tuple[dict[str, Any], ...]
     caveats: tuple[str, ...]
     window_words: str
+    learnt_from: LearntFrom | None = None
 
     title = "Churn"
 
@@ -142,6 +147,20 @@ class ChurnResult(Result):
         matrix = self.features.matrix(obs.frame)
         found["prob_churn"] = self.model.predict_proba(matrix)[:, 1]
         return found
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model as JSON, for ``cxmodel.load_model`` and ``cxmodel score``.
+
+        The file holds numbers and words, no code and no customer; see ``models/model_file.py``.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        from cxmodel.models.churn.stored import store_churn
+
+        return store_churn(self).save(path)
 
     def to_frame(self) -> pd.DataFrame:
         """Give one row a term: its coefficient with interval, per unit of the term."""

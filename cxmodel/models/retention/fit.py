@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -181,6 +182,19 @@ class RetentionFit(Result):
         at_last = np.vstack([model_survival(self.family, row, [float(last)]) for row in parameters])
         beyond = np.divide(model, at_last, out=np.zeros_like(model), where=at_last > 0)
         return np.asarray(observed[:, columns] * np.where(months <= last, 1.0, beyond), dtype=float)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the fit as JSON, for ``cxmodel.load_model``; it holds no customer.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        from cxmodel.models.model_file import write_model_file
+        from cxmodel.models.retention.stored import store_retention
+
+        return write_model_file(store_retention(self), path)
 
     def to_frame(self, horizon_months: int | None = None) -> pd.DataFrame:
         """Give one row a month: retention, its interval, and whether it was observed."""

@@ -118,6 +118,8 @@ def open_duckdb(engine: Engine) -> DuckDBSession:
         backend = ibis.duckdb.connect(
             engine.address or ":memory:", read_only=_is_read_only(engine), **given
         )
+        # A query of over two seconds would draw a bar on standard output.
+        backend.raw_sql("SET enable_progress_bar = false")
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if not isinstance(error, Exception):

@@ -46,10 +46,23 @@ def count_active(
     int or None
         None where the study has no ``as_of`` or knows nobody.
     """
-    import ibis
-
     if people is None or ends_at is None:
         return None
+    people = active_people(tables, people, departures, ends_at=ends_at, windows=windows)
+    return int(session.one_row(people.aggregate(n=people.count()))["n"])
+
+
+def active_people(
+    tables: Mapping[str, ir.Table],
+    people: ir.Table,
+    departures: Departures,
+    *,
+    ends_at: dt.datetime,
+    windows: Windows,
+) -> ir.Table:
+    """List the customers who have started and have not left by a moment: see `count_active`."""
+    import ibis
+
     end = ibis.literal(ends_at, "timestamp(6)")
     if departures.rule == "inactivity":
         bookings = tables["revenue"]
@@ -63,8 +76,7 @@ def count_active(
         people = people.anti_join(not_yet, "customer_id")
     if departures.events is not None:
         people = people.anti_join(_gone(people.view(), departures, end), "customer_id")
-    people = people.filter(people.customer_id.notnull())
-    return int(session.one_row(people.aggregate(n=people.count()))["n"])
+    return people.filter(people.customer_id.notnull())
 
 
 def _gone(people: ir.Table, departures: Departures, end: ir.TimestampValue) -> ir.Table:

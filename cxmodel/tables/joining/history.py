@@ -42,7 +42,7 @@ class Horizon:
 def find_horizon(
     session: Session,
     *,
-    surveys: ir.Table,
+    surveys: ir.Table | None,
     revenue: ir.Table | None,
     subscriptions: ir.Table | None,
     as_of: dt.date | None,

@@ -115,7 +115,7 @@ def landmark_probes(join: ObservationJoin, people: ir.Table, settings: ProbeSett
         )
     dated = everything.inner_join(marks, _LANDMARK)
     dated = dated.select("customer_id", _LANDMARK, "_is_sampled", "responded_at")
-    dated = _who_had_started(join, dated)
+    dated = who_had_started(join, dated)
     hits = keys.rename(_hit_id="customer_id", _hit_mark=_LANDMARK)
     table = dated.left_join(
         hits, [dated.customer_id == hits["_hit_id"], dated[_LANDMARK] == hits["_hit_mark"]]
@@ -145,7 +145,7 @@ def _placed(answers: ir.Table, first_at: dt.datetime, landmark_days: int) -> ir.
     return answers.select("row_number", "customer_id", **{_LANDMARK: mark})
 
 
-def _who_had_started(join: ObservationJoin, probes: ir.Table) -> ir.Table:
+def who_had_started(join: ObservationJoin, probes: ir.Table) -> ir.Table:
     """Keep occasions after the customer's start; where none is known, after the first booking."""
     starts = _starts(join)
     if starts is None:

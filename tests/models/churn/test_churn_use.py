@@ -318,7 +318,8 @@ def test_no_figure_parts_off_a_small_group(n: int, seed: int) -> None:
     groups = calibration_rows(happened, prob, min_group_size=30)
     assert min(row["n"] for row in groups) >= 30 or len(groups) == 1
     steps = [row["share_of_customers"] for row in gain_rows(happened, prob, min_group_size=30)]
-    assert np.diff(steps).min() * n >= 30 or len(steps) == 2
+    # shares of customers are fractions: 30 of 180 is 29.999999999999993 by their difference
+    assert np.diff(steps).min() * n >= 30 - 1e-9 or len(steps) == 2
     called = [
         row["n_called"]
         for row in decision_rows(happened, prob, np.arange(n), conf_level=0.95, min_group_size=30)

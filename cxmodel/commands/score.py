@@ -1,0 +1,162 @@
+"""``cxmodel score``: probabilities for jobs, from a stored model."""
+
+from __future__ import annotations
+
+import datetime as dt
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cxmodel.commands.options import FILE, Command, Options
+
+if TYPE_CHECKING:
+    from cxmodel.models.churn.stored import StoredChurnModel
+    from cxmodel.progress import Progress
+    from cxmodel.scoring.summary import ScoreSummary
+
+
+@click.command(cls=Command)
+@click.argument("model", metavar="MODEL", type=FILE)
+@click.argument("input_", metavar="INPUT")
+@click.argument("output", metavar="OUTPUT", type=FILE)
+@click.option(
+    "--at",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="With a .toml file: the day on which customers are scored. Else: the day for which the "
+    "model must still hold. Default: today.",
+)
+@click.option(
+    "--engine",
+    metavar="URL",
+    help="Score where the data lie: INPUT is a table of this engine, or a file that it reads.",
+)
+@click.pass_obj
+def score(
+    options: Options,
+    model: Path,
+    input_: str,
+    output: Path,
+    at: dt.datetime | None,
+    engine: str | None,
+) -> None:
+    """Score every row of INPUT with MODEL, a file of a run's models/, into OUTPUT.
+
+    INPUT is a CSV or Parquet file, or a glob of them, with the columns of the model; or a
+    cxmodel.toml with --at: then every active customer as of that day. OUTPUT ends in .parquet or
+    .csv.
+    """
+    from cxmodel.output import output_file
+    from cxmodel.progress import make_progress
+    from cxmodel.scoring.write import check_replaceable
+
+    day = None if at is None else at.date()
+    stored = _load(model, day)
+    _refuse_input_as_output(model, input_, output)
+    check_replaceable(output)
+    with make_progress(quiet=options.quiet) as progress, output_file(output) as aside:
+        summary, notes = _score(stored, input_, aside, day, engine, progress)
+    if not options.quiet:
+        for line in [*summary.lines(stored, day), *notes]:
+            click.echo(line, err=True)
+    click.echo(output)
+
+
+def _load(path: Path, day: dt.date | None) -> StoredChurnModel:
+    from cxmodel.errors import CxModelWarning, SourceError
+    from cxmodel.models.churn.stored import StoredChurnModel
+    from cxmodel.scoring.load import load_model
+
+    with warnings.catch_warnings():
+        # the summary says it, and --quiet silences it there
+        warnings.simplefilter("ignore", CxModelWarning)
+        stored = load_model(path, at=day)
+    if not isinstance(stored, StoredChurnModel):
+        raise SourceError(
+            f"{path} holds a {type(stored).__name__}, which gives no probability a row. Name a "
+            "churn model: models/churn.json of a run."
+        )
+    return stored
+
+
+def _refuse_input_as_output(model: Path, input_: str, output: Path) -> None:
+    from cxmodel.errors import OutputError
+
+    for given in (model, Path(input_)):
+        if given.exists() and output.exists() and given.samefile(output):
+            raise OutputError(f"{output} is read, so it cannot be written. Name another OUTPUT.")
+
+
+def _score(
+    model: StoredChurnModel,
+    input_: str,
+    output: Path,
+    day: dt.date | None,
+    engine: str | None,
+    progress: Progress,
+) -> tuple[ScoreSummary, list[str]]:
+    if Path(input_).suffix.lower() == ".toml":
+        return _score_study(model, Path(input_), output, day, engine, progress)
+    with progress.stage("score") as stage:
+        if engine is None:
+            from cxmodel.scoring.batches import score_file
+
+            summary = score_file(model, input_, output)
+        else:
+            from cxmodel.scoring.on_engine import score_on_engine
+            from cxmodel.tables.engines.engine import Engine
+
+            summary = score_on_engine(model, Engine(engine), input_, output)
+        stage.rows(summary.n_rows)
+    return summary, []
+
+
+def _score_study(
+    model: StoredChurnModel,
+    path: Path,
+    output: Path,
+    day: dt.date | None,
+    engine: str | None,
+    progress: Progress,
+) -> tuple[ScoreSummary, list[str]]:
+    """Score every active customer of a study on a day."""
+    import pyarrow as pa
+
+    from cxmodel.errors import ConfigError
+    from cxmodel.scoring.batches import BATCH_ROWS, score_batches
+    from cxmodel.scoring.customers import customers_at
+    from cxmodel.study import Study, opened_sources
+
+    if day is None:
+        raise ConfigError(
+            f"{path} is a study: say on which day its customers are scored, --at 2026-06-30."
+        )
+    config: Any = Study.from_toml(path).config
+    if engine is not None:
+        config = config.model_copy(
+            update={"engine": config.engine.model_copy(update={"url": engine})}
+        )
+    with opened_sources(config, progress) as sources, progress.stage("customers") as stage:
+        found = customers_at(
+            sources,
+            model,
+            at=day,
+            as_of=config.study.as_of,
+            time_zone=config.study.time_zone,
+        )
+        stage.rows(len(found.frame))
+    with progress.stage("score") as stage:
+        table = pa.Table.from_pandas(found.frame, preserve_index=False)
+        batches = table.to_batches(max_chunksize=BATCH_ROWS)
+        summary = score_batches(model, batches, table.schema, output)
+        stage.rows(summary.n_rows)
+    return summary, _notes(found.n_without_answer, day)
+
+
+def _notes(n_without_answer: int, day: dt.date) -> list[str]:
+    if not n_without_answer:
+        return []
+    who = "1 customer has" if n_without_answer == 1 else f"{n_without_answer:,} customers have"
+    return [f"{who} no answer up to {day}: the model stands on what else is known of them."]

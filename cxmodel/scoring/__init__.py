@@ -1,0 +1,1 @@
+"""Probabilities for jobs: stored models, files larger than memory, engines, and drift."""
