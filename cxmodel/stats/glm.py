@@ -60,19 +60,24 @@ LOGIT = Family(
 )
 
 
+def _rate(eta: Floats) -> Floats:
+    """e^eta, as far as anybody could stay."""
+    return np.asarray(np.exp(np.minimum(eta, 6.5)))
+
+
 def _hazard(eta: Floats) -> Floats:
-    return np.asarray(-np.expm1(-np.exp(eta)))
+    return np.asarray(-np.expm1(-np.exp(np.minimum(eta, 30.0))))
 
 
 def _log_hazard_slope(eta: Floats) -> Floats:
     """How fast ln h moves: r / (e^r - 1) with r = e^eta, 1 where r is nothing."""
-    rate = np.exp(eta)
+    rate = _rate(eta)
     return np.asarray(np.where(rate > 0, rate / np.expm1(np.maximum(rate, 1e-300)), 1.0))
 
 
 def _log_hazard_bend(eta: Floats) -> Floats:
     """Minus the second derivative of ln h; r / 2 where r is small."""
-    rate = np.exp(eta)
+    rate = _rate(eta)
     excess = np.maximum(rate, 1e-300) / _hazard(eta).clip(1e-300) - 1
     return np.asarray(_log_hazard_slope(eta) * np.where(rate < 1e-8, rate / 2, excess))
 
@@ -83,8 +88,9 @@ CLOGLOG = Family(
     mean_slope=lambda eta: np.exp(eta - np.exp(eta)),
     score=lambda y, eta: y * _log_hazard_slope(eta) - (1 - y) * np.exp(eta),
     observed=lambda y, eta: y * _log_hazard_bend(eta) + (1 - y) * np.exp(eta),
-    log_likelihood=lambda y, eta: np.where(y > 0, y * np.log(_hazard(eta)), 0.0)
-    - (1 - y) * np.exp(eta),
+    log_likelihood=lambda y, eta: (
+        np.where(y > 0, y * np.log(_hazard(eta)), 0.0) - (1 - y) * np.exp(eta)
+    ),
 )
 POISSON = Family(
     "poisson",

@@ -83,7 +83,7 @@ class HazardFit:
     at_risk, lost : numpy.ndarray, shape (p,)
         Customers in each period.
     has_hazard : numpy.ndarray of bool, shape (p,)
-        False where nobody left and the baseline has levels: the hazard there is 0.
+        False where the baseline has levels and nobody left, or everybody: the hazard is 0 or 1.
     means : numpy.ndarray, shape (q,)
         Of the features over customer-periods: from where they are counted.
     """
@@ -100,30 +100,36 @@ class HazardFit:
     has_hazard: npt.NDArray[np.bool_]
     means: FloatArray
 
-    def covariance(self, n: FloatArray, clusters: IntArray | None = None) -> FloatArray:
-        """Give the robust covariance of the coefficients.
+    def covariance(
+        self, n: FloatArray, clusters: IntArray | None = None, kinds: IntArray | None = None
+    ) -> FloatArray:
+        """Give the robust covariance of the coefficients; its factor is g / (g - 1).
 
         Parameters
         ----------
         n : numpy.ndarray, shape (m,)
             How many spells there are of each kind.
         clusters : numpy.ndarray of int, optional
-            For single spells (n of 1): the customer of each. By spell otherwise.
+            The customer of each single spell; without it each spell is a cluster.
+        kinds : numpy.ndarray of int, optional
+            The kind of each single spell; needed with `clusters`.
         """
-        if clusters is None:
-            count = n.sum()
+        if clusters is None or kinds is None:
+            count = float(n.sum())
             meat = self.influence.T @ (n[:, None] * self.influence)
         else:
             _, place = np.unique(clusters, return_inverse=True)
             count = float(place.max() + 1)
-            sums = np.column_stack([np.bincount(place, column) for column in self.influence.T])
-            meat = sums.T @ sums
+            pulled = self.influence.T
+            sums = np.column_stack([np.bincount(place, column[kinds]) for column in pulled])
+            meat = np.asarray(sums.T @ sums, dtype=float)
         return np.asarray(count / max(count - 1.0, 1.0) * meat)
 
     def log_rates(self) -> FloatArray:
         """Give the log of the baseline's cumulated hazard within each period, (p,)."""
         found = self.baseline @ self.coefficients[: self.n_baseline]
-        return np.where(self.has_hazard, found, -np.inf)
+        set_aside = np.where(self.lost > 0, np.inf, -np.inf)
+        return np.where(self.has_hazard, found, set_aside)
 
     def survival(self, log_ratio: float = 0.0) -> FloatArray:
         """Give the share still there at the end of each period, (p,), at the means by default."""
@@ -133,8 +139,8 @@ class HazardFit:
 def fit_hazard(spells: Spells, *, baseline: Baseline = "levels") -> HazardFit:
     """Fit the hazard of leaving in a period, from spells; exactly that of customer-periods.
 
-    With a level for each period, those in which nobody left add nothing and are set aside, as in
-    Cox's likelihood.
+    With a level for each period, those in which nobody left, or everybody did, say nothing of the
+    features and are set aside: their hazard is 0 or 1 at any coefficients.
 
     Parameters
     ----------
@@ -177,7 +183,11 @@ def fit_hazard(spells: Spells, *, baseline: Baseline = "levels") -> HazardFit:
     _refuse_large(len(kinds), len(periods))
     at_risk, lost = _table(spells, kind, len(kinds), start, len(periods))
     by_period = lost.sum(axis=0)
-    columns, used = _baseline(baseline, periods, by_period)
+    columns, used = _baseline(baseline, periods, by_period, at_risk.sum(axis=0))
+    if not used.any():
+        raise InsufficientDataError(
+            "In every period nobody left, or everybody did: nothing can be compared."
+        )
     f, p = np.nonzero((at_risk > 0) & used)
     _refuse_large(len(f), columns.shape[1] + kinds.shape[1])
     weights = at_risk[f, p]
@@ -218,17 +228,17 @@ def _table(
     came = np.bincount(row + spells.first, spells.n, size)
     went = np.bincount(row + spells.last + 1, spells.n, size)
     steps = (came - went).reshape(n_kinds, n_periods + 1)
-    at_risk = np.cumsum(steps, axis=1)[:, :-1]
     gone = np.bincount(row + spells.last, spells.n * spells.events, size)
-    return at_risk, gone.reshape(n_kinds, n_periods + 1)[:, :-1]
+    lost = gone.reshape(n_kinds, n_periods + 1)[:, :-1]
+    return np.cumsum(steps, axis=1, dtype=float)[:, :-1], np.asarray(lost, dtype=float)
 
 
 def _baseline(
-    kind: Baseline, periods: IntArray, lost: FloatArray
+    kind: Baseline, periods: IntArray, lost: FloatArray, at_risk: FloatArray
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Give the baseline's columns in each period, and the periods that are used."""
     if kind == "levels":
-        used = lost > 0
+        used = (lost > 0) & (lost < at_risk - 1e-9)
         columns = np.zeros((periods.size, int(used.sum())))
         columns[used] = np.eye(int(used.sum()))
         return columns, used

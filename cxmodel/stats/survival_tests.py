@@ -139,9 +139,9 @@ def _compare(
             # somebody who enters at or after a time is not at risk at it
             came = np.sort(entries[mine])
             at_risk[g] -= own.size - np.searchsorted(came, times, side="left")
-        lost[g] = np.bincount(
-            np.searchsorted(times, ends[mine & left]), minlength=times.size
-        )[: times.size]
+        lost[g] = np.bincount(np.searchsorted(times, ends[mine & left]), minlength=times.size)[
+            : times.size
+        ]
     n, d = at_risk.sum(axis=0), lost.sum(axis=0)
     share = np.divide(at_risk, n, out=np.zeros_like(at_risk), where=n > 0)
     spread = np.divide(d * (n - d), n - 1, out=np.zeros_like(n), where=n > 1)
@@ -215,7 +215,7 @@ def restricted_mean(curve: KaplanMeier, horizon: float) -> RestrictedMean:
     (2.75, 0.6495)
     """
     last = float(curve.times[-1])
-    if not 0 < horizon or (horizon > last and curve.survival[-1] > 0):
+    if not horizon > 0 or (horizon > last and curve.survival[-1] > 0):
         raise ValueError(
             f"The curve is seen up to {last:g}, so a restricted mean to {horizon:g} is not to be "
             "had. Take a horizon above 0 and no longer than that."

@@ -14,6 +14,7 @@ from scipy.special import chdtrc
 from cxmodel.errors import ConfigError, InsufficientDataError, nearest
 from cxmodel.models.retention.choice import FamilyRow, choose_family
 from cxmodel.models.retention.durations import Durations, read_durations
+from cxmodel.models.retention.features import Feature, design_of, features_of
 from cxmodel.models.retention.lifetime import rate_per_period, residual_lifetime
 from cxmodel.results import CONF_LEVEL, Estimate, Result, critical_value
 from cxmodel.stats.lifetime_likelihood import LifetimeFamily, lifetime_scores, lifetime_terms
@@ -31,28 +32,7 @@ if TYPE_CHECKING:
     from cxmodel.models.retention.model import RetentionModel
 
 FloatArray = npt.NDArray[np.float64]
-MAX_LEVELS = 20
 ROWS_PER_PARAMETER = 10
-
-
-@dataclass(frozen=True)
-class Feature:
-    """A column of the design: a number, or whether a text column has a level."""
-
-    column: str
-    level: str | None = None
-
-    @property
-    def name(self) -> str:
-        """How it stands in tables."""
-        return self.column if self.level is None else f"{self.column}: {self.level}"
-
-    def values(self, column: pd.Series) -> FloatArray:
-        """Compute it."""
-        if self.level is None:
-            return np.asarray(column, dtype=float)
-        is_level = column.astype("string") == self.level
-        return np.asarray(is_level.fillna(False), dtype=float)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -259,10 +239,8 @@ def fit_covariates(
             )
     rows, not_used = _complete(read_durations(obs, stage="retention"), obs, names)
     require_events(rows)
-    features = _features(obs.frame.loc[rows.chosen], names)
-    design = np.column_stack(
-        [one.values(obs.frame.loc[rows.chosen, one.column]) for one in features]
-    )
+    features = features_of(obs.frame.loc[rows.chosen], names)
+    design = design_of(obs.frame.loc[rows.chosen], features)
     means = design.mean(axis=0)
     _refuse_small(rows, len(features))
     patterns = _Patterns.of(rows, design - means)
@@ -302,27 +280,6 @@ def _complete(
         return rows, ()
     out = {"stage": "retention", "reason": "missing_control", "n": int((~known).sum())}
     return rows.only(known), (out,)
-
-
-def _features(frame: pd.DataFrame, names: tuple[str, ...]) -> tuple[Feature, ...]:
-    found: list[Feature] = []
-    for name in names:
-        if pd.api.types.is_numeric_dtype(frame[name]):
-            if frame[name].nunique() > 1:
-                found.append(Feature(name))
-            continue
-        levels = sorted(frame[name].astype("string").dropna().unique())
-        if len(levels) > MAX_LEVELS:
-            raise ConfigError(
-                f"covariate {name!r} has {len(levels)} levels; at most {MAX_LEVELS}. Group rare "
-                "levels together."
-            )
-        found += [Feature(name, str(level)) for level in levels[1:]]
-    if not found:
-        raise InsufficientDataError(
-            f"{', '.join(names)}: no covariate varies among the customers used."
-        )
-    return tuple(found)
 
 
 def _refuse_small(rows: Durations, n_features: int) -> None:
