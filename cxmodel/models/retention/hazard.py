@@ -149,7 +149,7 @@ class HazardModel:
             from cxmodel.models.retention.lifelines_fits import fit_by_lifelines
 
             return fit_by_lifelines(self.method, obs, rows, self._names, about)
-        return self._fit_cells(cells, obs.scale, about)
+        return self._fit_cells(cells, obs.scale, about, obs.min_group_size)
 
     def fit_table(
         self,
@@ -216,7 +216,11 @@ class HazardModel:
             return self._fit_cells(cells, scale, about)
 
     def _fit_cells(
-        self, cells: HazardCells, scale: Scale | None, about: dict[str, Any]
+        self,
+        cells: HazardCells,
+        scale: Scale | None,
+        about: dict[str, Any],
+        min_group_size: int = 30,
     ) -> HazardResult:
         features = features_of(cells.frame, self._names)
         _refuse_few(cells, len(features))
@@ -224,7 +228,7 @@ class HazardModel:
         spells = cells.spells(features)
         with threadpool_limits(limits=1, user_api="blas"):
             fit = fit_hazard(spells, baseline=baseline)
-            reference, bands = self._bands(cells, scale, baseline)
+            reference, bands = self._bands(cells, scale, baseline, min_group_size)
         return HazardResult(
             method="discrete",
             terms=_terms(fit, cells, features),
@@ -242,13 +246,18 @@ class HazardModel:
         )
 
     def _bands(
-        self, cells: HazardCells, scale: Scale | None, baseline: Baseline
+        self, cells: HazardCells, scale: Scale | None, baseline: Baseline, min_group_size: int
     ) -> tuple[str, tuple[HazardTerm, ...] | NotRun]:
         """Fit with a level for each band instead of the slope, the lowest for reference."""
         if scale is None or self.rating is None:
             return "", NotRun("there is no scale to make bands of")
         band = cells.frame[self.rating].map(scale.band)
         present = [name for name in scale.bands if (band == name).any()]
+        small = [name for name in present if float(cells.n @ (band == name)) < min_group_size]
+        if small:
+            return "", NotRun(
+                f"under {min_group_size} answers at risk in a band: {', '.join(small)}"
+            )
         if len(present) < 2:
             return "", NotRun(f"all customers at risk are in one band: {', '.join(present)}")
         features = tuple(Feature("band", name) for name in present[1:])

@@ -202,7 +202,7 @@ class HazardResult(Result):
             "hazard_ratio_per_rating_point": per_point,
             "by_band": bands,
             "terms": {"rows": [self._row(one, "all") for one in self.terms]},
-            "baseline": {"rows": self.baseline.to_dict("records")},
+            "baseline": {"rows": self._baseline_rows()},
             "log_likelihood": self.log_likelihood,
             "n_customers": self.n_customers,
             "n_spells": self.n_spells,
@@ -213,6 +213,12 @@ class HazardResult(Result):
             "errors": self.errors,
             "caveats": list(self.caveats),
         }
+
+    def _baseline_rows(self) -> list[dict[str, Any]]:
+        """Give the baseline without counts: in late periods few are at risk."""
+        shown = [name for name in self.baseline if name not in ("at_risk", "events")]
+        found: list[dict[str, Any]] = self.baseline[shown].to_dict("records")  # type: ignore[assignment]
+        return found
 
     def plot(self) -> Any:
         """Draw the ratios with their intervals, bands below."""
