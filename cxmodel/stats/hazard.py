@@ -21,7 +21,7 @@ from cxmodel.stats.glm import CLOGLOG, GlmFit, fit_cloglog
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
-Baseline = Literal["levels", "spline", "log_time"]
+Baseline = Literal["levels", "spline", "log_time", "linear"]
 
 MAX_NUMBERS = 50_000_000
 """Numbers in the design of customers at risk beyond which it is refused."""
@@ -146,9 +146,10 @@ def fit_hazard(spells: Spells, *, baseline: Baseline = "levels") -> HazardFit:
     ----------
     spells : Spells
         Grouped or single.
-    baseline : {"levels", "spline", "log_time"}
+    baseline : {"levels", "spline", "log_time", "linear"}
         How the hazard moves with time: freely, along a natural spline with knots where customers
-        left, or with the logarithm of the period (a discrete Weibull).
+        left, with the logarithm of the period (a discrete Weibull), or with the period (a discrete
+        Gompertz).
 
     Returns
     -------
@@ -245,7 +246,9 @@ def _baseline(
     every = np.ones(periods.size, dtype=bool)
     time = periods.astype(float)
     if kind == "log_time":
-        curve = np.log1p(time - min(time[0], 0.0))[:, None]
+        curve = np.log1p(time)[:, None]
+    elif kind == "linear":
+        curve = time[:, None]
     else:
         curve = natural_spline(time, spline_knots(time, lost / lost.sum()))
     return np.hstack([np.ones((periods.size, 1)), curve]), every

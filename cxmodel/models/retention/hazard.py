@@ -48,9 +48,9 @@ class HazardModel:
         The column of the rating; None leaves it out.
     controls : sequence of str
         Further columns that explain: numbers, or text by level.
-    baseline : {"levels", "spline", "log_time"}, optional
-        How the hazard moves with time. Default: a level for each period while there are two events
-        for each, else a spline.
+    baseline : {"levels", "spline", "log_time", "linear"}, optional
+        How the logarithm of the hazard moves with time. Default: a level for each period while
+        there are two events for each, else a spline.
     period_days : float
         How long a period is; a month by default.
     method : {"discrete", "cox", "aft"}
