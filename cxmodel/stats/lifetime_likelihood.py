@@ -71,6 +71,31 @@ def _stirling_rest(x: FloatArray) -> FloatArray:
     return inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680)))
 
 
+def _digamma_rise(x: FloatArray, step: FloatArray) -> FloatArray:
+    """Give digamma(x + step) - digamma(x), which keeps its digits where x is large."""
+    safe = np.maximum(x, _STIRLING_FROM)
+    growth = np.log1p(step / safe)
+    one, two, four, six = (_power_rise(safe, growth, k) for k in (1, 2, 4, 6))
+    rise = growth - one / 2 - two / 12 + four / 120 - six / 252
+    plain = special.digamma(x + step) - special.digamma(x)
+    return np.asarray(np.where(x >= _STIRLING_FROM, rise, plain), dtype=float)
+
+
+def _trigamma_rise(x: FloatArray, step: FloatArray) -> FloatArray:
+    """Give trigamma(x + step) - trigamma(x), which keeps its digits where x is large."""
+    safe = np.maximum(x, _STIRLING_FROM)
+    growth = np.log1p(step / safe)
+    one, two, three, five, seven = (_power_rise(safe, growth, k) for k in (1, 2, 3, 5, 7))
+    rise = one + two / 2 + three / 6 - five / 30 + seven / 42
+    plain = special.zeta(2, x + step) - special.zeta(2, x)
+    return np.asarray(np.where(x >= _STIRLING_FROM, rise, plain), dtype=float)
+
+
+def _power_rise(x: FloatArray, growth: FloatArray, k: int) -> FloatArray:
+    """Give (x + step)^-k - x^-k, from growth = ln(1 + step / x)."""
+    return np.asarray(np.expm1(-k * growth) * np.exp(-k * np.log(x)))
+
+
 def log_beta_survival(a: npt.ArrayLike, b: npt.ArrayLike, time: npt.ArrayLike) -> FloatArray:
     """Give ln B(a, b + time) - ln B(a, b): the log of the mean of (1 - p) ** time."""
     first, second, reach = (np.asarray(value, dtype=float) for value in (a, b, time))
@@ -169,14 +194,14 @@ def _beta_loss(shape: FloatArray, own: FloatArray, turns: FloatArray, power: Flo
     """Give ln S = ln B(a, b + E) - ln B(a, b), and its derivatives in (ln a, ln b, ln E)."""
     a, b = shape[:, :1], shape[:, 1:]
     both = a + b
-    to_both = special.digamma(both) - special.digamma(both + own)
-    to_b = special.digamma(b + own) - special.digamma(b)
-    in_time = special.digamma(b + own) - special.digamma(both + own)
+    to_both = -_digamma_rise(both, own)
+    to_b = _digamma_rise(b, own)
+    in_time = -_digamma_rise(b + own, a)
     slope = np.stack([a * to_both, b * (to_both + to_b), own * in_time], axis=2)
-    far_both, far_b = special.zeta(2, both + own), special.zeta(2, b + own)  # trigamma
-    bend_both = special.zeta(2, both) - far_both
-    bend_b = far_b - special.zeta(2, b)
-    across = far_b - far_both
+    far_both = special.zeta(2, both + own)  # trigamma
+    bend_both = -_trigamma_rise(both, own)
+    bend_b = _trigamma_rise(b, own)
+    across = -_trigamma_rise(b + own, a)
     bend = np.empty((*own.shape, 3, 3))
     bend[..., 0, 0] = a * a * bend_both + slope[..., 0]
     bend[..., 1, 1] = b * b * (bend_both + bend_b) + slope[..., 1]

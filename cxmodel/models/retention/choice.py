@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -54,9 +55,20 @@ class FamilyRow:
 
 
 def choose_family(
-    asked: FamilyChoice, counts: PeriodCounts
+    asked: FamilyChoice,
+    counts: PeriodCounts,
+    refused: Mapping[LifetimeFamily, str] | None = None,
 ) -> tuple[LifetimeFamily, LifetimeFit, tuple[FamilyRow, ...], str]:
     """Fit every family to the first weighting, and take the one asked for, or the best.
+
+    Parameters
+    ----------
+    asked : {"geometric", "sbg", "bdw", "auto"}
+        The family, or the choice of it.
+    counts : PeriodCounts
+        What to fit to.
+    refused : mapping, optional
+        Families that may not be chosen, with the reason.
 
     Returns
     -------
@@ -75,7 +87,8 @@ def choose_family(
     for family in FAMILIES:
         try:
             fits[family] = _fit(family, counts)
-            notes[family] = _note(family, fits[family], counts)
+            refusal = (refused or {}).get(family, "")
+            notes[family] = refusal or _note(family, fits[family], counts)
         except (ConvergenceError, InsufficientDataError) as error:
             if family == asked:
                 raise

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cxmodel.errors import ConvergenceError, InsufficientDataError
-from cxmodel.models.retention.choice import FamilyChoice, choose_family
+from cxmodel.models.retention.choice import FamilyChoice, FamilyRow, choose_family
 from cxmodel.models.retention.durations import Durations, read_durations
 from cxmodel.models.retention.fit import Family, RetentionFit
 from cxmodel.results import CONF_LEVEL
@@ -18,6 +18,7 @@ from cxmodel.stats.draws import draw_customer_weights
 from cxmodel.stats.lifetimes import (
     NAMES,
     PARAMETER_NAMES,
+    LifetimeFit,
     PeriodCounts,
     fit_lifetime,
     lifetime_survival,
@@ -290,6 +291,22 @@ class RetentionModel:
             conf_level=conf_level,
         )
 
+    def _chosen(
+        self, observed: PeriodCounts, many: PeriodCounts
+    ) -> tuple[tuple[Family, LifetimeFit, tuple[FamilyRow, ...], str], FloatArray]:
+        """Choose a family that redrawn customers have a maximum of as well."""
+        refused: dict[Family, str] = {}
+        while True:
+            found = choose_family(self.family, observed, refused)
+            family, best = found[:2]
+            try:
+                return found, fit_lifetime(family, many, start=best.parameters[0]).parameters
+            except ConvergenceError as error:
+                said = "had no maximum with redrawn customers"
+                if self.family != "auto" or family in refused:
+                    raise ConvergenceError(f"{error} It {said}.") from error
+                refused[family] = said
+
     def _result(
         self,
         observed: PeriodCounts,
@@ -301,13 +318,7 @@ class RetentionModel:
         conf_level: float = CONF_LEVEL,
         period: str = "month",
     ) -> RetentionFit:
-        family, best, rows_of, why = choose_family(self.family, observed)
-        try:
-            drawn = fit_lifetime(family, many, start=best.parameters[0]).parameters
-        except ConvergenceError as error:
-            raise ConvergenceError(
-                f"{error} It was redrawn customers that had no maximum."
-            ) from error
+        (family, best, rows_of, why), drawn = self._chosen(observed, many)
         caveats = () if rows is None else rows.caveats
         if family != "geometric" and best.at_boundary[0]:
             caveats = (*caveats, _boundary_caveat(family, best.parameters[0]))

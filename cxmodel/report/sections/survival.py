@@ -68,7 +68,8 @@ def _said(results: Results, ratio: Estimate) -> str:
     if low is not None and high is not None and low <= 1 <= high:
         unclear = " The interval holds 1, so no difference is shown."
     terms = [str(row.get("term")) for row in rows(results, "retention.hazard.terms")]
-    others = [words.name(term) for term in terms if term != "rating"]
+    columns = dict.fromkeys(term.split(": ")[0] for term in terms if term != "rating")
+    others = [words.name(column) for column in columns]
     equal = f" Compared at equal {words.listing(others)}." if others else ""
     held = "" if common.is_flat(results) else " Each answer counts from its date until the next."
     return (
@@ -116,7 +117,7 @@ def _bands_stay(results: Results) -> list[Block]:
     p_value = part(results, "retention.by_band.log_rank.p_value")
     if len(found) < 2 or horizon is None or p_value is None:
         return []
-    differ = "stay unlike long" if p_value < 0.05 else "are not shown to stay unlike long"
+    differ = "do not stay equally long" if p_value < 0.05 else "are not shown to differ"
     chance = "under .001" if p_value < 0.001 else words.number(p_value, 3)
     return [
         Table(
