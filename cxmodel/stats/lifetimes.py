@@ -199,7 +199,7 @@ def lifetime_survival(
     >>> lifetime_survival("geometric", np.array([0.2]), [0, 1, 2]).round(2).tolist()
     [1.0, 0.8, 0.64]
     >>> lifetime_survival("sbg", np.array([0.7, 1.2]), 2, hazard_ratio=2.0).round(4).tolist()
-    0.3324
+    0.337
     """
     time = np.asarray(t, dtype=float)
     ratio = np.asarray(hazard_ratio, dtype=float)

@@ -13,7 +13,12 @@ from threadpoolctl import threadpool_limits
 
 from cxmodel.errors import ConfigError, FitError, InsufficientDataError, nearest
 from cxmodel.models.retention.features import Feature, features_of
-from cxmodel.models.retention.hazard_cells import HazardCells, cells_of_rows, cells_of_table
+from cxmodel.models.retention.hazard_cells import (
+    HazardCells,
+    cells_of_observations,
+    cells_of_rows,
+    cells_of_table,
+)
 from cxmodel.models.retention.hazard_result import HazardResult, HazardTerm
 from cxmodel.models.retention.spells import period_in_words, read_spells
 from cxmodel.results import CONF_LEVEL, NotRun, critical_value
@@ -56,6 +61,9 @@ class HazardModel:
     method : {"discrete", "cox", "aft"}
         Cox's regression, and a Weibull model of accelerated time, come from lifelines, which is an
         extra: ``pip install 'cxmodel[survival]'``.
+    rows_up_to : int
+        Observations on an engine beyond which spells are built and grouped there; errors are then
+        clustered by spell.
 
     See Also
     --------
@@ -78,6 +86,7 @@ class HazardModel:
     baseline: Baseline | None = None
     period_days: float = DAYS_PER_MONTH
     method: Method = "discrete"
+    rows_up_to: int = 20_000_000
 
     def __post_init__(self) -> None:
         given = self.controls
@@ -132,6 +141,8 @@ class HazardModel:
                 raise ConfigError(
                     f"The observations have no column {name!r}. {nearest(name, known)}"
                 )
+        if self.method == "discrete" and obs.session and obs.n_obs > self.rows_up_to:
+            return self._fit_on_engine(obs)
         rows = read_spells(obs, period_days=self.period_days)
         cells = cells_of_rows(rows, self._names)
         not_used = rows.not_used
@@ -149,6 +160,18 @@ class HazardModel:
             from cxmodel.models.retention.lifelines_fits import fit_by_lifelines
 
             return fit_by_lifelines(self.method, obs, rows, self._names, about)
+        return self._fit_cells(cells, obs.scale, about, obs.min_group_size)
+
+    def _fit_on_engine(self, obs: Observations) -> HazardResult:
+        """Fit to spells that never leave the engine."""
+        cells, clock = cells_of_observations(obs, self._names, period_days=self.period_days)
+        about = {
+            "clock": clock,
+            "period": period_in_words(self.period_days),
+            "not_used": (),
+            "caveats": ("Errors are clustered by spell: the rows stayed on their engine.",),
+            "conf_level": obs.conf_level,
+        }
         return self._fit_cells(cells, obs.scale, about, obs.min_group_size)
 
     def fit_table(

@@ -1,24 +1,31 @@
-"""Spells as cells: from rows in memory, or grouped on the engine where a table of any size lies."""
+"""Spells as cells: from rows in memory, or grouped on the engine where a table lies."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cxmodel.errors import DataError
+from cxmodel.errors import DataError, InsufficientDataError
 from cxmodel.models.moments.opening import opened
 from cxmodel.models.retention.features import Feature, design_of
-from cxmodel.models.retention.spells import SpellRows
+from cxmodel.models.retention.spells import NOBODY_SEEN, SpellRows
 from cxmodel.stats.hazard import Spells
 from cxmodel.tables.engines.engine import Engine
 from cxmodel.tables.moments import complete_rows, count_cells
+from cxmodel.tables.observation_table import Observations
 from cxmodel.tables.reduction.at_once import cells_at_once
 from cxmodel.tables.reduction.cells import Cells
+from cxmodel.tables.reduction.spells import spells_of
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from cxmodel.tables.engines.engine import Session
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
@@ -109,12 +116,68 @@ def cells_of_table(
     engine : Engine, optional
         Where to read frames and paths.
     """
-    keys = list(dict.fromkeys([*names, *periods]))
     with opened(table, engine) as (session, rows):
-        found = cells_at_once(session, rows, keys, [event])
-        if found is None:
-            complete = complete_rows(session, rows, [*keys, event])
-            found = count_cells(complete, keys, [event])
+        return group_spells(session, rows, names, periods=periods, event=event)
+
+
+def cells_of_observations(
+    obs: Observations, names: Sequence[str], *, period_days: float
+) -> tuple[HazardCells, str]:
+    """Build spells where the observations lie, and group them there; also name the clock."""
+    session, table = obs.session, obs.table
+    if session is None or table is None:
+        raise DataError("These observations are rows in memory, not a table on an engine.")
+    at_risk = [table["_status"] == "ok"] if "_status" in table.columns else []
+    at_risk += [table[name] for name in ("_at_risk",) if name in table.columns]
+    at_risk += [table[name].notnull() for name in ("duration_days", "_event")]
+    rows = table.filter(at_risk)
+    facts = {"n": rows.count(), "shortest": rows.duration_days.min()}
+    if "tenure_days" in rows.columns:
+        unknown = rows.tenure_days.isnull() | (rows.tenure_days < 0)
+        facts["unknown"] = unknown.ifelse(1, 0).sum()
+    found = session.one_row(rows.aggregate(**facts))
+    if not found["n"]:
+        raise InsufficientDataError(NOBODY_SEEN)
+    if found["shortest"] < 0:
+        raise InsufficientDataError(
+            "Durations are negative: customers left before they answered. Check the dates of churn."
+        )
+    clock = "the customer started" if found.get("unknown") == 0 else "the first answer"
+    if clock == "the first answer" and "tenure_days" in rows.columns:
+        rows = rows.drop("tenure_days")
+    spells = spells_of(rows, period_days=period_days, as_of=obs.as_of)
+    kept = spells.select(*names, "spell_first", "spell_last", "spell_left")
+    cells = group_spells(
+        session,
+        _whole_numbers(kept, names),
+        names,
+        periods=("spell_first", "spell_last"),
+        event="spell_left",
+    )
+    return cells, clock
+
+
+def _whole_numbers(table: ir.Table, names: Sequence[str]) -> ir.Table:
+    """Give ratings of whole points as whole numbers, so that equal ones are one key."""
+    real = [name for name in names if table[name].type().is_floating()]
+    whole = {name: (table[name] == table[name].round(0)).ifelse(table[name], None) for name in real}
+    return table.mutate(**{name: value.cast("int64") for name, value in whole.items()})
+
+
+def group_spells(
+    session: Session,
+    rows: ir.Table,
+    names: Sequence[str],
+    *,
+    periods: tuple[str, str],
+    event: str,
+) -> HazardCells:
+    """Group spells on their engine; see `cells_of_table`."""
+    keys = list(dict.fromkeys([*names, *periods]))
+    found = cells_at_once(session, rows, keys, [event])
+    if found is None:
+        complete = complete_rows(session, rows, [*keys, event])
+        found = count_cells(complete, keys, [event])
     return _cells(found, names, periods, event)
 
 

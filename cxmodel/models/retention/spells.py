@@ -18,6 +18,10 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 BoolArray = npt.NDArray[np.bool_]
 _STAGE = "hazard"
+NOBODY_SEEN = (
+    "Hazard: for no customer at risk is it known how long the customer stayed. State study.as_of, "
+    "and who left."
+)
 _ROUNDING = 1e-9  # of a period: what lies on a border stays on it
 
 
@@ -77,6 +81,8 @@ def read_spells(obs: Observations, *, period_days: float) -> SpellRows:
     known = obs.frame["duration_days"].notna().to_numpy() & obs.frame["_event"].notna().to_numpy()
     _count(not_used, "missing_duration", chosen & ~known)
     chosen &= known
+    if not chosen.any():
+        raise InsufficientDataError(NOBODY_SEEN)
     if (obs.frame.loc[chosen, "duration_days"] < 0).any():
         n = int((obs.frame.loc[chosen, "duration_days"] < 0).sum())
         raise InsufficientDataError(

@@ -208,6 +208,30 @@ def test_a_fit_to_rows_is_a_fit_to_their_table() -> None:
     assert one.errors == "by customer"
 
 
+@pytest.mark.parametrize("with_start", [True, False])
+def test_spells_on_the_engine_are_those_in_memory(with_start: bool) -> None:
+    sim = cx.datasets.simulate(n_customers=700, seed=3)
+    start = {"started_at": "started_at"} if with_start else {}
+    customers = sim.customers if with_start else sim.customers.drop(columns="started_at")
+    obs = cx.join_observations(
+        cx.read_surveys(sim.surveys, responded_at="responded_at", ratings={"nps": ("nps", cx.NPS)}),
+        customers=cx.read_customers(customers, churned_at="churned_at", **start),
+        as_of="2026-05-31",
+    )
+    stayed = HazardModel(rows_up_to=0, baseline="log_time").fit(obs)
+    fetched = HazardModel(baseline="log_time").fit(obs)
+    assert stayed.clock == fetched.clock
+    assert stayed.clock == ("the customer started" if with_start else "the first answer")
+    assert (stayed.n_spells, stayed.n_person_periods, stayed.n_events) == (
+        fetched.n_spells,
+        fetched.n_person_periods,
+        fetched.n_events,
+    )
+    assert stayed.terms[0].log_ratio == pytest.approx(fetched.terms[0].log_ratio, rel=1e-9)
+    assert stayed.log_likelihood == pytest.approx(fetched.log_likelihood, rel=1e-11)
+    assert (stayed.errors, fetched.errors) == ("by spell", "by customer")
+
+
 def test_the_result_shows_itself() -> None:
     fit = HazardModel(controls=["segment"]).fit(simulate_observations(800))
     frame = fit.to_frame()
