@@ -74,4 +74,10 @@ def _controls(observations: Observations, config: StudyConfig) -> tuple[str, ...
     if observations.is_joined:
         return ()
     known = [name for name in observations.customer_attributes if observations.has(name)]
-    return tuple(name for name in known if 2 <= observations.frame[name].nunique() <= MAX_LEVELS)
+    found = []
+    for name in known:
+        sizes = observations.frame[name].value_counts()
+        # a level of a few customers would be a group too small to show
+        if 2 <= len(sizes) <= MAX_LEVELS and sizes.min() >= observations.min_group_size:
+            found.append(name)
+    return tuple(found)
