@@ -16,6 +16,10 @@ _SILENCE = (
     "leaving is read from silence, so when it happened is not known to the month: state churn "
     "dates or subscriptions"
 )
+_ONE_WINDOW = (
+    "rating and churn are of one window, so nobody was followed from an answer on; the hazard "
+    "compares ratings within that window"
+)
 _NO_RATING = "the study has no rating to compare"
 
 
@@ -46,7 +50,7 @@ def _hazard(observations: Observations, config: StudyConfig) -> dict[str, Any]:
 def _by_band(observations: Observations) -> dict[str, Any]:
     from cxmodel.models.retention.compare import compare_groups
 
-    reason = _reason(observations)
+    reason = _reason(observations) or (_ONE_WINDOW if observations.is_joined else "")
     if reason:
         return NotRun(reason).to_dict()
     try:
