@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 
 from cxmodel.models.model_file import Fields, ModelFile, make_model_file
+from cxmodel.models.retention.choice import FamilyRow
 from cxmodel.models.retention.fit import Family, RetentionFit
+from cxmodel.stats.lifetimes import PARAMETER_NAMES
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -17,6 +20,7 @@ KIND = "retention"
 MOST_CELLS = 2_000_000
 _NUMBERS = ("log_likelihood", "conf_level")
 _WHOLES = ("n_obs", "n_events", "observed_months", "horizon_months")
+_WORDS = ("period", "choice", "families", "caveats", "not_used")
 _ARRAYS = ("_observed", "_observed_draws", "_parameter_draws")
 
 
@@ -28,6 +32,8 @@ def store_retention(fit: RetentionFit, *, created_at: dt.date | None = None) -> 
         **{name: float(getattr(fit, name)) for name in _NUMBERS},
         **{name: int(getattr(fit, name)) for name in _WHOLES},
         "period": fit.period,
+        "choice": fit.choice,
+        "families": [row.to_dict() for row in fit.families],
         "caveats": list(fit.caveats),
         "not_used": [dict(row) for row in fit.not_used],
         **{name.lstrip("_"): getattr(fit, name).tolist() for name in _ARRAYS},
@@ -45,13 +51,11 @@ def read_retention(file: ModelFile, where: str) -> RetentionFit:
     """
     fields = Fields(file.content, where)
     arrays = tuple(name.lstrip("_") for name in _ARRAYS)
-    fields.only(
-        "family", "parameters", *_NUMBERS, *_WHOLES, "period", "caveats", "not_used", *arrays
-    )
+    fields.only("family", "parameters", *_NUMBERS, *_WHOLES, *_WORDS, *arrays)
+    family = cast(Family, fields.choice("family", get_args(Family)))
     given = fields.part("parameters")
-    parameters = {str(name): given.number(name) for name in given.values}
-    if not parameters:
-        fields.refuse("parameters", "at least one number")
+    given.only(*PARAMETER_NAMES[family])
+    parameters = {name: given.number(name) for name in PARAMETER_NAMES[family]}
     months = fields.whole("observed_months") + 1
     observed = _read_array(fields, "observed", rows=3, columns=months)
     draws = _read_array(fields, "observed_draws", columns=months)
@@ -63,7 +67,7 @@ def read_retention(file: ModelFile, where: str) -> RetentionFit:
     if not 0 < fields.number("conf_level") < 1:
         fields.refuse("conf_level", "a share between 0 and 1")
     return RetentionFit(
-        family=cast(Family, fields.choice("family", get_args(Family))),
+        family=family,
         parameters=parameters,
         log_likelihood=fields.number("log_likelihood"),
         n_obs=fields.whole("n_obs"),
@@ -73,10 +77,29 @@ def read_retention(file: ModelFile, where: str) -> RetentionFit:
         not_used=tuple(_read_row(row) for row in fields.parts("not_used", 100)),
         caveats=tuple(fields.texts("caveats")),
         period=fields.text("period"),
+        choice=fields.text("choice"),
+        families=tuple(_read_family(row) for row in fields.parts("families", 10)),
         horizon_months=fields.whole("horizon_months"),
         _observed=observed,
         _observed_draws=draws,
         _parameter_draws=drawn,
+    )
+
+
+def _read_family(fields: Fields) -> FamilyRow:
+    fields.only(*(field.name for field in dataclasses.fields(FamilyRow)))
+    likelihood, aic = (
+        None if fields.get(name) is None else fields.number(name)
+        for name in ("log_likelihood", "aic")
+    )
+    return FamilyRow(
+        family=cast(Family, fields.choice("family", get_args(Family))),
+        model=fields.text("model"),
+        n_parameters=fields.whole("n_parameters"),
+        log_likelihood=likelihood,
+        aic=aic,
+        is_chosen=fields.flag("is_chosen"),
+        note=fields.text("note"),
     )
 
 
