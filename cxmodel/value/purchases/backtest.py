@@ -53,13 +53,15 @@ def track_purchases(fit: PurchaseFit) -> pd.DataFrame:
             "a frame or to a part of one."
         )
     span = float(rows.T.max())
-    total = span + rows.holdout_duration
+    # the first and the last day are whole days
+    learnt = span + 1 / rows.unit_days
+    total = learnt + rows.holdout_duration
     times = np.minimum(np.arange(1, int(np.ceil(total - 1e-9)) + 1), total)
     first_day = day_number(rows.learnt_until) - round(span * rows.unit_days)
     days, n = rows.repeats_by_day
     so_far = np.concatenate([[0], np.cumsum(n)])
-    last_days = first_day + np.floor(times * rows.unit_days + 1e-9)
-    observed = so_far[np.searchsorted(days, last_days, side="right")].astype(float)
+    next_days = first_day + np.ceil(times * rows.unit_days - 1e-9)
+    observed = so_far[np.searchsorted(days, next_days)].astype(float)
     expected = _expected_so_far(fit, times, span)
     return pd.DataFrame(
         {
@@ -69,7 +71,7 @@ def track_purchases(fit: PurchaseFit) -> pd.DataFrame:
             "expected": np.diff(expected, prepend=0.0),
             "observed_cumulative": observed,
             "expected_cumulative": expected,
-            "is_holdout": times > span + 1e-9,
+            "is_holdout": times > learnt + 1e-9,
         }
     )
 
