@@ -10,6 +10,7 @@ from cxmodel.errors import InsufficientDataError, SchemaError, nearest
 from cxmodel.tables.auditing.questions import wide_sum
 from cxmodel.tables.sources import Sources
 from cxmodel.tables.times.calendar_days import Calendar, day_number
+from cxmodel.tables.times.zones import zone
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -47,22 +48,18 @@ class Days:
                 "Purchases: no booking has a date. Map sources.revenue.booked_at."
             )
         calendar = Calendar(time_zone=revenue.time_zone, low=span["low"], high=span["high"])
-        ends = sources.session.one_row(
-            table.aggregate(
-                first=calendar.day(table.booked_at).min(), last=calendar.day(table.booked_at).max()
-            )
-        )
-        last = int(ends["last"]) if as_of is None else day_number(as_of)
-        if last < int(ends["first"]):
+        first, latest = (_local_day(span[end], revenue.time_zone) for end in ("low", "high"))
+        last = latest if as_of is None else day_number(as_of)
+        if last < first:
             raise ValueError(
-                f"as_of ({as_of}) lies before all bookings: the first is of "
-                f"{day_of(int(ends['first']))}. Set it to the last day of the data."
+                f"as_of ({as_of}) lies before all bookings: the first is of {day_of(first)}. Set "
+                "it to the last day of the data."
             )
         until = last if holdout_from is None else day_number(holdout_from) - 1
-        if not int(ends["first"]) <= until or (holdout_from is not None and until >= last):
+        if until < first or (holdout_from is not None and until >= last):
             raise ValueError(
                 f"holdout_from ({holdout_from}) must lie after the first booking "
-                f"({day_of(int(ends['first']))}) and not after as_of ({day_of(last)})."
+                f"({day_of(first)}) and not after as_of ({day_of(last)})."
             )
         return cls(calendar=calendar, last=last, learnt_until=until)
 
@@ -70,6 +67,10 @@ class Days:
     def has_holdout(self) -> bool:
         """Whether purchases are kept apart."""
         return self.learnt_until < self.last
+
+
+def _local_day(time: dt.datetime, time_zone: str) -> int:
+    return day_number(time.replace(tzinfo=dt.UTC).astimezone(zone(time_zone)).date())
 
 
 def day_of(number: int) -> dt.date:
@@ -133,11 +134,10 @@ def numbered_purchases(booked: ir.Table) -> ir.Table:
     )
 
 
-def histories_of(purchases: ir.Table, days: Days) -> ir.Table:
+def histories_of(kept: ir.Table, days: Days) -> ir.Table:
     """Give one row a customer with a purchase that the model learns from."""
     import ibis
 
-    kept = _numbered(purchases)
     learnt, held = ~kept.is_holdout, kept.is_holdout
     later = learnt & (kept.place > 0)
     per_customer = kept.group_by("customer_id").aggregate(
@@ -161,7 +161,7 @@ def histories_of(purchases: ir.Table, days: Days) -> ir.Table:
     )
 
 
-def _numbered(purchases: ir.Table) -> ir.Table:
+def lasting(purchases: ir.Table) -> ir.Table:
     """Keep purchases that lasted, with their place among those of the customer's period."""
     import ibis
 
@@ -176,10 +176,10 @@ def grouped(histories: ir.Table) -> ir.Table:
     return histories.group_by(columns).aggregate(n_customers=histories.count()).order_by(columns)
 
 
-def repeats_by_day(purchases: ir.Table, histories: ir.Table) -> ir.Table:
+def repeats_by_day(kept: ir.Table, histories: ir.Table) -> ir.Table:
     """Count repeat purchases by day, in the holdout too, of the customers with a history."""
-    kept = _numbered(purchases).semi_join(histories, "customer_id")
-    repeats = kept.filter(kept.is_holdout | (kept.place > 0))
+    theirs = kept.semi_join(histories, "customer_id")
+    repeats = theirs.filter(theirs.is_holdout | (theirs.place > 0))
     return repeats.group_by("day").aggregate(n=repeats.count()).order_by("day")
 
 

@@ -74,7 +74,9 @@ class PurchaseFit(Result):
     @property
     def parameters(self) -> dict[str, float]:
         """The parameters of the family, then the coefficients of covariates."""
-        return dict(zip(self._fitted.layout.names, self._natural(self._fitted.vector), strict=True))
+        return dict(
+            zip(self._fitted.layout.names, self._natural(self._fitted.vector).tolist(), strict=True)
+        )
 
     @property
     def log_likelihood(self) -> float:
