@@ -5,8 +5,8 @@
 BG/NBD on customers simulated to be like the CDNOW sample (or on the sample itself where
 ``CXMODEL_DATA`` holds it), then on 100,000 and a million. lifetimes breaks on pandas 3 and
 pymc-marketing brings a compiler: each lives in an environment of its own, made once in
-`environments` (a temporary folder unless told otherwise) and used again. Time is CPU time of the fit
-alone, all threads together, without the import of libraries, the best of the runs: for
+`environments` (a temporary folder unless told otherwise) and used again. Time is CPU time of the
+fit alone, all threads together, without the import of libraries, the best of the runs: for
 pymc-marketing that is a run whose compiled code was already there.
 """
 
