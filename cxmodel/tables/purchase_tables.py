@@ -10,7 +10,7 @@ from cxmodel.errors import InsufficientDataError, SchemaError, nearest
 from cxmodel.tables.auditing.questions import wide_sum
 from cxmodel.tables.sources import Sources
 from cxmodel.tables.times.calendar_days import Calendar, day_number
-from cxmodel.tables.times.zones import zone
+from cxmodel.tables.times.zones import as_of_end, zone
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -38,18 +38,13 @@ class Days:
         InsufficientDataError
             If no booking has a date.
         """
-        revenue = sources.by_kind["revenue"]
-        table = revenue.table
-        span = sources.session.one_row(
-            table.aggregate(low=table.booked_at.min(), high=table.booked_at.max())
-        )
-        if span["low"] is None:
-            raise InsufficientDataError(
-                "Purchases: no booking has a date. Map sources.revenue.booked_at."
-            )
-        calendar = Calendar(time_zone=revenue.time_zone, low=span["low"], high=span["high"])
-        first, latest = (_local_day(span[end], revenue.time_zone) for end in ("low", "high"))
+        calendar, first, latest = _reach(sources)
         last = latest if as_of is None else day_number(as_of)
+        if last is None:
+            raise ValueError(
+                f"Every booking lies after today (the first: {day_of(first)}). Give as_of, the "
+                "last day of the data."
+            )
         if last < first:
             raise ValueError(
                 f"as_of ({as_of}) lies before all bookings: the first is of {day_of(first)}. Set "
@@ -67,6 +62,29 @@ class Days:
     def has_holdout(self) -> bool:
         """Whether purchases are kept apart."""
         return self.learnt_until < self.last
+
+
+def _reach(sources: Sources) -> tuple[Calendar, int, int | None]:
+    """Find the first day with a booking, and the last one that is not later than today."""
+    import ibis
+
+    revenue = sources.by_kind["revenue"]
+    name, at = revenue.time_zone, revenue.table.booked_at
+    tomorrow = as_of_end(dt.datetime.now(zone(name)).date(), name)
+    span = sources.session.one_row(
+        revenue.table.aggregate(
+            low=at.min(),
+            high=at.max(),
+            latest=at.max(where=at < ibis.literal(tomorrow, "timestamp(6)")),
+        )
+    )
+    if span["low"] is None:
+        raise InsufficientDataError(
+            "Purchases: no booking has a date. Map sources.revenue.booked_at."
+        )
+    calendar = Calendar(time_zone=name, low=span["low"], high=span["high"])
+    latest = None if span["latest"] is None else _local_day(span["latest"], name)
+    return calendar, _local_day(span["low"], name), latest
 
 
 def _local_day(time: dt.datetime, time_zone: str) -> int:

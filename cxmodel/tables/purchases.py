@@ -60,7 +60,7 @@ def summarize_purchases(
         From `cxmodel.read_revenue`.
     as_of : date or ISO text, optional
         The last day of the data, in the time zone of the source. Default: the day of the latest
-        booking. Bookings after it are counted and left out.
+        booking that is not later than today. Bookings after it are counted and left out.
     unit_days : float
         Days in a unit of time: 7 for weeks.
     holdout_from : date or ISO text, optional

@@ -19,7 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 N_LEGENDRE = 48
 N_BETA = 110
 _NEGLIGIBLE = 42.0  # e^-42 is below the last digit
-_STEP_EXPONENTIAL = 0.2
+_STEP_EXPONENTIAL = 0.3
 
 
 @cache
