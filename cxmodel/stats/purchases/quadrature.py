@@ -83,6 +83,16 @@ def power_product_integral(
     return log_integral, (means[0], means[1], means[2], means[3])
 
 
+def nodes_between(scale: float, end: float) -> tuple[FloatArray, FloatArray]:
+    """Give nodes from 0 to `end`, dense near 0, and weights of an integral over them.
+
+    Gauss-Legendre in ln(scale + u).
+    """
+    nodes, weights = _legendre()
+    width = np.log1p(end / scale)
+    return scale * np.expm1(width * nodes), scale * np.exp(width * nodes) * width * weights
+
+
 def beta_mean(
     function: Callable[[FloatArray], FloatArray], a: FloatArray, b: FloatArray
 ) -> FloatArray:
