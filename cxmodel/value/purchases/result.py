@@ -1,0 +1,415 @@
+"""A fitted purchase model: who is still there, and how much they will buy."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cxmodel.errors import CxModelWarning
+from cxmodel.results import CONF_LEVEL, Estimate, Result, critical_value
+from cxmodel.stats.normal_draws import draw_normal
+from cxmodel.stats.purchases.family import Family
+from cxmodel.stats.purchases.histories import Histories, group_equal
+from cxmodel.tables.purchase_summary import PurchaseSummary
+from cxmodel.value.purchases import backtest
+from cxmodel.value.purchases.discounting import infinite_sum, rate_per_period
+from cxmodel.value.purchases.fitting import Fitted
+from cxmodel.value.purchases.reading import covariate_matrix, read_histories
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cxmodel.value.purchases.spend import SpendFit
+
+FloatArray = npt.NDArray[np.float64]
+_STEP = 1e-4
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class PurchaseFit(Result):
+    """A fitted model of repeated purchases.
+
+    Parameters
+    ----------
+    family : str
+        As of `PurchaseModel`.
+    method : str
+        How it was fitted.
+    rows : PurchaseSummary
+        What it was fitted to. Arrays of this result have one number for each of its rows.
+    covariates : tuple of str
+        What is known of customers and used.
+    conf_level : float
+        Of the intervals.
+    caveats : tuple of str
+        What a reader must know.
+    """
+
+    family: str
+    method: str
+    rows: PurchaseSummary
+    covariates: tuple[str, ...] = ()
+    conf_level: float = CONF_LEVEL
+    caveats: tuple[str, ...] = ()
+    _fitted: Fitted
+    _family: Family
+
+    title = "Purchases per customer"
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value:.4g}" for name, value in self.parameters.items())
+        return (
+            f"PurchaseFit({self._family.title}: {values}; log-likelihood "
+            f"{self.log_likelihood:.2f}, {self.n_customers:,} customers)"
+        )
+
+    # -- Parameters --------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The parameters of the family, then the coefficients of covariates."""
+        return dict(
+            zip(self._fitted.layout.names, self._natural(self._fitted.vector).tolist(), strict=True)
+        )
+
+    @property
+    def log_likelihood(self) -> float:
+        """At the parameters."""
+        return self._fitted.log_likelihood
+
+    @property
+    def n_customers(self) -> int:
+        """Customers behind the fit."""
+        return self.rows.total_customers
+
+    @property
+    def covariance(self) -> FloatArray:
+        """The covariance of `parameters`: the inverse of the observed information, delta method.
+
+        NaN where a parameter ran to the edge of its family.
+        """
+        scale = np.ones(len(self._fitted.vector))
+        k = len(self._family.parameters)
+        scale[:k] = np.exp(self._fitted.vector[:k])
+        return np.asarray(self._fitted.covariance * np.outer(scale, scale))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give one row a parameter; intervals of positive ones are taken on the log scale."""
+        import pandas as pd
+
+        half = critical_value(self.conf_level) * np.sqrt(np.diag(self._fitted.covariance))
+        vector, names = self._fitted.vector, self._fitted.layout.names
+        k = len(self._family.parameters)
+        return pd.DataFrame(
+            {
+                "term": names,
+                "unit": ["parameter"] * k + ["change of the log rate per unit"] * (len(names) - k),
+                "estimate": self._natural(vector),
+                "std_error": np.sqrt(np.diag(self.covariance)),
+                "conf_low": self._natural(vector - half),
+                "conf_high": self._natural(vector + half),
+                "n_obs": self.n_customers,
+            }
+        )
+
+    def diagnostics(self) -> pd.DataFrame:
+        """Give one row: how well the model fits, to compare families by."""
+        import pandas as pd
+
+        k = len(self._fitted.vector)
+        return pd.DataFrame(
+            {
+                "family": [self.family],
+                "method": [self.method],
+                "n_customers": [self.n_customers],
+                "n_repeat_customers": [self.rows.n_repeat_customers],
+                "n_repeat_purchases": [self.rows.total_repeats],
+                "log_likelihood": [self.log_likelihood],
+                "aic": [2 * k - 2 * self.log_likelihood],
+                "bic": [k * math.log(self.n_customers) - 2 * self.log_likelihood],
+            }
+        )
+
+    def parameter_draws(self, n: int, seed: int) -> FloatArray:
+        """Draw parameters from the normal distribution of their logarithms, (n, k).
+
+        What lies at the edge of the family stays there.
+        """
+        covariance = np.nan_to_num(self._fitted.covariance, nan=0.0)
+        drawn = draw_normal(self._fitted.vector, covariance, n, seed)
+        return np.vstack([self._natural(row) for row in drawn])
+
+    def at_parameters(self, values: npt.ArrayLike) -> PurchaseFit:
+        """Give the same model with other parameters, in the order of `parameters`.
+
+        A draw of `parameter_draws`, for instance, or a published fit.
+        """
+        values = np.asarray(values, dtype=float)
+        vector, k = values.copy(), len(self._family.parameters)
+        vector[:k] = np.log(values[:k])
+        return replace(self, _fitted=replace(self._fitted, vector=vector))
+
+    def _natural(self, vector: FloatArray) -> FloatArray:
+        found = np.array(vector, dtype=float)
+        k = len(self._family.parameters)
+        found[:k] = np.exp(found[:k])
+        return found
+
+    # -- Expectations ------------------------------------------------------------------------------
+
+    def expected_purchases(self, t: npt.ArrayLike) -> Any:
+        """Give the repeat purchases expected of a new customer in the first `t` units of time.
+
+        Parameters
+        ----------
+        t : float or array
+            In the time units of the histories.
+
+        Returns
+        -------
+        float or array
+            The mean over the covariates of the customers, where there are some.
+        """
+        times = np.asarray(t, dtype=float)
+        _require_time(times)
+        if not self.covariates:
+            found = self.expected_of(times, np.zeros((1, 0)))
+        else:
+            z, share = self._mixture()
+            means = [float(share @ self.expected_of(one, z)) for one in times.ravel()]
+            found = np.array(means).reshape(times.shape)
+        return float(found) if times.ndim == 0 else found
+
+    def expected_of(self, t: FloatArray, covariates: FloatArray) -> FloatArray:
+        """Give the repeat purchases expected of new customers in the first `t` units of time.
+
+        Parameters
+        ----------
+        t : array, (n,), or float
+            One for each customer, or for all.
+        covariates : array, (n, len(covariates))
+            Of each customer.
+        """
+        parameters = self._fitted.layout.parameters_of(self._fitted.vector, covariates)
+        return np.asarray(self._family.expected(parameters, np.asarray(t, dtype=float)))
+
+    def prob_purchases(self, n: npt.ArrayLike, t: float) -> FloatArray:
+        """Give the probability that a new customer makes `n` repeat purchases in `t`, (k,).
+
+        The mean over the covariates of the customers, where there are some.
+
+        Parameters
+        ----------
+        n : int or array of int, (k,)
+            Numbers of purchases, 0 or more.
+        t : float
+            In the time units of the histories, above 0 (BG/BB: a number of occasions).
+        """
+        counts = np.atleast_1d(np.asarray(n, dtype=float))
+        if t <= 0 or (counts < 0).any() or (counts != np.round(counts)).any():
+            raise ValueError("n must hold whole numbers of 0 or more, and t be above 0.")
+        z, share = self._mixture()
+        found = np.zeros(len(counts))
+        for row, weight in zip(z, share, strict=True):
+            parameters = self._fitted.layout.parameters_of(self._fitted.vector, row[None, :])
+            one = tuple(np.asarray(part).reshape(()) for part in parameters)
+            found += weight * self._family.count_probability(one, counts, float(t))
+        return found
+
+    def prob_alive(self, rfm: PurchaseSummary | pd.DataFrame | None = None) -> FloatArray:
+        """Give the probability that each customer is still active, (n,).
+
+        Parameters
+        ----------
+        rfm : PurchaseSummary or frame, optional
+            Other histories than those fitted to.
+        """
+        return self._of_rows(self._family.prob_alive, rfm)
+
+    def conditional_expected_purchases(
+        self, t: float, rfm: PurchaseSummary | pd.DataFrame | None = None
+    ) -> FloatArray:
+        """Give the purchases expected of each customer in the next `t` units of time, (n,).
+
+        Parameters
+        ----------
+        t : float
+            In the time units of the histories.
+        rfm : PurchaseSummary or frame, optional
+            Other histories than those fitted to.
+        """
+        ahead = np.asarray(float(t))
+        _require_time(ahead)
+        return self._of_rows(lambda p, h: self._family.conditional(p, h, ahead), rfm)
+
+    def dert(
+        self,
+        discount_rate_per_period: float | None = None,
+        *,
+        annual_discount_rate: float | None = None,
+        rfm: PurchaseSummary | pd.DataFrame | None = None,
+    ) -> FloatArray:
+        """Give the discounted expected residual transactions of each customer, (n,).
+
+        All purchases from now on, each counted at its worth today.
+
+        Parameters
+        ----------
+        discount_rate_per_period : float
+            Per unit of time of the histories, compounded continuously (BG/BB: once an occasion).
+        annual_discount_rate : float
+            Instead of it: per year, as contracts state it; ``ln(1 + rate) unit_days / 365.25``.
+        rfm : PurchaseSummary or frame, optional
+            Other histories than those fitted to.
+
+        Returns
+        -------
+        array, (n,)
+            Infinite where the sum diverges: without discounting, when the parameter of leaving (a,
+            s or gamma) is 1 or less.
+
+        Raises
+        ------
+        ValueError
+            If not exactly one rate is given, or it is negative.
+
+        Warns
+        -----
+        CxModelWarning
+            If it is infinite: why, and what to do.
+        """
+        rate = rate_per_period(
+            discount_rate_per_period,
+            annual_discount_rate,
+            unit_days=self.rows.unit_days,
+            family=self._family,
+        )
+        found = self._of_rows(lambda p, h: self._family.residual(p, h, rate), rfm)
+        if np.isinf(found).any():
+            said = infinite_sum(self._family, self.parameters)
+            warnings.warn(said, CxModelWarning, stacklevel=2)
+        return found
+
+    def expected_total(self, t: float) -> Estimate:
+        """Give the purchases expected of all customers in the next `t` units of time.
+
+        The error is that of the parameters (delta method), not of what chance adds to a sum.
+        """
+        _require_time(np.asarray(float(t)))
+        return self.estimate_of(
+            lambda fit: float(fit.rows.n_customers @ fit.conditional_expected_purchases(t)),
+            unit=f"purchases in {t:g} units of {self.rows.unit_days:g} day(s)",
+        )
+
+    def estimate_of(self, quantity: Callable[[PurchaseFit], float], *, unit: str) -> Estimate:
+        """Give a number that follows from the parameters with the error that they bring.
+
+        Parameters
+        ----------
+        quantity : callable
+            From a fit to a number; smooth in the parameters.
+        unit : str
+            Of the number.
+        """
+        vector = self._fitted.vector
+        gradient = np.zeros(len(vector))
+        known = np.isfinite(np.diag(self._fitted.covariance))
+        for i in np.flatnonzero(known):
+            step = np.zeros(len(vector))
+            step[i] = _STEP
+            up, down = (self.at_parameters(self._natural(vector + s)) for s in (step, -step))
+            gradient[i] = (quantity(up) - quantity(down)) / (2 * _STEP)
+        covariance = np.nan_to_num(self._fitted.covariance, nan=0.0)
+        return Estimate.from_std_error(
+            quantity(self),
+            float(np.sqrt(gradient @ covariance @ gradient)),
+            unit=unit,
+            n_obs=self.n_customers,
+            conf_level=self.conf_level,
+            caveats=self.caveats,
+        )
+
+    def _of_rows(
+        self,
+        function: Callable[[tuple[FloatArray, ...], Histories], FloatArray],
+        rfm: PurchaseSummary | pd.DataFrame | None,
+    ) -> FloatArray:
+        """Compute for different histories once, and give it to each row."""
+        rows = self.rows if rfm is None else read_histories(rfm, self.covariates)
+        z = covariate_matrix(rows, self.covariates)
+        first, group = group_equal(rows.frequency, rows.recency, rows.T, *z.T)
+        histories = Histories(
+            rows.frequency[first], rows.recency[first], rows.T[first], np.ones(len(first))
+        )
+        parameters = self._fitted.layout.parameters_of(self._fitted.vector, z[first])
+        found = np.broadcast_to(function(parameters, histories), len(first))
+        return np.asarray(found[group], dtype=float)
+
+    def _mixture(self) -> tuple[FloatArray, FloatArray]:
+        """Give the different covariates and the share of customers with each."""
+        z = covariate_matrix(self.rows, self.covariates)
+        if not self.covariates:
+            return z[:1], np.ones(1)
+        first, group = group_equal(*z.T)
+        share = np.bincount(group, weights=self.rows.n_customers).astype(float)
+        return z[first], share / share.sum()
+
+    # -- Results -----------------------------------------------------------------------------------
+
+    def tracking(self) -> pd.DataFrame:
+        """Give repeat purchases of all customers by period: see `backtest.track_purchases`."""
+        return backtest.track_purchases(self)
+
+    def holdout_by_frequency(self, *, min_group_size: int = 30) -> pd.DataFrame:
+        """Give mean purchases in the holdout: see `backtest.holdout_by_frequency`."""
+        return backtest.holdout_by_frequency(self, min_group_size=min_group_size)
+
+    def holdout_total(self) -> pd.DataFrame:
+        """Give the purchases of the holdout: see `backtest.holdout_total`."""
+        return backtest.holdout_total(self)
+
+    def by_decile(self, spend: SpendFit | None = None, *, t: float | None = None) -> pd.DataFrame:
+        """Give customers in ten groups, most valuable first: see `backtest.value_by_decile`."""
+        return backtest.value_by_decile(self, spend, t=t)
+
+    def plot(self, *, cumulative: bool = True) -> Any:
+        """Draw repeat purchases over time: made, and expected."""
+        from cxmodel.plots.purchases import plot_tracking
+
+        label = _time_label(self.rows.unit_days)
+        return plot_tracking(self.tracking(), cumulative=cumulative, time_label=label)
+
+    def plot_holdout(self) -> Any:
+        """Draw mean purchases in the holdout by frequency before: made, and expected."""
+        from cxmodel.plots.purchases import plot_holdout
+
+        return plot_holdout(self.holdout_by_frequency())
+
+    def to_section(self) -> dict[str, Any]:
+        """Give the fit as part of ``results.json``."""
+        return {
+            "status": "ok",
+            "family": self.family,
+            "method": self.method,
+            "parameters": self.parameters,
+            "log_likelihood": self.log_likelihood,
+            "n_customers": self.n_customers,
+            "n_repeat_customers": self.rows.n_repeat_customers,
+            "caveats": list(self.caveats),
+        }
+
+
+def _time_label(unit_days: float) -> str:
+    words = {1.0: "Days", 7.0: "Weeks"}.get(unit_days, f"Units of {unit_days:g} days")
+    return f"{words} since the first customer came"
+
+
+def _require_time(t: FloatArray) -> None:
+    if not (np.isfinite(t).all() and (t >= 0).all()):
+        raise ValueError(f"t must hold finite times of 0 or more, not {t}.")
