@@ -1,5 +1,5 @@
 # make demo: simulate a company, run the study, leave reports/demo. make test: every check.
-# make bench: what a study, the window join and a regression cost beside a bare scan. make truth: the
+# make bench: what a study, the window join, a regression, purchase models, hazards and scoring cost. make truth: the
 # known-truth study, about an hour on two cores; killed, it goes on where it stopped.
 PYTHON ?= python3
 VENV   := .venv
@@ -24,6 +24,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/run_study.py
 	$(BIN)/python benchmarks/window_join.py
 	$(BIN)/python benchmarks/lift.py --rows 1000000
+	$(BIN)/python benchmarks/cltv.py --quick
 
 truth: $(STAMP)
 	$(BIN)/python -m benchmarks.truth --processes 2
