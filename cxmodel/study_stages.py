@@ -153,10 +153,20 @@ class StageRunner:
             horizon_months=value.horizon_months,
             benefit=value.benefit,
             by=tuple(name for name in self.config.kpis.by if not self._lacks(name)),
+            lasts_months=value.lasts_months,
+            half_life_months=value.half_life_months,
             seed=self._seed,
         )
+        lifts = self._lift_fits
         return self._attempt(
-            "lifetime value", lambda obs: model.fit(obs, curve, n_customers=self._n_active)
+            "lifetime value",
+            lambda obs: model.fit(
+                obs,
+                curve,
+                n_customers=self._n_active,
+                lift=lifts["revenue"],
+                retention_lift=lifts["retention"],
+            ),
         )
 
     def _attempt(self, name: str, fit: Callable[[Observations], _Fit]) -> _Fit | NotRun:
@@ -236,6 +246,7 @@ class StageRunner:
         if isinstance(lift, NotRun):
             return NotRun(f"it needs the lift of revenue: {lift.reason}")
         curve = self._retention_fit
+        by_cltv = any(programme.value_by == "cltv" for programme in self.config.programmes)
         with self.progress.stage("programmes") as stage:
             stage.rows(len(self.config.programmes))
             rows = programme_rows(
@@ -244,6 +255,7 @@ class StageRunner:
                 None if isinstance(curve, NotRun) else curve,
                 n_customers=self._n_active,
                 margin=self._margin,
+                cltv=self._cltv_fit if by_cltv else NotRun("no programme is valued by it"),
             )
         return {"rows": rows}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +15,23 @@ from cxmodel.models.retention.fit import RetentionFit
 from cxmodel.models.retention.model import RetentionModel
 from cxmodel.results import Estimate, NotRun
 from cxmodel.scales import Scale
+from cxmodel.stats.rates import DAYS_PER_MONTH
 from cxmodel.tables.observation_table import Observations
+from cxmodel.value.cltv.change_result import Baseline, ChangeSettings, CltvChange, find_change
+from cxmodel.value.cltv.drawn_lifts import DrawPlan, draw_lifts
 from cxmodel.value.cltv.lifetime import Horizon
 from cxmodel.value.cltv.result import CltvResult
 from cxmodel.value.cltv.rows import SpendRows, read_spend
-from cxmodel.value.settings import check_value_settings
+from cxmodel.value.settings import check_lasting, check_value_settings
+
+if TYPE_CHECKING:
+    from cxmodel.models.lift_result import LiftResult
+    from cxmodel.value.lift_card import LiftCard
 
 FloatArray = npt.NDArray[np.float64]
 MIN_SPENDERS = 10
 _TOO_FAR = 2.0  # standard errors between a group's leavers and those expected
-_CHANGE = ("total", "staying", "spending", "total_window_only", "total_no_fade")
+_NO_LIFT = "no lift was given: pass lift=LiftModel().fit(obs)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +54,13 @@ class CltvModel:
         What counts; it is in the unit.
     by : str or tuple of str
         Columns of the observations for `CltvResult.by_group`.
+    lasts_months : float, optional
+        How long the gain of a rating point lasts. By default the outcome window and no longer.
+    half_life_months : float, optional
+        Instead: after the outcome window the gain halves every so many months.
     n_draws, seed : int
-        Redrawn weightings of the customers, the same for spending and retention.
+        Redrawn weightings of the customers, the same for spending, retention and lifts. A `curve`
+        handed to `fit` shares them where its model had the same.
 
     Raises
     ------
@@ -66,6 +78,8 @@ class CltvModel:
     horizon_months: int = 36
     benefit: str = "margin"
     by: str | tuple[str, ...] = ()
+    lasts_months: float | None = None
+    half_life_months: float | None = None
     n_draws: int = 200
     seed: int = 20261121
 
@@ -73,6 +87,7 @@ class CltvModel:
         check_value_settings(
             self.gross_margin, self.annual_discount_rate, self.horizon_months, self.benefit
         )
+        check_lasting(self.lasts_months, self.half_life_months)
 
     def fit(
         self,
@@ -80,6 +95,8 @@ class CltvModel:
         curve: RetentionCurve | RetentionFit | None = None,
         *,
         n_customers: float | None = None,
+        lift: LiftResult | LiftCard | Estimate | NotRun | None = None,
+        retention_lift: LiftResult | Estimate | NotRun | None = None,
     ) -> CltvResult:
         """Value the customers of the observations.
 
@@ -91,6 +108,11 @@ class CltvModel:
             Retention from the response on; fitted to `obs` when left out.
         n_customers : float, optional
             Customers active today, for customer equity.
+        lift : LiftResult, LiftCard or Estimate, optional
+            Of revenue, for the change per rating point; a card holds both lifts. Written by hand it
+            has a unit such as ``"USD per rating point per customer per 180 days"``.
+        retention_lift : LiftResult or Estimate, optional
+            Of retention, for its split into staying and spending.
 
         Returns
         -------
@@ -124,13 +146,7 @@ class CltvModel:
                 for row in self._by(rows, obs, column, whole)
             ],
             customer_equity=_equity(per_customer, n_customers, obs.currency),
-            change_per_rating_point=dict.fromkeys(
-                _CHANGE,
-                NotRun(
-                    "the change in lifetime value per rating point comes with a later version of "
-                    "cxmodel"
-                ),
-            ),
+            change=self._change(rows, self._curve_of(whole, rows, obs), obs, lift, retention_lift),
             horizon_months=self.horizon_months,
             benefit=self.benefit,
             not_used=rows.not_used,
@@ -146,7 +162,8 @@ class CltvModel:
         self, curve: RetentionCurve | RetentionFit, rows: SpendRows, obs: Observations
     ) -> RetentionCurve:
         """Give retention from the response on, as far as the horizon and the gap need it."""
-        reach = self.horizon_months + int(np.ceil(rows.gap_months)) + 1
+        window = obs.windows.outcome_days / DAYS_PER_MONTH
+        reach = int(np.ceil(max(self.horizon_months, window) + rows.gap_months)) + 1
         if isinstance(curve, RetentionCurve):
             return curve
         if rows.tenure_months is not None:
@@ -176,6 +193,51 @@ class CltvModel:
             unit=self._unit(obs),
             n_obs=len(rows.amount),
             conf_level=obs.conf_level,
+        )
+
+    def _change(
+        self,
+        rows: SpendRows,
+        curve: RetentionCurve,
+        obs: Observations,
+        lift: LiftResult | LiftCard | Estimate | NotRun | None,
+        retention_lift: LiftResult | Estimate | NotRun | None,
+    ) -> CltvChange:
+        """Give the change per rating point, or the reason why there is none."""
+        if lift is None:
+            return CltvChange.not_run(_NO_LIFT)
+        lifts = draw_lifts(lift, retention_lift, DrawPlan.of(obs, self.n_draws, self.seed))
+        horizon = Horizon(
+            n_months=self.horizon_months,
+            annual_discount_rate=self.annual_discount_rate,
+            window_months=obs.windows.outcome_days / DAYS_PER_MONTH,
+            gap_months=rows.gap_months,
+        )
+        settings = ChangeSettings(
+            gross_margin=self.gross_margin,
+            benefit=self.benefit,
+            lasts_months=self.lasts_months,
+            half_life_months=self.half_life_months,
+            unit=f"{obs.currency} {self.benefit} per rating point per customer over "
+            f"{self.horizon_months} months",
+            conf_level=obs.conf_level,
+        )
+        return find_change(lifts, self._baseline(rows, curve, horizon), settings, obs.window_words)
+
+    def _baseline(self, rows: SpendRows, curve: RetentionCurve, horizon: Horizon) -> Baseline:
+        """Give spending in the window and retention as they are, with their draws."""
+        point = curve.retention[None, :]
+        draws = curve.draws[np.arange(self.n_draws) % len(curve.draws)]
+        spend, spend_draws = np.array([rows.mean()]), rows.redrawn_means(self.n_draws, self.seed)
+        if rows.is_monthly:  # money is known per month of a customer who is there
+            spend = spend * horizon.months_there(horizon.from_window(point))
+            spend_draws = spend_draws * horizon.months_there(horizon.from_window(draws))
+        return Baseline(
+            horizon=horizon,
+            spend=spend,
+            spend_draws=spend_draws,
+            retention=point,
+            retention_draws=draws,
         )
 
     def _by(

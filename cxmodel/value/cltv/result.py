@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cxmodel.results import Estimate, NotRun, Result
+from cxmodel.value.cltv.change_result import CltvChange
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +26,8 @@ class CltvResult(Result):
         apart), ``suppressed``, and ``reason`` where there is no estimate.
     customer_equity : Estimate or NotRun
         `per_customer` times the customers active today.
-    change_per_rating_point : dict
-        total, staying, spending, total_window_only, total_no_fade.
+    change : CltvChange
+        What a rating point adds to it, split into staying and spending.
     horizon_months : int
         How far was looked.
     benefit : {"margin", "revenue"}
@@ -41,13 +42,18 @@ class CltvResult(Result):
     by_band: list[dict[str, Any]]
     by_group: list[dict[str, Any]]
     customer_equity: Estimate | NotRun
-    change_per_rating_point: dict[str, Estimate | NotRun]
+    change: CltvChange
     horizon_months: int
     benefit: str
     not_used: tuple[dict[str, Any], ...] = ()
     caveats: tuple[str, ...] = ()
 
     title = "Customer lifetime value"
+
+    @property
+    def change_per_rating_point(self) -> dict[str, Estimate | NotRun]:
+        """total, staying, spending, total_window_only and total_no_fade."""
+        return self.change.estimates
 
     def __repr__(self) -> str:
         value = self.per_customer
@@ -74,6 +80,7 @@ class CltvResult(Result):
             "by_group": {"rows": self.by_group},
             "customer_equity": self.customer_equity,
             "change_per_rating_point": dict(self.change_per_rating_point),
+            "change": self.change.to_section(),
             "horizon_months": self.horizon_months,
             "benefit": self.benefit,
             "caveats": list(self.caveats),
