@@ -24,10 +24,12 @@ _WHERE = {
     "NotRun": "results",
     "Observations": "tables.observation_table",
     "Programme": "value.programme",
+    "PurchaseModel": "value.purchases.model",
     "ResponseModel": "models.response.model",
     "RetentionModel": "models.retention.model",
     "Rollout": "models.experiments.rollout_settings",
     "Scale": "scales",
+    "SpendModel": "value.purchases.spend",
     "Study": "study",
     "StudyResults": "study_results",
     "Windows": "tables.observation_table",
@@ -44,6 +46,7 @@ _WHERE = {
     "read_revenue": "tables.readers",
     "read_subscriptions": "tables.readers",
     "read_surveys": "tables.readers",
+    "summarize_purchases": "tables.purchases",
 }
 _MODULES = ("datasets", "errors")
 
@@ -73,6 +76,7 @@ if TYPE_CHECKING:
     from cxmodel.tables.observation_table import Observations as Observations
     from cxmodel.tables.observation_table import Windows as Windows
     from cxmodel.tables.observations import join_observations as join_observations
+    from cxmodel.tables.purchases import summarize_purchases as summarize_purchases
     from cxmodel.tables.readers import read_churn as read_churn
     from cxmodel.tables.readers import read_customers as read_customers
     from cxmodel.tables.readers import read_interactions as read_interactions
@@ -85,6 +89,8 @@ if TYPE_CHECKING:
     from cxmodel.value.lift_card import LiftCard as LiftCard
     from cxmodel.value.lift_card import read_lift_card as read_lift_card
     from cxmodel.value.programme import Programme as Programme
+    from cxmodel.value.purchases.model import PurchaseModel as PurchaseModel
+    from cxmodel.value.purchases.spend import SpendModel as SpendModel
     from cxmodel.value.roi import project_roi as project_roi
 
 __all__ = sorted([*_WHERE, *_MODULES])

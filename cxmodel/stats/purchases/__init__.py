@@ -1,0 +1,1 @@
+"""Models of repeated purchases: their likelihoods and expectations, on arrays, a file a family."""

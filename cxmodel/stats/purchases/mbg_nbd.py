@@ -1,0 +1,28 @@
+"""As BG/NBD, with a chance to leave at the first purchase too: the MBG/NBD model.
+
+Batislam, Denizel & Filiztekin (2007), Empirical validation and comparison of models for customer
+base analysis, International Journal of Research in Marketing 24(3).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from cxmodel.stats.purchases import beta_geometric as shared
+from cxmodel.stats.purchases.family import Family
+
+FIRST_TOSS = 1
+
+FAMILY = Family(
+    name="mbg_nbd",
+    title="MBG/NBD",
+    parameters=shared.PARAMETERS,
+    purchase_scale=("alpha", -1.0),
+    dropout_scales=(("a", 1.0), ("b", 1.0)),
+    start=shared.start,
+    log_likelihood=partial(shared.log_likelihood, first_toss=FIRST_TOSS),
+    prob_alive=partial(shared.prob_alive, first_toss=FIRST_TOSS),
+    expected=partial(shared.expected, first_toss=FIRST_TOSS),
+    conditional=partial(shared.conditional, first_toss=FIRST_TOSS),
+    residual=partial(shared.residual, first_toss=FIRST_TOSS),
+)

@@ -1,0 +1,150 @@
+"""Fit a likelihood of positive parameters and covariates: what both purchase models share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cxmodel.errors import ConvergenceError, SchemaError
+from cxmodel.stats.purchases.layout import Layout, Scaling
+from cxmodel.stats.purchases.maximise import LOG_BOUND, Maximum, maximise
+
+FloatArray = npt.NDArray[np.float64]
+RowLikelihood = Callable[[tuple[FloatArray, ...]], tuple[FloatArray, tuple[FloatArray, ...]]]
+
+FAR = 4.0
+"""How far from the first guess, in logarithms, such a parameter counts as run away."""
+VAGUE = 3.0
+"""A standard error of the logarithm of a parameter beyond which the data do not determine it."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Fitted:
+    """The vector of a layout at the maximum, for covariates as they came.
+
+    Parameters
+    ----------
+    vector, covariance : array, (k,) and (k, k)
+        Logarithms of the parameters, then coefficients. The covariance is the inverse of the
+        observed information; NaN for what lies at a limit.
+    log_likelihood : float
+        At the maximum.
+    at_limit : tuple of (str, str)
+        Parameters that ran to the end of their range, and ``"low"`` or ``"high"``.
+    vague : tuple of str
+        Parameters that the data do not determine.
+    """
+
+    layout: Layout
+    vector: FloatArray
+    covariance: FloatArray
+    log_likelihood: float
+    at_limit: tuple[tuple[str, str], ...] = ()
+    vague: tuple[str, ...] = ()
+
+
+def make_layout(
+    parameters: tuple[str, ...], covariates: FloatArray, scalings: tuple[Scaling, ...]
+) -> Layout:
+    """Describe the vector; covariates that do not vary are refused.
+
+    Raises
+    ------
+    SchemaError
+        If a covariate has one value only.
+    """
+    spread = covariates.std(axis=0)
+    for scaling in scalings:
+        for name, column in zip(scaling.names, scaling.columns, strict=True):
+            if spread[column] == 0:
+                raise SchemaError(
+                    f"The covariate of {name!r} has one value only ({covariates[0, column]:g}): "
+                    "nothing can be learnt of it. Leave it out."
+                )
+    return Layout(
+        parameters=parameters,
+        scalings=scalings,
+        centre=covariates.mean(axis=0),
+        spread=np.where(spread > 0, spread, 1.0),
+    )
+
+
+def fit_layout(
+    layout: Layout,
+    likelihood: RowLikelihood,
+    *,
+    covariates: FloatArray,
+    weights: FloatArray,
+    start: FloatArray,
+    what: str,
+) -> Fitted:
+    """Maximise a likelihood over the vector of a layout.
+
+    Parameters
+    ----------
+    layout : Layout
+        What the vector holds.
+    likelihood : callable
+        From the parameters of each row to its log-likelihood and slopes.
+    covariates, weights : array, (n, columns) and (n,)
+        As they came, and customers that a row stands for.
+    start : array
+        First guess of the parameters.
+    what : str
+        Name of the model, for messages.
+
+    Raises
+    ------
+    ConvergenceError
+        If no maximum is found.
+    """
+    z = (covariates - layout.centre) / layout.spread
+
+    def objective(vector: FloatArray) -> tuple[float, FloatArray]:
+        parameters = layout.parameters_of(vector, z)
+        value, slopes = likelihood(parameters)
+        return float(weights @ value), layout.slopes(slopes, parameters, weights, z)
+
+    first = np.zeros(len(layout.names))
+    first[: len(start)] = np.log(start)
+    starts = [first]
+    for shift in (1.5, -1.5):
+        other = first.copy()
+        other[: len(start)] += shift * np.array([1, 1, -1, 1])[: len(start)]
+        starts.append(other)
+    found = maximise(objective, starts, (first - LOG_BOUND, first + LOG_BOUND))
+    if not (found.is_converged and np.isfinite(found.log_likelihood)):
+        raise ConvergenceError(
+            f"{what}: the optimiser found no maximum (log-likelihood {found.log_likelihood:,.2f}). "
+            "Check the histories for customers unlike all others, and collinear covariates."
+        )
+    return _fitted(layout, found, first)
+
+
+def _fitted(layout: Layout, found: Maximum, first: FloatArray) -> Fitted:
+    vector, matrix = layout.to_raw(found.point)
+    covariance = found.covariance()
+    known = np.isfinite(np.diag(covariance))
+    inner = np.where(np.isfinite(covariance), covariance, 0.0)
+    raw = matrix @ inner @ matrix.T
+    raw[~known, :] = np.nan
+    raw[:, ~known] = np.nan
+    names = layout.names
+    errors = np.sqrt(np.where(known, np.diag(covariance), np.nan))
+    moved = found.point - first
+    k = len(layout.parameters)
+    is_vague = ~(errors[:k] <= VAGUE)
+    is_far = found.at_bound[:k] | (is_vague & (np.abs(moved[:k]) > FAR))
+    return Fitted(
+        layout=layout,
+        vector=vector,
+        covariance=raw,
+        log_likelihood=found.log_likelihood,
+        at_limit=tuple(
+            (names[i], "low" if moved[i] < 0 else "high") for i in np.flatnonzero(is_far)
+        ),
+        vague=tuple(names[i] for i in np.flatnonzero(is_vague & ~is_far)),
+    )

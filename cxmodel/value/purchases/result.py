@@ -1,0 +1,359 @@
+"""A fitted purchase model: who is still there, and how much they will buy."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cxmodel.errors import CxModelWarning
+from cxmodel.results import CONF_LEVEL, Estimate, Result, critical_value
+from cxmodel.stats.normal_draws import draw_normal
+from cxmodel.stats.purchases.family import Family
+from cxmodel.stats.purchases.histories import Histories, group_equal
+from cxmodel.stats.rates import DAYS_PER_YEAR
+from cxmodel.tables.purchase_summary import PurchaseSummary
+from cxmodel.value.purchases.fitting import Fitted
+from cxmodel.value.purchases.reading import covariate_matrix, read_histories
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FloatArray = npt.NDArray[np.float64]
+_STEP = 1e-4
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class PurchaseFit(Result):
+    """A fitted model of repeated purchases.
+
+    Parameters
+    ----------
+    family : str
+        As of `PurchaseModel`.
+    method : str
+        How it was fitted.
+    rows : PurchaseSummary
+        What it was fitted to. Arrays of this result have one number for each of its rows.
+    covariates : tuple of str
+        What is known of customers and used.
+    conf_level : float
+        Of the intervals.
+    caveats : tuple of str
+        What a reader must know.
+    """
+
+    family: str
+    method: str
+    rows: PurchaseSummary
+    covariates: tuple[str, ...] = ()
+    conf_level: float = CONF_LEVEL
+    caveats: tuple[str, ...] = ()
+    _fitted: Fitted
+    _family: Family
+
+    title = "Purchases per customer"
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name}={value:.4g}" for name, value in self.parameters.items())
+        return (
+            f"PurchaseFit({self._family.title}: {values}; log-likelihood "
+            f"{self.log_likelihood:.2f}, {self.n_customers:,} customers)"
+        )
+
+    # -- Parameters --------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The parameters of the family, then the coefficients of covariates."""
+        return dict(zip(self._fitted.layout.names, self._natural(self._fitted.vector), strict=True))
+
+    @property
+    def log_likelihood(self) -> float:
+        """At the parameters."""
+        return self._fitted.log_likelihood
+
+    @property
+    def n_customers(self) -> int:
+        """Customers behind the fit."""
+        return self.rows.total_customers
+
+    @property
+    def covariance(self) -> FloatArray:
+        """The covariance of `parameters`: the inverse of the observed information, delta method.
+
+        NaN where a parameter ran to the edge of its family.
+        """
+        scale = np.ones(len(self._fitted.vector))
+        k = len(self._family.parameters)
+        scale[:k] = np.exp(self._fitted.vector[:k])
+        return np.asarray(self._fitted.covariance * np.outer(scale, scale))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give one row a parameter; intervals of positive ones are taken on the log scale."""
+        import pandas as pd
+
+        half = critical_value(self.conf_level) * np.sqrt(np.diag(self._fitted.covariance))
+        vector, names = self._fitted.vector, self._fitted.layout.names
+        k = len(self._family.parameters)
+        return pd.DataFrame(
+            {
+                "term": names,
+                "unit": ["parameter"] * k + ["change of the log rate per unit"] * (len(names) - k),
+                "estimate": self._natural(vector),
+                "std_error": np.sqrt(np.diag(self.covariance)),
+                "conf_low": self._natural(vector - half),
+                "conf_high": self._natural(vector + half),
+                "n_obs": self.n_customers,
+            }
+        )
+
+    def diagnostics(self) -> pd.DataFrame:
+        """Give one row: how well the model fits, to compare families by."""
+        import pandas as pd
+
+        k = len(self._fitted.vector)
+        return pd.DataFrame(
+            {
+                "family": [self.family],
+                "method": [self.method],
+                "n_customers": [self.n_customers],
+                "n_repeat_customers": [self.rows.n_repeat_customers],
+                "n_repeat_purchases": [self.rows.total_repeats],
+                "log_likelihood": [self.log_likelihood],
+                "aic": [2 * k - 2 * self.log_likelihood],
+                "bic": [k * math.log(self.n_customers) - 2 * self.log_likelihood],
+            }
+        )
+
+    def parameter_draws(self, n: int, seed: int) -> FloatArray:
+        """Draw parameters from the normal distribution of their logarithms, (n, k).
+
+        What lies at the edge of the family stays there.
+        """
+        covariance = np.nan_to_num(self._fitted.covariance, nan=0.0)
+        drawn = draw_normal(self._fitted.vector, covariance, n, seed)
+        return np.vstack([self._natural(row) for row in drawn])
+
+    def at_parameters(self, values: npt.ArrayLike) -> PurchaseFit:
+        """Give the same model with other parameters, in the order of `parameters`.
+
+        A draw of `parameter_draws`, for instance, or a published fit.
+        """
+        from dataclasses import replace
+
+        values = np.asarray(values, dtype=float)
+        vector, k = values.copy(), len(self._family.parameters)
+        vector[:k] = np.log(values[:k])
+        return replace(self, _fitted=replace(self._fitted, vector=vector))
+
+    def _natural(self, vector: FloatArray) -> FloatArray:
+        found = np.array(vector, dtype=float)
+        k = len(self._family.parameters)
+        found[:k] = np.exp(found[:k])
+        return found
+
+    # -- Expectations ------------------------------------------------------------------------------
+
+    def expected_purchases(self, t: npt.ArrayLike) -> Any:
+        """Give the repeat purchases expected of a new customer in the first `t` units of time.
+
+        Parameters
+        ----------
+        t : float or array
+            In the time units of the histories.
+
+        Returns
+        -------
+        float or array
+            The mean over the covariates of the customers, where there are some.
+        """
+        times = np.asarray(t, dtype=float)
+        _require_time(times)
+        z, share = self._mixture()
+        parameters = self._fitted.layout.parameters_of(self._fitted.vector, z)
+        found = np.array(
+            [
+                float(share @ np.broadcast_to(self._family.expected(parameters, one), len(share)))
+                for one in times.ravel()
+            ]
+        ).reshape(times.shape)
+        return float(found) if times.ndim == 0 else found
+
+    def prob_alive(self, rfm: PurchaseSummary | pd.DataFrame | None = None) -> FloatArray:
+        """Give the probability that each customer is still active, (n,).
+
+        Parameters
+        ----------
+        rfm : PurchaseSummary or frame, optional
+            Other histories than those fitted to.
+        """
+        return self._of_rows(self._family.prob_alive, rfm)
+
+    def conditional_expected_purchases(
+        self, t: float, rfm: PurchaseSummary | pd.DataFrame | None = None
+    ) -> FloatArray:
+        """Give the purchases expected of each customer in the next `t` units of time, (n,).
+
+        Parameters
+        ----------
+        t : float
+            In the time units of the histories.
+        rfm : PurchaseSummary or frame, optional
+            Other histories than those fitted to.
+        """
+        ahead = np.asarray(float(t))
+        _require_time(ahead)
+        return self._of_rows(lambda p, h: self._family.conditional(p, h, ahead), rfm)
+
+    def dert(
+        self,
+        discount_rate_per_period: float | None = None,
+        *,
+        annual_discount_rate: float | None = None,
+        rfm: PurchaseSummary | pd.DataFrame | None = None,
+    ) -> FloatArray:
+        """Give the discounted expected residual transactions of each customer, (n,).
+
+        All purchases from now on, each counted at its worth today.
+
+        Parameters
+        ----------
+        discount_rate_per_period : float
+            Per unit of time of the histories, compounded continuously (BG/BB: once an occasion).
+        annual_discount_rate : float
+            Instead of it: per year, as contracts state it; ``ln(1 + rate) unit_days / 365.25``.
+        rfm : PurchaseSummary or frame, optional
+            Other histories than those fitted to.
+
+        Returns
+        -------
+        array, (n,)
+            Infinite where the sum diverges: without discounting, when the parameter of leaving (a,
+            s or gamma) is 1 or less.
+
+        Raises
+        ------
+        ValueError
+            If not exactly one rate is given, or it is negative.
+
+        Warns
+        -----
+        CxModelWarning
+            If it is infinite: why, and what to do.
+        """
+        rate = self._rate(discount_rate_per_period, annual_discount_rate)
+        found = self._of_rows(lambda p, h: self._family.residual(p, h, rate), rfm)
+        if np.isinf(found).any():
+            name = {"pareto_nbd": "s", "bg_bb": "gamma"}.get(self.family, "a")
+            warnings.warn(
+                f"{self._family.title}: without discounting the purchases still to come have no "
+                f"finite mean, as {name} = {self.parameters[name]:.3g} is 1 or less (some "
+                "customers hardly ever leave). Give a discount rate above 0, or count purchases up "
+                "to a horizon: conditional_expected_purchases(t).",
+                CxModelWarning,
+                stacklevel=2,
+            )
+        return found
+
+    def expected_total(self, t: float) -> Estimate:
+        """Give the purchases expected of all customers in the next `t` units of time.
+
+        The error is that of the parameters (delta method), not of what chance adds to a sum.
+        """
+        _require_time(np.asarray(float(t)))
+        return self.estimate_of(
+            lambda fit: float(fit.rows.n_customers @ fit.conditional_expected_purchases(t)),
+            unit=f"purchases in {t:g} units of {self.rows.unit_days:g} day(s)",
+        )
+
+    def estimate_of(self, quantity: Callable[[PurchaseFit], float], *, unit: str) -> Estimate:
+        """Give a number that follows from the parameters with the error that they bring.
+
+        Parameters
+        ----------
+        quantity : callable
+            From a fit to a number; smooth in the parameters.
+        unit : str
+            Of the number.
+        """
+        vector = self._fitted.vector
+        gradient = np.zeros(len(vector))
+        known = np.isfinite(np.diag(self._fitted.covariance))
+        for i in np.flatnonzero(known):
+            step = np.zeros(len(vector))
+            step[i] = _STEP
+            up, down = (self.at_parameters(self._natural(vector + s)) for s in (step, -step))
+            gradient[i] = (quantity(up) - quantity(down)) / (2 * _STEP)
+        covariance = np.nan_to_num(self._fitted.covariance, nan=0.0)
+        return Estimate.from_std_error(
+            quantity(self),
+            float(np.sqrt(gradient @ covariance @ gradient)),
+            unit=unit,
+            n_obs=self.n_customers,
+            conf_level=self.conf_level,
+            caveats=self.caveats,
+        )
+
+    def _rate(self, per_period: float | None, annual: float | None) -> float:
+        given = per_period if annual is None else annual
+        if given is None or (per_period is not None and annual is not None):
+            raise ValueError("Give discount_rate_per_period or annual_discount_rate, one of them.")
+        if not (math.isfinite(given) and given >= 0):
+            raise ValueError(f"A discount rate must be 0 or more, not {given}.")
+        if annual is None:
+            return float(given)
+        years = self.rows.unit_days / DAYS_PER_YEAR
+        if self._family.is_discrete:
+            return float((1 + annual) ** years - 1)
+        return math.log1p(annual) * years
+
+    def _of_rows(
+        self,
+        function: Callable[[tuple[FloatArray, ...], Histories], FloatArray],
+        rfm: PurchaseSummary | pd.DataFrame | None,
+    ) -> FloatArray:
+        """Compute for different histories once, and give it to each row."""
+        rows = self.rows if rfm is None else read_histories(rfm, self.covariates)
+        z = covariate_matrix(rows, self.covariates)
+        first, group = group_equal(rows.frequency, rows.recency, rows.T, *z.T)
+        histories = Histories(
+            rows.frequency[first], rows.recency[first], rows.T[first], np.ones(len(first))
+        )
+        parameters = self._fitted.layout.parameters_of(self._fitted.vector, z[first])
+        found = np.broadcast_to(function(parameters, histories), len(first))
+        return np.asarray(found[group], dtype=float)
+
+    def _mixture(self) -> tuple[FloatArray, FloatArray]:
+        """Give the different covariates and the share of customers with each."""
+        z = covariate_matrix(self.rows, self.covariates)
+        if not self.covariates:
+            return z[:1], np.ones(1)
+        first, group = group_equal(*z.T)
+        share = np.bincount(group, weights=self.rows.n_customers).astype(float)
+        return z[first], share / share.sum()
+
+    # -- Results -----------------------------------------------------------------------------------
+
+    def to_section(self) -> dict[str, Any]:
+        """Give the fit as part of ``results.json``."""
+        return {
+            "status": "ok",
+            "family": self.family,
+            "method": self.method,
+            "parameters": self.parameters,
+            "log_likelihood": self.log_likelihood,
+            "n_customers": self.n_customers,
+            "n_repeat_customers": self.rows.n_repeat_customers,
+            "caveats": list(self.caveats),
+        }
+
+
+def _require_time(t: FloatArray) -> None:
+    if not (np.isfinite(t).all() and (t >= 0).all()):
+        raise ValueError(f"t must hold finite times of 0 or more, not {t}.")
