@@ -137,35 +137,22 @@ class StageRunner:
 
     @cached_property
     def _cltv_fit(self) -> CltvResult | NotRun:
-        from cxmodel.value.cltv.model import CltvModel
+        from cxmodel.study_cltv import cltv_model, fit_cltv, is_by_purchases
 
-        value, curve = self.config.value, self._retention_fit
+        curve, obs = self._retention_fit, self.observations
         missing = self._missing_value_settings()
         if missing:
             return NotRun(missing)
-        if isinstance(curve, NotRun):
+        if isinstance(curve, NotRun) and not is_by_purchases(self.config, obs, self.sources):
             return NotRun(f"it needs the retention curve: {curve.reason}")
         if self._lacks("revenue_after") and self._lacks("_monthly_revenue"):
             return NotRun("no revenue: add sources.revenue, sources.subscriptions, monthly_revenue")
-        model = CltvModel(
-            gross_margin=self._margin,
-            annual_discount_rate=value.annual_discount_rate or 0.0,
-            horizon_months=value.horizon_months,
-            benefit=value.benefit,
-            by=tuple(name for name in self.config.kpis.by if not self._lacks(name)),
-            lasts_months=value.lasts_months,
-            half_life_months=value.half_life_months,
-            seed=self._seed,
-        )
-        lifts = self._lift_fits
+        by = tuple(name for name in self.config.kpis.by if not self._lacks(name))
+        model, lifts = cltv_model(self.config, by), self._lift_fits
         return self._attempt(
             "lifetime value",
-            lambda obs: model.fit(
-                obs,
-                curve,
-                n_customers=self._n_active,
-                lift=lifts["revenue"],
-                retention_lift=lifts["retention"],
+            lambda found: fit_cltv(
+                model, self.config, found, self.sources, curve, lifts, self._n_active
             ),
         )
 

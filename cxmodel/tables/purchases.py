@@ -16,7 +16,7 @@ import numpy as np
 
 from cxmodel.errors import InsufficientDataError, SchemaError, nearest
 from cxmodel.tables.auditing.questions import whole_numbers, wide_sum
-from cxmodel.tables.joining.scratch import scratch_tables
+from cxmodel.tables.joining.scratch import Scratch, scratch_tables
 from cxmodel.tables.one_engine import check_kinds, one_engine
 from cxmodel.tables.opening.money import money, unit_digits
 from cxmodel.tables.purchase_summary import PurchaseAudit, PurchaseSummary
@@ -101,30 +101,22 @@ def summarize_purchases(
     if not (math.isfinite(unit_days) and unit_days > 0):
         raise ValueError(f"unit_days must be a positive number of days, not {unit_days}.")
     joined = one_engine(sources)
-    days = _Days.of(joined, _as_date(as_of), _as_date(holdout_from))
+    days = PurchaseDays.of(joined, as_of, holdout_from)
     names = (covariates,) if isinstance(covariates, str) else tuple(covariates)
     session, bookings = joined.session, joined.by_kind["revenue"].table
     with scratch_tables(session) as scratch:
-        booked = scratch.keep(_by_day(bookings, days), "purchase_days")
-        purchases = scratch.keep(_purchases(booked), "purchases")
-        histories = _histories(purchases, days)
+        booked, purchases = merged_purchases(scratch, bookings, days)
+        histories = histories_of(purchases, days)
         whole = histories.count()
         histories = _with_covariates(histories, joined, names, days)
         found = session.arrow(_grouped(histories, names))
         repeats = session.arrow(_repeats_by_day(purchases))
-        counted = whole_numbers(
-            session,
-            {
-                **_questions(bookings, booked, purchases, days),
-                "n_customers": whole,
-                "n_people": booked.customer_id.nunique(),
-            },
-        )
-    return _summary(found, repeats, counted, days, joined, unit_days, names)
+        counted = whole_numbers(session, questions(bookings, booked, purchases, days, whole))
+    return summary_of(found, repeats, counted, days, joined, unit_days, names)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Days:
+class PurchaseDays:
     """The days that matter, numbered from 1970-01-01, and the calendar that numbers them."""
 
     calendar: Calendar
@@ -132,7 +124,11 @@ class _Days:
     learnt_until: int
 
     @classmethod
-    def of(cls, sources: Sources, as_of: dt.date | None, holdout_from: dt.date | None) -> _Days:
+    def of(
+        cls, sources: Sources, as_of: dt.date | str | None, holdout_from: dt.date | str | None
+    ) -> PurchaseDays:
+        """Read the days of a ledger; text is ISO 8601."""
+        as_of, holdout_from = _as_date(as_of), _as_date(holdout_from)
         revenue = sources.by_kind["revenue"]
         table = revenue.table
         span = sources.session.one_row(
@@ -164,6 +160,7 @@ class _Days:
 
     @property
     def has_holdout(self) -> bool:
+        """Whether some days are kept apart."""
         return self.learnt_until < self.last
 
 
@@ -180,7 +177,7 @@ def _as_date(day: dt.date | str | None) -> dt.date | None:
 # -- On the engine ---------------------------------------------------------------------------------
 
 
-def _by_day(bookings: ir.Table, days: _Days) -> ir.Table:
+def _by_day(bookings: ir.Table, days: PurchaseDays) -> ir.Table:
     """Merge the bookings of a customer on one day."""
     known = bookings.filter(
         bookings.customer_id.notnull(),
@@ -204,7 +201,7 @@ def _by_day(bookings: ir.Table, days: _Days) -> ir.Table:
     )
 
 
-def _is_after(days: _Days) -> Any:
+def _is_after(days: PurchaseDays) -> Any:
     import ibis
 
     return ibis._.day > days.learnt_until
@@ -236,7 +233,15 @@ def _purchases(booked: ir.Table) -> ir.Table:
     )
 
 
-def _histories(purchases: ir.Table, days: _Days) -> ir.Table:
+def merged_purchases(
+    scratch: Scratch, bookings: ir.Table, days: PurchaseDays
+) -> tuple[ir.Table, ir.Table]:
+    """Keep the days with bookings, and the purchases they make, on the engine."""
+    booked = scratch.keep(_by_day(bookings, days), "purchase_days")
+    return booked, scratch.keep(_purchases(booked), "purchases")
+
+
+def histories_of(purchases: ir.Table, days: PurchaseDays) -> ir.Table:
     """Give one row a customer with a purchase that the model learns from."""
     import ibis
 
@@ -290,7 +295,7 @@ def _repeats_by_day(purchases: ir.Table) -> ir.Table:
 
 
 def _with_covariates(
-    histories: ir.Table, sources: Sources, names: tuple[str, ...], days: _Days
+    histories: ir.Table, sources: Sources, names: tuple[str, ...], days: PurchaseDays
 ) -> ir.Table:
     """Join what is known of customers; those of whom something is not known are left out."""
     for name in names:
@@ -309,7 +314,7 @@ def _own(name: str) -> str:
     return f"covariate_{name}"
 
 
-def _covariate(sources: Sources, name: str, days: _Days) -> ir.Table:
+def _covariate(sources: Sources, name: str, days: PurchaseDays) -> ir.Table:
     import ibis
 
     surveys, customers = sources.get("surveys"), sources.get("customers")
@@ -344,8 +349,8 @@ def _covariate(sources: Sources, name: str, days: _Days) -> ir.Table:
     return known.filter(value.notnull() & (value.abs() < ibis.literal(1e300, "float64")))
 
 
-def _questions(
-    bookings: ir.Table, booked: ir.Table, purchases: ir.Table, days: _Days
+def questions(
+    bookings: ir.Table, booked: ir.Table, purchases: ir.Table, days: PurchaseDays, whole: Any
 ) -> dict[str, Any]:
     """Ask for the counts of the audit, all at once."""
     no_customer = bookings.customer_id.isnull()
@@ -360,6 +365,8 @@ def _questions(
     returned = (purchases.number > 0) & ~purchases.is_kept
     negative = returned & (purchases.units < 0)
     return {
+        "n_customers": whole,
+        "n_people": booked.customer_id.nunique(),
         "n_bookings": bookings.count(),
         "missing_customer_id": no_customer.sum(),
         "missing_booked_at": no_date.sum(),
@@ -380,16 +387,18 @@ def _questions(
 # -- Off the engine --------------------------------------------------------------------------------
 
 
-def _summary(
+def summary_of(
     found: pa.Table,
-    repeats: pa.Table,
+    repeats: pa.Table | None,
     counted: dict[str, int],
-    days: _Days,
+    days: PurchaseDays,
     sources: Sources,
     unit_days: float,
     names: tuple[str, ...],
 ) -> PurchaseSummary:
-    column = {name: np.asarray(found[name].to_numpy()) for name in found.column_names}
+    """Put what left the engine into a summary."""
+    numbers = [name for name in found.column_names if name != "customer_id"]
+    column = {name: np.asarray(found[name].to_numpy()) for name in numbers}
     n_customers = column["n_customers"].astype(np.int64)
     if not n_customers.size:
         raise InsufficientDataError(
@@ -416,7 +425,9 @@ def _summary(
         ),
         holdout_duration=(days.last - days.learnt_until) / unit_days,
         covariates={name: column[_own(name)].astype(float) for name in names},
-        repeats_by_day=(
+        repeats_by_day=None
+        if repeats is None
+        else (
             repeats["day"].to_numpy().astype(np.int64),
             repeats["n"].to_numpy().astype(np.int64),
         ),
