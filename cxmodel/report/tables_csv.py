@@ -25,6 +25,9 @@ _ROWS = {
     "retention_curve": "retention.curve",
     "cltv_by_band": "cltv.by_band",
     "cltv_by_group": "cltv.by_group",
+    "cltv_by_cohort": "cltv.by_cohort",
+    "cltv_backtest_deciles": "cltv.backtest.deciles",
+    "cltv_change_uncertainty": "cltv.change.drivers_of_uncertainty",
     "drivers": "drivers",
     "journey": "journey",
     "segments": "segments",
@@ -85,6 +88,7 @@ def tables(results: Results) -> dict[str, list[dict[str, Any]]]:
             found[f"lift_{outcome}_{kind}"] = rows(results, f"lift.{outcome}.{kind}")
     found["churn_metrics"] = _named(part(results, "churn.metrics"))
     found["cltv"] = _estimates(part(results, "cltv"))
+    found["cltv_backtest"] = _estimates(part(results, "cltv.backtest"))
     found["revenue_reconciled"] = _named(part(results, "audit.revenue_reconciled"))
     programmes = rows(results, "programmes")
     found["programmes"] = [_programme(row) for row in programmes]

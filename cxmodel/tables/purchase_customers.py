@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cxmodel.tables.auditing.questions import whole_numbers
 from cxmodel.tables.joining.scratch import scratch_tables
-from cxmodel.tables.one_engine import check_kinds, one_engine
+from cxmodel.tables.one_engine import one_engine
 from cxmodel.tables.opening.money import unit_digits
 from cxmodel.tables.purchase_summary import PurchaseSummary
-from cxmodel.tables.purchases import (
-    PurchaseDays,
-    histories_of,
-    merged_purchases,
-    questions,
-    summary_of,
-)
+from cxmodel.tables.purchase_tables import Days, by_day, histories_of, numbered_purchases
+from cxmodel.tables.purchases import summarize_purchases
 from cxmodel.tables.sources import Source
 
 if TYPE_CHECKING:
@@ -84,33 +78,65 @@ def purchases_by_customer(
     >>> found.customer_id.tolist(), found.histories.frequency.tolist()
     (['a', 'b'], [1.0, 0.0])
     """
-    check_kinds({"revenue": revenue})
+    # the grouped histories carry dates, currency and audit; the rows are taken out beside them
+    grouped = summarize_purchases(
+        revenue, as_of=as_of, unit_days=unit_days, holdout_from=holdout_from
+    )
     joined = one_engine({"revenue": revenue})
-    days = PurchaseDays.of(joined, as_of, holdout_from)
+    days = Days.of(joined, grouped.as_of, _after(grouped))
     session, bookings = joined.session, joined.by_kind["revenue"].table
     with scratch_tables(session) as scratch:
-        booked, purchases = merged_purchases(scratch, bookings, days)
-        histories = histories_of(purchases, days).mutate(n_customers=1)
-        recent = _recent(purchases, days)
+        booked = scratch.keep(by_day(bookings, days), "purchase_days")
+        purchases = scratch.keep(numbered_purchases(booked), "purchases")
+        histories, recent = histories_of(purchases, days), _recent(purchases, days)
         together = histories.left_join(recent, histories.customer_id == recent.spender)
         found = session.arrow(
             together.select(
                 *histories.columns, recent_units=recent.recent_units.fill_null(0)
             ).order_by("customer_id")
         )
-        whole = histories.count()
-        counted = whole_numbers(session, questions(bookings, booked, purchases, days, whole))
-    summary = summary_of(found, None, counted, days, joined, unit_days, ())
+    numbers = [name for name in found.column_names if name != "customer_id"]
+    column = {name: found[name].to_numpy().astype(float) for name in numbers}
     per_unit = 10.0 ** unit_digits(joined.currency)
-    units = found["recent_units"].to_numpy().astype(float)
     return CustomerPurchases(
-        histories=summary,
+        histories=_one_by_one(grouped, column, per_unit),
         customer_id=np.asarray(found["customer_id"].to_pylist(), dtype=object),
-        last_period=units / per_unit if days.has_holdout else None,
+        last_period=column["recent_units"] / per_unit if days.has_holdout else None,
     )
 
 
-def _recent(purchases: ir.Table, days: PurchaseDays) -> ir.Table:
+def _after(grouped: PurchaseSummary) -> dt.date | None:
+    if grouped.holdout_frequency is None or grouped.learnt_until is None:
+        return None
+    return grouped.learnt_until + dt.timedelta(days=1)
+
+
+def _one_by_one(
+    grouped: PurchaseSummary, column: dict[str, FloatArray], per_unit: float
+) -> PurchaseSummary:
+    """Put the histories of single customers where equal ones stood together."""
+    held = column["holdout_n"]
+    has_holdout = grouped.holdout_frequency is not None
+    return replace(
+        grouped,
+        frequency=column["frequency"],
+        recency=column["recency_days"] / grouped.unit_days,
+        T=column["age_days"] / grouped.unit_days,
+        monetary_value=_means(column["spend_units"] / per_unit, column["frequency"]),
+        n_customers=np.ones(len(held), dtype=np.int64),
+        holdout_frequency=held if has_holdout else None,
+        holdout_monetary_value=(
+            _means(column["holdout_units"] / per_unit, held) if has_holdout else None
+        ),
+    )
+
+
+def _means(money: FloatArray, count: FloatArray) -> FloatArray:
+    """Give the mean amount, NaN of nothing."""
+    return np.where(count > 0, money / np.maximum(count, 1), np.nan)
+
+
+def _recent(purchases: ir.Table, days: Days) -> ir.Table:
     """Sum what came in a period as long as the holdout, just before it."""
     length = days.last - days.learnt_until
     kept = purchases.filter(

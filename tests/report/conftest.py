@@ -100,13 +100,21 @@ def hostile(values, text):
 def quick_pictures(monkeypatch):
     """Draw figures but do not write them as SVG, which takes most of the time."""
     from cxmodel.report.blocks import Picture
-    from cxmodel.report.sections import churn, cltv, kpis, lift_pictures, programmes, retention
+    from cxmodel.report.sections import (
+        churn,
+        cltv,
+        cltv_parts,
+        kpis,
+        lift_pictures,
+        programmes,
+        retention,
+    )
 
     def drawn(figure, **words):
         assert figure.axes
         return Picture(svg_text="<svg/>", svg_path="<svg/>", **words)
 
-    for module in (churn, cltv, kpis, lift_pictures, programmes, retention):
+    for module in (churn, cltv, cltv_parts, kpis, lift_pictures, programmes, retention):
         monkeypatch.setattr(module, "picture", drawn)
 
 

@@ -20,7 +20,8 @@ become its limit."""
 _NEWTON_STEPS = 8
 _STEP = 1e-4
 _FLAT = 1e-7
-_LEVEL = 1e-3  # a log-likelihood that rises less than this by an e-fold has no more to say
+_LAST, _NEAR = 1e-9, 1e-3
+_LEVEL = 1e-2  # a log-likelihood that rises less than this by an e-fold has no more to say
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,10 +119,13 @@ def _sharpen(
     information = observed_information(objective, point, bounds)
     for _ in range(_NEWTON_STEPS):
         free = ~_held(point, slopes, bounds)
-        if _decrement(information, slopes, free) < 1e-12:
-            break
         ahead = np.zeros_like(point)
         ahead[free] = np.linalg.solve(_positive(information[np.ix_(free, free)]), slopes[free])
+        if float(slopes @ ahead) < _LAST and np.abs(ahead).max(initial=0.0) < _NEAR:
+            # so near that the log-likelihood no longer tells points apart, but its slopes do
+            point = np.clip(point + ahead, low, high)
+            value, slopes = objective(point)
+            break
         moved, gain = _line_search(objective, point, value, ahead, (low, high))
         if gain <= 0:
             break

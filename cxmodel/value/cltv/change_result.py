@@ -296,7 +296,7 @@ def _caveats(settings: ChangeSettings, horizon: Horizon) -> tuple[str, ...]:
     else:
         lasts = (
             f"The change in lifetime value is taken to last the {days} over which the lift was "
-            "measured, and no longer: what customers kept by it bring later is not counted."
+            "measured, and no longer: what customers spend after it is not counted."
         )
     said = [lasts, BOOKKEEPING]
     if settings.half_life_months or (settings.lasts_months or 0.0) > horizon.window_months:

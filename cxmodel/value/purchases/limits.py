@@ -35,8 +35,8 @@ def edge_caveats(fitted: Fitted, title: str) -> tuple[str, ...]:
     if fitted.vague:
         said.append(
             f"{title}: the data hardly determine {' and '.join(fitted.vague)}; values tens of "
-            "times as large or as small fit as well. Use what the model expects, not these parameters, "
-            "and bring a longer history or more customers."
+            "times as large or as small fit as well. Use what the model expects, not these "
+            "parameters, and bring a longer history or more customers."
         )
     return tuple(said)
 

@@ -16,6 +16,7 @@ from cxmodel.stats.purchases.family import Family
 from cxmodel.stats.purchases.histories import Histories, group_equal
 from cxmodel.stats.purchases.layout import Scaling
 from cxmodel.tables.purchase_summary import PurchaseSummary
+from cxmodel.value.purchases.bayes import fit_posterior
 from cxmodel.value.purchases.fitting import fit_layout, make_layout
 from cxmodel.value.purchases.limits import edge_caveats
 from cxmodel.value.purchases.reading import covariate_matrix, read_histories, require_repeaters
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 FamilyName = Literal["bg_nbd", "mbg_nbd", "pareto_nbd", "bg_bb"]
+Method = Literal["likelihood", "map", "mcmc"]
 
 FAMILIES: dict[str, Family] = {
     module.FAMILY.name: module.FAMILY for module in (bg_nbd, mbg_nbd, pareto_nbd, bg_bb)
@@ -48,8 +50,13 @@ class PurchaseModel:
     dropout_covariates : str or tuple of str
         The same for leaving; above 0 means sooner. BG/NBD and MBG/NBD have two coefficients for
         each, one on a and one on b.
+    method : {"likelihood", "map", "mcmc"}
+        Maximum likelihood; or the mode of the posterior, or draws from it, under the priors of
+        pymc-marketing (the extra ``bayes``; without covariates).
     conf_level : float
         Of the intervals.
+    seed : int
+        Of the draws of ``method="mcmc"``.
 
     Raises
     ------
@@ -82,7 +89,9 @@ class PurchaseModel:
     family: FamilyName = "bg_nbd"
     covariates: str | tuple[str, ...] = ()
     dropout_covariates: str | tuple[str, ...] = ()
+    method: Method = "likelihood"
     conf_level: float = CONF_LEVEL
+    seed: int = 20261121
 
     def __post_init__(self) -> None:
         if self.family not in get_args(FamilyName):
@@ -91,6 +100,10 @@ class PurchaseModel:
             raise ValueError(
                 "BG/BB takes no covariates here: fit it within groups, or use another family."
             )
+        if self.method not in get_args(Method):
+            raise ValueError(f"method must be one of {get_args(Method)}, not {self.method!r}.")
+        if self.method != "likelihood" and (self.covariates or self.dropout_covariates):
+            raise ValueError(f"method={self.method!r} takes no covariates: use 'likelihood'.")
         critical_value(self.conf_level)
 
     def fit(self, rfm: PurchaseSummary | pd.DataFrame) -> PurchaseFit:
@@ -114,6 +127,8 @@ class PurchaseModel:
             If fewer than 10 customers bought on more than one day.
         ConvergenceError
             If the likelihood has no maximum that can be found.
+        ConfigError
+            If `method` needs pymc-marketing and it is not installed.
 
         Warns
         -----
@@ -128,20 +143,23 @@ class PurchaseModel:
             _require_occasions(rows)
         histories, covariates = _distinct(rows, covariate_matrix(rows, names))
         layout = make_layout(family.parameters, covariates, self._scalings(family, names))
-        fitted = fit_layout(
-            layout,
-            lambda parameters: family.log_likelihood(parameters, histories),
-            covariates=covariates,
-            weights=histories.weights,
-            start=family.start(histories),
-            what=family.title,
-        )
+        if self.method == "likelihood":
+            fitted = fit_layout(
+                layout,
+                lambda parameters: family.log_likelihood(parameters, histories),
+                covariates=covariates,
+                weights=histories.weights,
+                start=family.start(histories),
+                what=family.title,
+            )
+        else:
+            fitted = fit_posterior(family, layout, histories, method=self.method, seed=self.seed)
         caveats = edge_caveats(fitted, family.title)
         for caveat in caveats:
             warnings.warn(caveat, CxModelWarning, stacklevel=2)
         return PurchaseFit(
             family=family.name,
-            method="likelihood",
+            method=self.method,
             rows=rows,
             covariates=names,
             conf_level=self.conf_level,

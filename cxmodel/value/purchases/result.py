@@ -18,11 +18,14 @@ from cxmodel.stats.purchases.family import Family
 from cxmodel.stats.purchases.histories import Histories, group_equal
 from cxmodel.stats.rates import DAYS_PER_YEAR
 from cxmodel.tables.purchase_summary import PurchaseSummary
+from cxmodel.value.purchases import backtest
 from cxmodel.value.purchases.fitting import Fitted
 from cxmodel.value.purchases.reading import covariate_matrix, read_histories
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cxmodel.value.purchases.spend import SpendFit
 
 FloatArray = npt.NDArray[np.float64]
 _STEP = 1e-4
@@ -175,15 +178,26 @@ class PurchaseFit(Result):
         """
         times = np.asarray(t, dtype=float)
         _require_time(times)
-        z, share = self._mixture()
-        parameters = self._fitted.layout.parameters_of(self._fitted.vector, z)
-        found = np.array(
-            [
-                float(share @ np.broadcast_to(self._family.expected(parameters, one), len(share)))
-                for one in times.ravel()
-            ]
-        ).reshape(times.shape)
+        if not self.covariates:
+            found = self.expected_of(times, np.zeros((1, 0)))
+        else:
+            z, share = self._mixture()
+            means = [float(share @ self.expected_of(one, z)) for one in times.ravel()]
+            found = np.array(means).reshape(times.shape)
         return float(found) if times.ndim == 0 else found
+
+    def expected_of(self, t: FloatArray, covariates: FloatArray) -> FloatArray:
+        """Give the repeat purchases expected of new customers in the first `t` units of time.
+
+        Parameters
+        ----------
+        t : array, (n,), or float
+            One for each customer, or for all.
+        covariates : array, (n, len(covariates))
+            Of each customer.
+        """
+        parameters = self._fitted.layout.parameters_of(self._fitted.vector, covariates)
+        return np.asarray(self._family.expected(parameters, np.asarray(t, dtype=float)))
 
     def prob_alive(self, rfm: PurchaseSummary | pd.DataFrame | None = None) -> FloatArray:
         """Give the probability that each customer is still active, (n,).
@@ -340,6 +354,35 @@ class PurchaseFit(Result):
 
     # -- Results -----------------------------------------------------------------------------------
 
+    def tracking(self) -> pd.DataFrame:
+        """Give repeat purchases of all customers by period: see `backtest.track_purchases`."""
+        return backtest.track_purchases(self)
+
+    def holdout_by_frequency(self, *, min_group_size: int = 30) -> pd.DataFrame:
+        """Give mean purchases in the holdout: see `backtest.holdout_by_frequency`."""
+        return backtest.holdout_by_frequency(self, min_group_size=min_group_size)
+
+    def holdout_total(self) -> pd.DataFrame:
+        """Give the purchases of the holdout: see `backtest.holdout_total`."""
+        return backtest.holdout_total(self)
+
+    def by_decile(self, spend: SpendFit | None = None, *, t: float | None = None) -> pd.DataFrame:
+        """Give customers in ten groups, most valuable first: see `backtest.value_by_decile`."""
+        return backtest.value_by_decile(self, spend, t=t)
+
+    def plot(self, *, cumulative: bool = True) -> Any:
+        """Draw repeat purchases over time: made, and expected."""
+        from cxmodel.plots.purchases import plot_tracking
+
+        label = _time_label(self.rows.unit_days)
+        return plot_tracking(self.tracking(), cumulative=cumulative, time_label=label)
+
+    def plot_holdout(self) -> Any:
+        """Draw mean purchases in the holdout by frequency before: made, and expected."""
+        from cxmodel.plots.purchases import plot_holdout
+
+        return plot_holdout(self.holdout_by_frequency())
+
     def to_section(self) -> dict[str, Any]:
         """Give the fit as part of ``results.json``."""
         return {
@@ -352,6 +395,11 @@ class PurchaseFit(Result):
             "n_repeat_customers": self.rows.n_repeat_customers,
             "caveats": list(self.caveats),
         }
+
+
+def _time_label(unit_days: float) -> str:
+    words = {1.0: "Days", 7.0: "Weeks"}.get(unit_days, f"Units of {unit_days:g} days")
+    return f"{words} since the first customer came"
 
 
 def _require_time(t: FloatArray) -> None:
