@@ -8,8 +8,8 @@ import pytest
 
 from cxmodel.plots.churn import plot_calibration, plot_gain
 from cxmodel.plots.kpis import plot_kpi_groups, plot_kpi_trend
-from cxmodel.plots.lift import plot_estimators, plot_rating_levels
 from cxmodel.plots.lifetime_value import plot_value_backtest, plot_value_change
+from cxmodel.plots.lift import plot_estimators, plot_rating_levels
 from cxmodel.plots.retention import plot_retention
 from cxmodel.plots.style import svg_of
 from cxmodel.plots.value import (

@@ -84,7 +84,8 @@ def _change_headline(results: Results) -> str:
         return "No change in lifetime value per rating point is shown: its interval holds zero"
     more = "more" if total.estimate > 0 else "less"
     size = words.quantity(abs(total.estimate), total.unit)
-    return f"Customers who rate one point higher are worth {size} {more} each"
+    point = common.rating_point(results)
+    return f"Customers who rate one {point} higher are worth {size} {more} each"
 
 
 def change_caveats(results: Results) -> str:
