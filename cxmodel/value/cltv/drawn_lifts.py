@@ -162,7 +162,7 @@ def _from_influence(
         np.add.at(psi[:, column], places[lift.outcome], lift.influence[term])
     stated = stated_rows([lift.stated.get(term, {}) for lift, term in columns])
     values = np.array([lift.values[term] for lift, term in columns])
-    draws = _weighted_draws(psi, plan)
+    draws = weighted_draws(psi, plan)
     rng = np.random.default_rng([plan.seed, _STATED])
     draws += rng.standard_normal((plan.n_draws, len(stated))) @ stated
     found = {lift.outcome: _estimates_alone(lift) for lift in fitted}
@@ -175,7 +175,7 @@ def _from_influence(
     return found
 
 
-def _weighted_draws(psi: FloatArray, plan: DrawPlan) -> FloatArray:
+def weighted_draws(psi: FloatArray, plan: DrawPlan) -> FloatArray:
     """Sum (w - 1) psi over the customers, draw by draw: (n_draws, columns)."""
     n_inside = len(plan.customers)
     draws = np.empty((plan.n_draws, psi.shape[1]))

@@ -24,7 +24,9 @@ from cxmodel.value.purchases.spend import SpendFit, SpendModel
 
 FloatArray = npt.NDArray[np.float64]
 FAMILIES = ("bg_nbd", "mbg_nbd", "pareto_nbd")
+_MOST_HISTORIES = 1_500  # whose values are computed again under other parameters
 _NODES = 5  # of the quadrature over time that redrawn fits use
+_LAGUERRE_NODES = 10  # of the quadrature over all time to come
 _MOST_FAILED = 0.05  # share of redrawn fits without a maximum up to which intervals are given
 
 
@@ -86,15 +88,17 @@ class PurchaseValue:
             ahead = self.buys.dert(annual_discount_rate=rate)
         if not np.isfinite(ahead).all():
             return NotRun(str(said[-1].message) if said else "it has no finite mean")
-        n = self.histories.n_customers
-
-        def mean(fit: PurchaseFit) -> float:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", CxModelWarning)
-                return float(n @ fit.dert(annual_discount_rate=rate) / n.sum())
-
-        return self.buys.estimate_of(
-            mean, unit="discounted purchases still to come per customer, no horizon"
+        n, force = self.histories.n_customers, float(np.log1p(rate))
+        point = float(n @ ahead / n.sum())
+        near = self.buys.estimate_of(lambda fit: _mean_residual(fit, force), unit="")
+        # the error from a quadrature of the same sum, as large in proportion
+        error = (near.std_error or 0.0) * point / near.estimate if near.estimate else 0.0
+        return Estimate.from_std_error(
+            point,
+            error,
+            unit="discounted purchases still to come per customer, no horizon",
+            n_obs=int(n.sum()),
+            conf_level=self.settings.conf_level,
         )
 
     def caveats(self) -> tuple[str, ...]:
@@ -146,7 +150,7 @@ def value_purchases(
         If too few bought again, or mean spend is infinite.
     """
     buys, spend = _fits(histories, family)
-    values = settings.share * _money(buys, spend, histories) * _weights_of_months(buys, settings)
+    values = settings.share * spend.expected_spend(histories) * _weights_of_months(buys, settings)
     values = np.asarray(values, dtype=float)
     if not np.isfinite(values).all():
         raise InsufficientDataError(
@@ -154,7 +158,7 @@ def value_purchases(
             f"{spend.parameters['q']:.3g} is 1 or less): a few customers spend nearly everything. "
             "Value groups of like spend apart."
         )
-    draws, n_failed = _redrawn(histories, settings, family, buys, values, groups)
+    draws, n_failed = _redrawn(histories, settings, family, (buys, spend), values, groups)
     return PurchaseValue(
         histories=histories,
         buys=buys,
@@ -172,11 +176,6 @@ def _fits(histories: PurchaseSummary, family: FamilyName) -> tuple[PurchaseFit, 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CxModelWarning)
         return PurchaseModel(family=family).fit(histories), SpendModel().fit(histories)
-
-
-def _money(buys: PurchaseFit, spend: SpendFit, rows: PurchaseSummary) -> FloatArray:
-    """Give what a purchase of each customer is expected to bring."""
-    return spend.expected_spend(rows)
 
 
 def _weights_of_months(buys: PurchaseFit, settings: ValueSettings) -> FloatArray:
@@ -212,30 +211,50 @@ def _discounted(fit: PurchaseFit, settings: ValueSettings, rows: PurchaseSummary
     return np.asarray(found, dtype=float)
 
 
+def _mean_residual(fit: PurchaseFit, force: float) -> float:
+    """Give the mean of all purchases to come, discounted at a yearly force, by quadrature."""
+    n = fit.rows.n_customers
+    if force == 0:
+        return float(n @ fit.dert(0.0) / n.sum())
+    nodes, weights = np.polynomial.laguerre.laggauss(_LAGUERRE_NODES)
+    months = 12 * nodes / force
+    means = [
+        float(n @ fit.conditional_expected_purchases(_units(float(at), fit)) / n.sum())
+        for at in months
+    ]
+    return float(weights @ means)
+
+
 def _redrawn(
     histories: PurchaseSummary,
     settings: ValueSettings,
     family: FamilyName,
-    buys: PurchaseFit,
+    fits: tuple[PurchaseFit, SpendFit],
     values: FloatArray,
     groups: Sequence[Group],
 ) -> tuple[FloatArray, int]:
-    """Fit again under other weights of the customers: mean values of all and of each group."""
+    """Fit again under other weights of the customers: mean values of all and of each group.
+
+    How far other parameters move a value is computed for some histories, evenly spread over the
+    values where there are many, and taken for those of nearly the same value.
+    """
     masks = np.vstack([np.ones(len(values)), *(group.mine for group in groups)])
     draws = np.full((settings.n_draws, len(masks)), np.nan)
+    some, nearest = _some_histories(values)
+    rows = histories.only(some)
+    now = _quick_values(fits, settings, rows)
     n_failed = 0
     for draw in range(settings.n_draws):
         weights = _drawn_counts(histories, draw, settings.seed)
         try:
             drawn = replace(histories, n_customers=weights).only(weights > 0)
-            again, spend = _fits(drawn, family)
+            again = _quick_values(_fits(drawn, family), settings, rows)
         except FitError:
             n_failed += 1
             continue
-        each = settings.share * _money(again, spend, histories)
-        each = each * _discounted(again, settings, histories)
+        moved = np.divide(again, now, out=np.ones_like(now), where=now != 0)
         mass = masks @ weights
-        money = masks @ np.where(weights > 0, weights * each, 0.0)
+        money = masks @ (weights * values * moved[nearest])
         draws[draw] = np.divide(money, mass, out=np.full(len(masks), np.nan), where=mass > 0)
     if n_failed > _MOST_FAILED * settings.n_draws:
         raise InsufficientDataError(
@@ -243,6 +262,25 @@ def _redrawn(
             "maximum, so its error is not known. Bring a longer history."
         )
     return draws, n_failed
+
+
+def _some_histories(
+    values: FloatArray,
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Choose histories evenly over the values, and give each history the nearest of them."""
+    n_some = min(len(values), _MOST_HISTORIES)
+    order = np.argsort(values, kind="stable")
+    place = np.empty(len(values), dtype=np.intp)
+    place[order] = np.arange(len(values)) * n_some // len(values)
+    first = np.searchsorted(place[order], np.arange(n_some))
+    return order[first], place
+
+
+def _quick_values(
+    fits: tuple[PurchaseFit, SpendFit], settings: ValueSettings, rows: PurchaseSummary
+) -> FloatArray:
+    buys, spend = fits
+    return spend.expected_spend(rows) * _discounted(buys, settings, rows)
 
 
 def _drawn_counts(histories: PurchaseSummary, draw: int, seed: int) -> npt.NDArray[np.int64]:
