@@ -28,7 +28,7 @@ def cltv_section(results: Results) -> list[Block]:
     return [
         Heading(text=_cltv_headline(results, found), topic="Lifetime value"),
         Text(
-            words=f"Per customer: {words.with_interval(found)}.{_equity(equity)}"
+            words=f"Per customer: {words.with_interval(found)}.{_equity(results, equity)}"
             f"{cltv_parts.how_valued(results)}{cltv_parts.beside_value(results)}{_caveats(results)}"
         ),
         *cltv_pictures(results),
@@ -60,16 +60,19 @@ def _cltv_headline(results: Results, found: Estimate) -> str:
     return f"A customer is worth {value} of {what} {horizon_words(results)}"
 
 
-def _equity(equity: Estimate | None) -> str:
+def _equity(results: Results, equity: Estimate | None) -> str:
     if equity is None:
         return ""
-    return f" All active customers together: {words.with_interval(equity)}."
+    by_purchases = part(results, "cltv.kind") == "purchases"
+    who = "All customers with a purchase" if by_purchases else "All active customers"
+    return f" {who} together: {words.with_interval(equity)}."
 
 
 def _caveats(results: Results) -> str:
     """Say what the value takes for granted."""
     found = [words.ended(str(text)) for text in part(results, "cltv.caveats") or []]
-    said = {words.ended(str(text)) for text in part(results, "retention.caveats") or []}
+    elsewhere = ("retention.caveats", "cltv.change.caveats")
+    said = {words.ended(str(text)) for path in elsewhere for text in part(results, path) or []}
     new = [text for text in found if text not in said]
     return "".join(f" {text}" for text in new)
 

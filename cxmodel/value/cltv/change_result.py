@@ -203,14 +203,15 @@ def _assemble(
     )
     caveats = (*_caveats(settings, chain.horizon), *lifts.caveats)
     point, drawn = chain.both(fade)
-    write = _writer(revenue, retention, settings, caveats)
+    write = _writer([revenue], settings, caveats)
+    write_part = _writer([revenue, retention], settings, caveats)
     estimates: dict[str, Estimate | NotRun] = {"total": write(point.total, drawn.total)}
     for name in ("staying", "spending"):
         part = getattr(point, name)
         estimates[name] = (
             NotRun(f"the split needs the lift of retention: {_reason(retention)}")
             if part is None
-            else write(part, getattr(drawn, name))
+            else write_part(part, getattr(drawn, name))
         )
     for name, bound in (("total_window_only", fade.cut_off()), ("total_no_fade", fade.unending())):
         least, spread = chain.both(bound)
@@ -227,17 +228,14 @@ def _assemble(
 
 
 def _writer(
-    revenue: DrawnLift,
-    retention: DrawnLift | NotRun,
-    settings: ChangeSettings,
-    caveats: tuple[str, ...],
+    lifts: list[DrawnLift | NotRun], settings: ChangeSettings, caveats: tuple[str, ...]
 ) -> Callable[[FloatArray, FloatArray], Estimate]:
     """Give the function that turns a point and its draws into an estimate.
 
     The error is the spread of the draws; the interval is symmetric, as wide as Student's t for so
     many draws asks, or the lift's own where that is wider.
     """
-    known = [lift.estimate for lift in (revenue, retention) if isinstance(lift, DrawnLift)]
+    known = [lift.estimate for lift in lifts if isinstance(lift, DrawnLift)]
     n_obs = min((e.n_obs for e in known if e.n_obs is not None), default=None)
     ride = tuple(dict.fromkeys([*(said for e in known for said in e.caveats), *caveats]))
 

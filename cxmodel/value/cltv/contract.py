@@ -231,3 +231,12 @@ def contract_caveats(
             "above 0. Check the signs of the amounts."
         )
     return tuple(said)
+
+
+def equity_of(
+    per_customer: Estimate, n_customers: float | None, currency: str
+) -> Estimate | NotRun:
+    """Give what the active customers are worth together."""
+    if n_customers is None:
+        return NotRun("the number of active customers is not known")
+    return per_customer.scaled(n_customers, unit=currency)

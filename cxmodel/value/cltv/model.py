@@ -18,9 +18,22 @@ from cxmodel.tables.purchase_summary import PurchaseSummary
 from cxmodel.value.cltv.asked_change import AskedChange
 from cxmodel.value.cltv.backtest import Backtest, backtest_contract
 from cxmodel.value.cltv.change_result import CltvChange
-from cxmodel.value.cltv.contract import ContractValue, Curve, contract_caveats, retention_model
+from cxmodel.value.cltv.contract import (
+    ContractValue,
+    Curve,
+    contract_caveats,
+    equity_of,
+    retention_model,
+)
 from cxmodel.value.cltv.groups import COHORT_PERIODS, groups_of_observations, groups_of_purchases
-from cxmodel.value.cltv.purchase_value import FAMILIES, backtest_purchases, value_purchases
+from cxmodel.value.cltv.purchase_value import (
+    FAMILIES,
+    Histories,
+    backtest_purchases,
+    histories_of,
+    is_histories,
+    value_purchases,
+)
 from cxmodel.value.cltv.result import CltvResult
 from cxmodel.value.cltv.rows import spend_of
 from cxmodel.value.cltv.settings import ValueSettings
@@ -34,7 +47,6 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 Kind = Literal["auto", "contract", "purchases"]
-Histories = PurchaseSummary | CustomerPurchases
 _WRONG = (
     "fit takes what cxmodel.join_observations or cxmodel.read_observations returns, or purchase "
     "histories of cxmodel.summarize_purchases, not {}."
@@ -162,7 +174,7 @@ class CltvModel:
             If there is no money, or too little of it, or retention cannot be fitted.
         """
         if not isinstance(obs, Observations):
-            if _is_histories(obs):
+            if is_histories(obs):
                 return self._fit_histories(obs)
             raise TypeError(_WRONG.format(type(obs).__name__))
         kind, reason = self._kind_of(obs, purchases)
@@ -240,7 +252,7 @@ class CltvModel:
         if isinstance(data, Observations):
             settings = self._settings(data.currency, data.min_group_size, data.conf_level)
             return backtest_contract(data, spend_of(data), settings)
-        rows, last = _histories_of(data)
+        rows, last = histories_of(data)
         settings = self._settings(rows.currency, 30, CONF_LEVEL)
         return backtest_purchases(rows, settings, self.family, last)
 
@@ -259,6 +271,7 @@ class CltvModel:
         whole = curve if curve is not None else retention_model(settings).fit(obs)
         contract = ContractValue(obs=obs, rows=rows, whole=whole, settings=settings)
         per_customer = contract.per_customer()
+        change_found = change.found(contract)
         by_band, by_group, by_cohort = (
             [contract.group_row(group) for group in groups]
             for groups in groups_of_observations(obs, self.by, rows.chosen, self.cohort_period)
@@ -270,15 +283,19 @@ class CltvModel:
             by_band=by_band,
             by_group=by_group,
             by_cohort=by_cohort if obs.has("tenure_days") else _NO_START,
-            customer_equity=_equity(per_customer, n_customers, settings.currency),
+            customer_equity=equity_of(per_customer, n_customers, settings.currency),
             acquisition_cost=self._acquisition(settings),
             residual_lifetime=contract.residual_lifetime(),
-            change=change.found(contract),
+            change=change_found,
             backtest=backtest_contract(obs, rows, settings),
             horizon_months=self.horizon_months,
             benefit=self.benefit,
             not_used=rows.not_used,
-            caveats=(*settings.caveats(), *contract_caveats(whole, rows, obs, self.horizon_months)),
+            caveats=(
+                *settings.caveats(),
+                *contract_caveats(whole, rows, obs, self.horizon_months),
+                *change_found.caveats,
+            ),
         )
 
     def _purchases(
@@ -290,7 +307,7 @@ class CltvModel:
         obs: Observations | None,
         change: AskedChange | None,
     ) -> CltvResult:
-        rows, last = _histories_of(purchases)
+        rows, last = histories_of(purchases)
         by_band, by_group, by_cohort = groups_of_purchases(
             rows,
             purchases.customer_id if isinstance(purchases, CustomerPurchases) else None,
@@ -302,6 +319,7 @@ class CltvModel:
         groups = (*by_band, *by_group, *by_cohort)
         value = value_purchases(rows, settings, self.family, groups)
         found = value.group_rows()
+        found_change = change.alone(settings) if change else CltvChange.not_run(_NO_OBSERVATIONS)
         ends = np.cumsum([len(by_band), len(by_group)])
         return CltvResult(
             kind="purchases",
@@ -320,7 +338,12 @@ class CltvModel:
             horizon_months=self.horizon_months,
             benefit=self.benefit,
             models={"purchases": value.buys.to_section(), "spend": value.spend.to_section()},
-            caveats=(*settings.caveats(), *rows.caveats, *value.caveats()),
+            caveats=(
+                *settings.caveats(),
+                *rows.caveats,
+                *value.caveats(),
+                *found_change.caveats,
+            ),
         )
 
     def _fit_histories(self, given: Any) -> CltvResult:
@@ -332,7 +355,7 @@ class CltvModel:
             )
         known = isinstance(given, (PurchaseSummary, CustomerPurchases))
         purchases = given if known else read_histories(given)
-        rows, _ = _histories_of(purchases)
+        rows, _ = histories_of(purchases)
         settings = self._settings(rows.currency, 30, CONF_LEVEL)
         return self._purchases(
             purchases, settings, "purchase histories were given", obs=None, change=None
@@ -386,21 +409,3 @@ class CltvModel:
 
 
 _NO_START = NotRun("nothing says when customers started")
-
-
-def _is_histories(given: Any) -> bool:
-    if isinstance(given, (PurchaseSummary, CustomerPurchases)):
-        return True
-    return isinstance(given, pd.DataFrame) and {"frequency", "T"} <= set(given.columns)
-
-
-def _histories_of(given: Histories) -> tuple[PurchaseSummary, FloatArray | None]:
-    if isinstance(given, CustomerPurchases):
-        return given.histories, given.last_period
-    return given, None
-
-
-def _equity(per_customer: Estimate, n_customers: float | None, currency: str) -> Estimate | NotRun:
-    if n_customers is None:
-        return NotRun("the number of active customers is not known")
-    return per_customer.scaled(n_customers, unit=currency)

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from cxmodel.errors import CxModelWarning, FitError, InsufficientDataError
 from cxmodel.results import Estimate, NotRun
 from cxmodel.stats.draws import draw_customer_weights
 from cxmodel.stats.rates import DAYS_PER_MONTH, discount_factors
+from cxmodel.tables.purchase_customers import CustomerPurchases
 from cxmodel.tables.purchase_summary import PurchaseSummary
 from cxmodel.value.cltv.backtest import Backtest, Forecasts, judge
 from cxmodel.value.cltv.groups import Group
@@ -23,6 +25,7 @@ from cxmodel.value.purchases.result import PurchaseFit
 from cxmodel.value.purchases.spend import SpendFit, SpendModel
 
 FloatArray = npt.NDArray[np.float64]
+Histories = PurchaseSummary | CustomerPurchases
 FAMILIES = ("bg_nbd", "mbg_nbd", "pareto_nbd")
 _MOST_HISTORIES = 1_500  # whose values are computed again under other parameters
 _NODES = 5  # of the quadrature over time that redrawn fits use
@@ -339,3 +342,17 @@ def backtest_purchases(
         if last_period is not None
         else "at each customer's own rate so far",
     )
+
+
+def is_histories(given: Any) -> bool:
+    """Say whether something is purchase histories, as a summary or as a frame."""
+    if isinstance(given, (PurchaseSummary, CustomerPurchases)):
+        return True
+    return isinstance(given, pd.DataFrame) and {"frequency", "T"} <= set(given.columns)
+
+
+def histories_of(given: Histories) -> tuple[PurchaseSummary, FloatArray | None]:
+    """Give the histories, and what was spent in the period before where it is known."""
+    if isinstance(given, CustomerPurchases):
+        return given.histories, given.last_period
+    return given, None

@@ -215,6 +215,47 @@ def test_cdnow_by_decile(data_dir: Path) -> None:
     assert top["conf_low"] < top["predicted"] < top["conf_high"]
 
 
+def test_online_retail_by_decile(data_dir: Path) -> None:
+    folder = data_dir / "online_retail"
+    if not folder.is_dir():
+        pytest.skip(f"no Online Retail at {folder}")
+    names = ["customer_id", "booked_at", "quantity", "price"]
+    first = pd.read_parquet(
+        folder / "online_retail_II_2009-2010.parquet",
+        columns=["Customer ID", "InvoiceDate", "Quantity", "Price"],
+    ).set_axis(names, axis=1)
+    second = pd.read_parquet(
+        folder / "online_retail_2010-2011.converted.parquet",
+        columns=["CustomerID", "InvoiceDate", "Quantity", "UnitPrice"],
+    ).set_axis(names, axis=1)
+    first["booked_at"] = pd.to_datetime(first["booked_at"])
+    # both files hold 1-9 December 2010
+    both = pd.concat([first[first["booked_at"] < "2010-12-01"], second], ignore_index=True)
+    both = both[both["customer_id"].notna()]
+    booked = both.assign(
+        customer_id=both["customer_id"].astype(int).astype(str),
+        amount=both["quantity"] * both["price"],
+    )[["customer_id", "booked_at", "amount"]]
+    source = cx.read_revenue(booked, currency="GBP")
+    model = CltvModel(gross_margin=0.3, annual_discount_rate=0.10, n_draws=2)
+    held = purchases_by_customer(source, as_of="2011-12-09", holdout_from="2011-06-01")
+    found = model.backtest(held)
+    assert not isinstance(found, NotRun)
+    assert found.gain.conf_low is not None
+    rows = found.deciles
+    assert len(rows) == 10
+    assert [row["predicted"] for row in rows] == sorted(row["predicted"] for row in rows)
+    # those foretold most brought most, those foretold least hardly anything
+    assert rows[-1]["actual"] > 3 * rows[-2]["actual"] > 10 * rows[0]["actual"]
+    assert abs(_value(found.total_error)) < 40
+    values = model.predict(held)
+    assert values["prob_alive"].between(0, 1).all()
+    tenths = values.groupby(pd.qcut(values["cltv"], 10, labels=False))
+    assert tenths["prob_alive"].mean().is_monotonic_increasing
+    # what is in every ledger: a tenth of the customers carries half of the value
+    assert tenths["cltv"].sum().iloc[-1] > 0.5 * values["cltv"].sum()
+
+
 # -- errors and bad input
 
 
