@@ -6,7 +6,7 @@ from typing import Any
 
 from cxmodel.report import amounts, words
 from cxmodel.report.blocks import Block, Column, Picture, Table, Text, picture
-from cxmodel.report.reading import Results, as_estimate, estimate, part, rows
+from cxmodel.report.reading import Results, as_estimate, estimate, part, reason, rows
 from cxmodel.report.sections import common
 
 CHANGES = {
@@ -125,10 +125,10 @@ def cohort_table(results: Results) -> list[Block]:
 def backtest_blocks(results: Results) -> list[Block]:
     """Hold the forecast against what came, in words and as a picture."""
     found = part(results, "cltv.backtest")
-    if not isinstance(found, dict):
-        return []
-    if found.get("status") == "not_run":
-        return [Text(words=f"The value was not held against a later period: {found['reason']}.")]
+    if found is None:
+        why = reason(results, "cltv.backtest")
+        said = f"The value was not held against a later period: {words.ended(str(why))}"
+        return [Text(words=said)] if why else []
     return [Text(words=_backtest_words(results, found)), *backtest_pictures(results)]
 
 

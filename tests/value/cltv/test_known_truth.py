@@ -108,11 +108,12 @@ def _truth_of_observations(loss: float, effect: float) -> dict[str, float]:
         rate = loss * np.exp(effect * (given - 7)) * WINDOW
         return -np.expm1(-rate) / rate
 
-    # least squares and the logit are straight in the rating: so is the truth they are held to
+    # revenue is held to the slope of least squares, staying to the mean effect of one point
     share = float(there(rating).mean())
-    change = float(np.cov(rating, there(rating))[0, 1] / rating.var())
+    slope = float(np.cov(rating, there(rating))[0, 1] / rating.var())
+    change = float((there(rating + 0.5) - there(rating - 0.5)).mean())
     money = 20.0 * WINDOW
-    return change_of_value((money * share, money * change), (share, change), np.zeros(36))
+    return change_of_value((money * share, money * slope), (share, change), np.zeros(36))
 
 
 def _change(seed: int, n: int, loss: float, effect: float) -> dict[str, Estimate]:
