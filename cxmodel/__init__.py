@@ -17,6 +17,7 @@ _WHERE = {
     "Engine": "tables.engines.engine",
     "Estimate": "results",
     "Experiment": "models.experiments.experiment_settings",
+    "HazardModel": "models.retention.hazard",
     "LiftCard": "value.lift_card",
     "LiftModel": "models.lift",
     "MomentsRegression": "models.moments.regression",
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from cxmodel.models.lift import LiftModel as LiftModel
     from cxmodel.models.moments.regression import MomentsRegression as MomentsRegression
     from cxmodel.models.response.model import ResponseModel as ResponseModel
+    from cxmodel.models.retention.hazard import HazardModel as HazardModel
     from cxmodel.models.retention.model import RetentionModel as RetentionModel
     from cxmodel.results import Estimate as Estimate
     from cxmodel.results import NotRun as NotRun

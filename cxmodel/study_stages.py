@@ -132,7 +132,9 @@ class StageRunner:
             return NotRun("nothing says how long customers stayed: there are no durations")
         if not isinstance(self.observations, NotRun) and _has_no_end(self.observations):
             return NotRun("nothing says until when customers were watched: state study.as_of")
-        model = RetentionModel(horizon_months=self.config.value.horizon_months, seed=self._seed)
+        model = RetentionModel(
+            family="auto", horizon_months=self.config.value.horizon_months, seed=self._seed
+        )
         return self._attempt("retention", model.fit)
 
     @cached_property
@@ -216,7 +218,12 @@ class StageRunner:
         return _section_of(self._churn_fit)
 
     def _retention(self) -> dict[str, Any] | NotRun:
-        return _section_of(self._retention_fit)
+        from cxmodel.study_retention import retention_section
+
+        fit = self._retention_fit
+        if isinstance(fit, NotRun) or isinstance(self.observations, NotRun):
+            return _section_of(fit)
+        return retention_section(fit, self.observations, self.config)
 
     def _cltv(self) -> dict[str, Any] | NotRun:
         return _section_of(self._cltv_fit)

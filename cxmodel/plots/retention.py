@@ -88,6 +88,37 @@ def plot_retention(rows: Rows, *, month_label: str = "Months since the customer 
     return figure
 
 
+@styled
+def plot_hazard_ratios(rows: Rows, *, label: str = "Hazard ratio") -> Figure:
+    """Draw hazard ratios with their intervals, 1 marked: to the left fewer leave.
+
+    Parameters
+    ----------
+    rows : frame or list of mappings
+        A row per ratio: ``label, estimate, conf_low, conf_high``.
+    label : str
+        Of the axis.
+
+    Examples
+    --------
+    >>> rows = [{"label": "rating", "estimate": 0.8, "conf_low": 0.7, "conf_high": 0.9}]
+    >>> plot_hazard_ratios(rows).axes[0].get_xlabel()
+    'Hazard ratio'
+    """
+    data = [row for row in rows_of(rows) if row["estimate"] is not None]
+    figure, axes = new_figure(0.8 + 0.32 * len(data))
+    places = range(len(data))
+    for place, row in zip(places, data, strict=True):
+        axes.plot([row["conf_low"], row["conf_high"]], [place, place], color=SKY, linewidth=4)
+        axes.plot(row["estimate"], place, "o", color=BLUE, markersize=7)
+    axes.axvline(1.0, color=GREY, linewidth=0.9)
+    axes.set_yticks(list(places), [str(row["label"]) for row in data])
+    axes.set_ylim(len(data) - 0.5, -0.5)
+    axes.set_xlabel(label)
+    axes.grid(axis="x")
+    return figure
+
+
 def _line(axes: object, data: list[dict[str, float]], colour: str, style: object) -> None:
     if data:
         axes.plot(  # type: ignore[attr-defined]

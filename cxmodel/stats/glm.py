@@ -1,4 +1,4 @@
-"""Logit, Poisson and gamma regressions on arrays, by Newton's method."""
+"""Logit, complementary log-log, Poisson and gamma regressions on arrays, by Newton's method."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from cxmodel.stats.linear import (
 )
 from cxmodel.stats.sandwich import RobustKind, covariance_of
 
-FamilyName = Literal["logit", "poisson", "gamma"]
+FamilyName = Literal["logit", "cloglog", "poisson", "gamma"]
+BINARY = ("logit", "cloglog")
 MAX_ITERATIONS = 60
 # Under separation each Newton step moves the separated rows by about one unit for ever;
 # with a maximum the steps shrink quadratically and are long below this.
@@ -56,6 +57,40 @@ LOGIT = Family(
     score=lambda y, eta: y * expit(-eta) - (1 - y) * expit(eta),
     observed=lambda _y, eta: _logistic_slope(eta),
     log_likelihood=lambda y, eta: y * log_expit(eta) + (1 - y) * log_expit(-eta),
+)
+
+
+def _rate(eta: Floats) -> Floats:
+    """e^eta, as far as anybody could stay."""
+    return np.asarray(np.exp(np.minimum(eta, 6.5)))
+
+
+def _hazard(eta: Floats) -> Floats:
+    return np.asarray(-np.expm1(-np.exp(np.minimum(eta, 30.0))))
+
+
+def _log_hazard_slope(eta: Floats) -> Floats:
+    """How fast ln h moves: r / (e^r - 1) with r = e^eta, 1 where r is nothing."""
+    rate = _rate(eta)
+    return np.asarray(np.where(rate > 0, rate / np.expm1(np.maximum(rate, 1e-300)), 1.0))
+
+
+def _log_hazard_bend(eta: Floats) -> Floats:
+    """Minus the second derivative of ln h; r / 2 where r is small."""
+    rate = _rate(eta)
+    excess = np.maximum(rate, 1e-300) / _hazard(eta).clip(1e-300) - 1
+    return np.asarray(_log_hazard_slope(eta) * np.where(rate < 1e-8, rate / 2, excess))
+
+
+CLOGLOG = Family(
+    "cloglog",
+    mean=_hazard,
+    mean_slope=lambda eta: np.exp(eta - np.exp(eta)),
+    score=lambda y, eta: y * _log_hazard_slope(eta) - (1 - y) * np.exp(eta),
+    observed=lambda y, eta: y * _log_hazard_bend(eta) + (1 - y) * np.exp(eta),
+    log_likelihood=lambda y, eta: (
+        np.where(y > 0, y * np.log(_hazard(eta)), 0.0) - (1 - y) * np.exp(eta)
+    ),
 )
 POISSON = Family(
     "poisson",
@@ -188,6 +223,31 @@ def fit_logit(design: Floats, outcome: Floats, weights: Floats | None = None) ->
     return _fit(LOGIT, design, outcome, weights)
 
 
+def fit_cloglog(design: Floats, outcome: Floats, weights: Floats | None = None) -> GlmFit:
+    """Fit the complementary log-log of a 0/1 outcome (or a share) as a line in the design.
+
+    On periods at risk the coefficients are logarithms of hazard ratios, those of a proportional
+    hazard in continuous time seen once a period (Prentice & Gloeckler 1978).
+
+    Raises
+    ------
+    SeparationError
+        If a column, or several together, tell the two outcomes apart without error.
+    ValueError
+        If the outcome lies outside 0-1 or arrays do not fit.
+
+    Examples
+    --------
+    >>> fit = fit_cloglog(np.ones((2, 1)), np.array([0.0, 1.0]), np.array([80.0, 20.0]))
+    >>> bool(np.isclose(np.exp(fit.coefficients[0]), -np.log(0.8)))
+    True
+    """
+    outcome = np.asarray(outcome, dtype=float)
+    if ((outcome < 0) | (outcome > 1)).any():
+        raise ValueError("A hazard needs outcomes between 0 and 1.")
+    return _fit(CLOGLOG, design, outcome, weights)
+
+
 def fit_poisson(design: Floats, outcome: Floats, weights: Floats | None = None) -> GlmFit:
     """Fit the logarithm of the mean as a line in the design (Poisson pseudo-likelihood).
 
@@ -270,7 +330,7 @@ def _fit(family: Family, design: Floats, outcome: Floats, weights: Floats | None
         eta = eta_next
         if moved < 1e-9 * max(1.0, float(np.abs(eta).max(initial=0.0))):
             return _finish(problem, basis, position, eta, iteration)
-        if family.name == "logit" and iteration >= SEPARATED_AFTER and moved > SEPARATED_STEP:
+        if family.name in BINARY and iteration >= SEPARATED_AFTER and moved > SEPARATED_STEP:
             break
     raise _no_maximum(family, eta)
 
@@ -279,10 +339,11 @@ def _start(problem: _Problem) -> Floats:
     """Begin as near to the overall mean as the columns allow."""
     mean = float(np.average(problem.outcome, weights=problem.weights))
     target = 0.0
-    if problem.family.name != "logit":
+    if problem.family.name not in BINARY:
         target = np.log(mean) if mean > 0 else 0.0
     elif 0 < mean < 1:
-        target = np.log(mean / (1 - mean))
+        is_logit = problem.family.name == "logit"
+        target = np.log(mean / (1 - mean)) if is_logit else np.log(-np.log1p(-mean))
     products = upper_cholesky(gram(problem.axes, problem.weights))
     return np.asarray(cho_solve((products, False), problem.axes.T @ (problem.weights * target)))
 
@@ -320,7 +381,7 @@ def _finish(
 
 def _no_maximum(family: Family, eta: Floats) -> FitError:
     extreme = int((np.abs(eta) > 15).sum())
-    if family.name == "logit":
+    if family.name in BINARY:
         return SeparationError(
             f"The columns tell the two outcomes apart without error in {extreme:,} of "
             f"{len(eta):,} rows, so no finite coefficient exists. Look for a column that is known "

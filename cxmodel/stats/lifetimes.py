@@ -1,23 +1,41 @@
-"""How long customers stay, by a model: the geometric and the shifted beta-geometric lifetimes."""
+"""How long customers stay, by a model: geometric, shifted beta-geometric, beta-discrete-Weibull."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
 from cxmodel.errors import ConvergenceError
+from cxmodel.stats.lifetime_likelihood import (
+    LifetimeFamily,
+    lifetime_terms,
+    log_beta_survival,
+    n_loss_parameters,
+)
+from cxmodel.stats.newton import Box, climb
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 _LOG_LIMIT = 10.0  # parameters stay in exp(+-10): beyond, the likelihood no longer changes
 _LOG_FLAT = 8.0  # beyond this the likelihood is flat, wherever the search stops
-_MAX_STEPS = 100
-# Likelihood still to be won by a Newton step, per unit of weight.
-_CLOSE, _NEAR = 1e-10, 1e-6
+_LOG_POWER_LIMIT = 2.5  # c stays in 0.08 to 12
+_COEFFICIENT_LIMIT = 25.0  # per standard deviation of a feature: a hazard of e^25 is no hazard
+
+NAMES: dict[LifetimeFamily, str] = {
+    "geometric": "geometric",
+    "sbg": "shifted beta-geometric",
+    "bdw": "beta-discrete-Weibull",
+}
+PARAMETER_NAMES: dict[LifetimeFamily, tuple[str, ...]] = {
+    "geometric": ("prob_churn_per_period",),
+    "sbg": ("alpha", "beta"),
+    "bdw": ("gamma", "delta", "c"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +51,24 @@ class PeriodCounts:
         who came under observation at t.
     lost : numpy.ndarray, shape (draws, k)
         Weight of those who left in the period (t, t + 1].
+    features : numpy.ndarray, shape (k, q), optional
+        What multiplies the hazard; times may then repeat.
     """
 
     periods: FloatArray
     stayed: FloatArray
     lost: FloatArray
+    features: FloatArray | None = None
+
+    @property
+    def n_features(self) -> int:
+        """How many features there are."""
+        return 0 if self.features is None else self.features.shape[1]
+
+    @property
+    def n_loss_periods(self) -> int:
+        """How many periods lost somebody: no more parameters can be told."""
+        return int(np.unique(self.periods[(self.lost > 0).any(axis=0)]).size)
 
     @classmethod
     def from_alive(cls, alive: npt.ArrayLike) -> PeriodCounts:
@@ -78,8 +109,8 @@ class LifetimeFit:
 
     Parameters
     ----------
-    parameters : numpy.ndarray, shape (draws, 2) or (draws, 1)
-        Alpha and beta, or the share lost in a period.
+    parameters : numpy.ndarray, shape (draws, p)
+        In the order of `PARAMETER_NAMES`; coefficients of features follow.
     log_likelihood : numpy.ndarray, shape (draws,)
         At the maximum.
     at_boundary : numpy.ndarray of bool, shape (draws,)
@@ -102,22 +133,6 @@ def geometric_survival(prob_loss: npt.ArrayLike, t: npt.ArrayLike) -> FloatArray
     return np.asarray((1 - np.asarray(prob_loss)) ** np.asarray(t, dtype=float), dtype=float)
 
 
-def fit_geometric(counts: PeriodCounts) -> LifetimeFit:
-    """Fit a constant loss by maximum likelihood: losses over periods at risk.
-
-    Examples
-    --------
-    >>> fit = fit_geometric(PeriodCounts.from_alive([100, 80, 64]))
-    >>> fit.parameters.round(10).tolist()
-    [[0.2]]
-    """
-    lost = counts.lost.sum(axis=1)
-    kept = counts.stayed @ counts.periods  # ln S(t) = t ln(1 - p)
-    loss = lost / (lost + kept)
-    value = special.xlogy(lost, loss) + special.xlog1py(kept, -loss)
-    return LifetimeFit(loss[:, None], np.asarray(value, dtype=float), (loss <= 0) | (loss >= 1))
-
-
 def sbg_survival(alpha: npt.ArrayLike, beta: npt.ArrayLike, t: npt.ArrayLike) -> FloatArray:
     """Give S(t) = B(alpha, beta + t) / B(alpha, beta) of the shifted beta-geometric.
 
@@ -137,18 +152,80 @@ def sbg_survival(alpha: npt.ArrayLike, beta: npt.ArrayLike, t: npt.ArrayLike) ->
     >>> sbg_survival(0.6681, 3.8061, [8, 12]).round(3).tolist()
     [0.46, 0.378]
     """
-    a, b, time = (np.asarray(value, dtype=float) for value in (alpha, beta, t))
-    log_survival = (
-        special.gammaln(b + time)
-        - special.gammaln(a + b + time)
-        + special.gammaln(a + b)
-        - special.gammaln(b)
-    )
-    return np.asarray(np.exp(log_survival), dtype=float)
+    return np.asarray(np.exp(log_beta_survival(alpha, beta, t)), dtype=float)
+
+
+def bdw_survival(
+    gamma: npt.ArrayLike, delta: npt.ArrayLike, c: npt.ArrayLike, t: npt.ArrayLike
+) -> FloatArray:
+    """Give S(t) = B(gamma, delta + t^c) / B(gamma, delta) of the beta-discrete-Weibull.
+
+    Parameters
+    ----------
+    gamma, delta : array_like of float
+        Positive; loss in the first period is beta-distributed over customers.
+    c : array_like of float
+        Positive; above 1 the hazard of each customer rises with tenure, below 1 it falls. At 1 this
+        is the shifted beta-geometric exactly.
+    t : array_like of float
+        Periods since the start.
+
+    References
+    ----------
+    Fader, Hardie, Liu, Davin & Steenburgh (2018), "How to project customer retention" revisited:
+    the role of duration dependence.
+
+    Examples
+    --------
+    >>> bdw_survival(0.6681, 3.8061, 1.0, [8, 12]).round(3).tolist()
+    [0.46, 0.378]
+    """
+    own = np.power(np.asarray(t, dtype=float), np.asarray(c, dtype=float))
+    return np.asarray(np.exp(log_beta_survival(gamma, delta, own)), dtype=float)
+
+
+def lifetime_survival(
+    family: LifetimeFamily,
+    parameters: FloatArray,
+    t: npt.ArrayLike,
+    hazard_ratio: npt.ArrayLike = 1.0,
+) -> FloatArray:
+    """Give S(t) of a family with these parameters, in the order of `PARAMETER_NAMES`.
+
+    `hazard_ratio` is exp(x'beta): how much faster a customer's own time runs.
+
+    Examples
+    --------
+    >>> lifetime_survival("geometric", np.array([0.2]), [0, 1, 2]).round(2).tolist()
+    [1.0, 0.8, 0.64]
+    >>> lifetime_survival("sbg", np.array([0.7, 1.2]), 2, hazard_ratio=2.0).round(4).tolist()
+    0.337
+    """
+    time = np.asarray(t, dtype=float)
+    ratio = np.asarray(hazard_ratio, dtype=float)
+    if family == "geometric":
+        return geometric_survival(parameters[0], ratio * time)
+    own = ratio * (np.power(time, parameters[2]) if family == "bdw" else time)
+    return np.asarray(np.exp(log_beta_survival(parameters[0], parameters[1], own)), dtype=float)
+
+
+def lifetime_log_likelihood(
+    family: LifetimeFamily, counts: PeriodCounts, parameters: npt.ArrayLike
+) -> float:
+    """Give the log-likelihood of the first weighting in `counts` at these parameters.
+
+    Examples
+    --------
+    >>> counts = PeriodCounts.from_alive([1000, 869, 743, 653, 593, 551, 517, 491])
+    >>> round(lifetime_log_likelihood("sbg", counts, [0.6681, 3.8061]), 4)
+    -1611.1581
+    """
+    value, _, _ = lifetime_terms(to_logs(family, np.asarray([parameters], float)), counts, family)
+    return float(value[0])
 
 
 def sbg_log_likelihood(counts: PeriodCounts, alpha: float, beta: float) -> float:
-    """Give the log-likelihood of the first weighting in `counts`.
+    """Give the log-likelihood of the shifted beta-geometric.
 
     Examples
     --------
@@ -156,20 +233,25 @@ def sbg_log_likelihood(counts: PeriodCounts, alpha: float, beta: float) -> float
     >>> round(sbg_log_likelihood(counts, 0.6681, 3.8061), 4)
     -1611.1581
     """
-    value, _, _ = _sbg_terms(np.log([[alpha, beta]]), counts)
-    return float(value[0])
+    return lifetime_log_likelihood("sbg", counts, [alpha, beta])
 
 
-def fit_sbg(counts: PeriodCounts) -> LifetimeFit:
-    """Fit the shifted beta-geometric to every weighting at once, by Newton's method.
+def fit_lifetime(
+    family: LifetimeFamily, counts: PeriodCounts, start: FloatArray | None = None
+) -> LifetimeFit:
+    """Fit a family to every weighting at once, by Newton's method on logarithms.
 
-    The likelihood is flat along alpha / beta, so the logarithms of the parameters are bounded;
-    what runs to a bound is named in `at_boundary`.
+    The likelihood is flat along the ratio of the two parameters of the beta distribution, so all
+    parameters are bounded; what runs to a bound is named in `at_boundary`.
 
     Parameters
     ----------
+    family : {"geometric", "sbg", "bdw"}
+        The lifetime.
     counts : PeriodCounts
         One or many weightings.
+    start : numpy.ndarray, shape (p,), optional
+        Parameters near the maximum; otherwise several starts are tried.
 
     Returns
     -------
@@ -183,177 +265,103 @@ def fit_sbg(counts: PeriodCounts) -> LifetimeFit:
     Examples
     --------
     >>> counts = PeriodCounts.from_alive([1000, 869, 743, 653, 593, 551, 517, 491])
-    >>> fit = fit_sbg(counts)
+    >>> fit = fit_lifetime("sbg", counts)
     >>> fit.parameters.round(3).tolist(), round(float(fit.log_likelihood[0]), 4)
     ([[0.668, 3.806]], -1611.1581)
     """
-    loss = fit_geometric(counts).parameters[:, 0].clip(1e-4, 1 - 1e-4)
-    theta = np.log(np.column_stack([loss, 1 - loss]) * 2.0).clip(-_LOG_LIMIT, _LOG_LIMIT)
-    value, gradient, hessian = _sbg_terms(theta, counts)
-    scale = np.abs(counts.stayed).sum(axis=1).clip(1.0)
-    for _ in range(_MAX_STEPS):
-        step = _ascent(theta, gradient, hessian)
-        to_win = (gradient * step).sum(axis=1) / scale
-        if np.all(to_win <= _CLOSE):
-            break
-        theta, value, gradient, hessian = _line_search(theta, step, value, counts)
-    if not np.all(to_win <= _NEAR):
-        raise ConvergenceError(
-            f"The shifted beta-geometric did not converge in {_MAX_STEPS} steps. "
-            'Take family="geometric", or more months.'
-        )
-    at_boundary = np.asarray((np.abs(theta) >= _LOG_FLAT).any(axis=1))
-    return LifetimeFit(np.exp(theta), value, at_boundary)
+    if family == "geometric" and counts.features is None:
+        return fit_geometric(counts)
+    if start is None:
+        starts = _starts(family, counts)
+    else:
+        starts = [np.tile(to_logs(family, start[None, :]), (len(counts.stayed), 1))]
+    box, scale = _box(family, counts), np.abs(counts.stayed).sum(axis=1).clip(1.0)
+    terms = partial(lifetime_terms, counts=counts, family=family)
+    best: tuple[FloatArray, FloatArray] | None = None
+    trouble: ConvergenceError | None = None
+    for theta in starts:
+        try:
+            found = climb(terms, theta, box, scale, what=f"the {NAMES[family]}")
+        except ConvergenceError as error:
+            trouble = error
+            continue
+        best = found if best is None else _better(best, found)
+    if best is None:
+        raise trouble or ConvergenceError(f"The {NAMES[family]} has no start.")
+    theta, value = best
+    return LifetimeFit(_from_logs(family, theta), value, _at_boundary(family, theta))
 
 
-def _ascent(theta: FloatArray, gradient: FloatArray, hessian: FloatArray) -> FloatArray:
-    """Give an uphill Newton step; where the surface curves up, along its eigenvectors instead."""
-    pinned = (np.abs(theta) >= _LOG_LIMIT - 1e-9) & (gradient * theta > 0)
-    slope = np.where(pinned, 0.0, gradient)
-    bend = hessian.copy()
-    for axis in range(2):  # a pinned parameter does not move, nor does it turn the other
-        bend[pinned[:, axis], axis, :] = 0.0
-        bend[pinned[:, axis], :, axis] = 0.0
-        bend[pinned[:, axis], axis, axis] = -1.0
-    eigenvalues, vectors = np.linalg.eigh(bend)
-    stiffness = np.maximum(np.abs(eigenvalues), 1e-10 * np.abs(eigenvalues).max(axis=1)[:, None])
-    along = np.einsum("dij,di->dj", vectors, slope) / np.maximum(stiffness, 1e-300)
-    step = np.einsum("dij,dj->di", vectors, along)
-    longest = np.abs(step).max(axis=1, keepdims=True)
-    return np.asarray(step * np.minimum(1.0, 2.0 / np.maximum(longest, 1e-300)), dtype=float)
-
-
-def _line_search(
-    theta: FloatArray, step: FloatArray, value: FloatArray, counts: PeriodCounts
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Halve each weighting's step until its likelihood no longer falls."""
-    length = np.ones(len(theta))
-    for _ in range(40):
-        trial = (theta + length[:, None] * step).clip(-_LOG_LIMIT, _LOG_LIMIT)
-        found, gradient, hessian = _sbg_terms(trial, counts)
-        fell = found < value - 1e-10 * np.abs(value)  # less than that is rounding
-        if not fell.any():
-            break
-        length = np.where(fell, length / 2, length)
-    return trial, found, gradient, hessian
-
-
-def _sbg_terms(
-    theta: FloatArray, counts: PeriodCounts
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Log-likelihood with gradient and Hessian in (ln alpha, ln beta), for every weighting.
-
-    Shapes: theta (draws, 2) -> (draws,), (draws, 2), (draws, 2, 2).
-    P(left in (t, t + 1]) = S(t) alpha / (alpha + beta + t).
-    """
-    a, b, t = np.exp(theta[:, :1]), np.exp(theta[:, 1:]), counts.periods[None, :]
-    both = a + b
-    n, lost = counts.stayed, counts.lost
-    log_survival = (
-        special.gammaln(b + t) - special.gammaln(both + t) + special.gammaln(both)
-    ) - special.gammaln(b)
-    value = (n * log_survival + lost * (np.log(a) - np.log(both + t))).sum(axis=1)
-
-    to_both = special.digamma(both) - special.digamma(both + t)
-    to_b = special.digamma(b + t) - special.digamma(b)
-    hazard = 1 / (both + t)
-    slope_a = (n * to_both + lost * (1 / a - hazard)).sum(axis=1)
-    slope_b = (n * (to_both + to_b) - lost * hazard).sum(axis=1)
-
-    bend_both = special.zeta(2, both) - special.zeta(2, both + t)  # trigamma
-    bend_b = special.zeta(2, b + t) - special.zeta(2, b)
-    cross = (n * bend_both + lost * hazard**2).sum(axis=1)
-    bend_aa = cross - (lost / a**2).sum(axis=1)
-    bend_bb = cross + (n * bend_b).sum(axis=1)
-
-    x, y = a[:, 0], b[:, 0]
-    gradient = np.column_stack([x * slope_a, y * slope_b])
-    hessian = np.empty((len(theta), 2, 2))
-    hessian[:, 0, 0] = x * x * bend_aa + x * slope_a
-    hessian[:, 1, 1] = y * y * bend_bb + y * slope_b
-    hessian[:, 0, 1] = hessian[:, 1, 0] = x * y * cross
-    return value, gradient, hessian
-
-
-def sbg_derl(
-    alpha: float, beta: float, *, n_renewals: int = 0, discount_rate_per_period: float = 0.0
-) -> float:
-    """Give the discounted expected residual lifetime under the shifted beta-geometric.
-
-    Parameters
-    ----------
-    alpha, beta : float
-        Positive parameters.
-    n_renewals : int
-        Renewals made so far.
-    discount_rate_per_period : float
-        0 or more.
-
-    Returns
-    -------
-    float
-        Periods; infinite at discount 0 when alpha is 1 or less.
-
-    Raises
-    ------
-    ValueError
-        If a parameter is not positive, or the rate or the renewals are negative.
-
-    References
-    ----------
-    Fader & Hardie (2010), Customer-base valuation in a contractual setting.
+def fit_geometric(counts: PeriodCounts) -> LifetimeFit:
+    """Fit a constant loss by maximum likelihood: losses over periods at risk.
 
     Examples
     --------
-    >>> round(sbg_derl(3.80, 15.20, n_renewals=0, discount_rate_per_period=0.10), 6)
-    3.309818
-    >>> sbg_derl(0.7, 1.2)
-    inf
+    >>> fit = fit_geometric(PeriodCounts.from_alive([100, 80, 64]))
+    >>> fit.parameters.round(10).tolist()
+    [[0.2]]
     """
-    if alpha <= 0 or beta <= 0:
-        raise ValueError(f"alpha and beta must be positive, not {alpha} and {beta}.")
-    if n_renewals < 0 or discount_rate_per_period < 0:
-        raise ValueError("n_renewals and discount_rate_per_period must be 0 or more.")
-    so_far = beta + n_renewals
-    if discount_rate_per_period == 0:
-        # 2F1 at 1 has a closed form (Gauss), which diverges for alpha <= 1.
-        return float(so_far / (alpha - 1)) if alpha > 1 else float("inf")
-    return _mean_geometric_derl(alpha, so_far, discount_rate_per_period)
+    lost = counts.lost.sum(axis=1)
+    kept = counts.stayed @ counts.periods  # ln S(t) = t ln(1 - p)
+    loss = lost / (lost + kept)
+    value = special.xlogy(lost, loss) + special.xlog1py(kept, -loss)
+    return LifetimeFit(loss[:, None], np.asarray(value, dtype=float), (loss <= 0) | (loss >= 1))
 
 
-def _mean_geometric_derl(alpha: float, beta: float, rate: float) -> float:
-    """Average the lifetimes of customers whose loss per period is Beta(alpha, beta).
-
-    This is the published 2F1 as an integral over the logarithm of the loss: the series overflows
-    where beta is large.
-    """
-    from scipy import integrate
-
-    centre = np.log(alpha / (alpha + beta))
-    scale = special.betaln(alpha, beta)
-
-    def density_times_lifetime(log_loss: float) -> float:
-        loss = np.exp(log_loss)
-        log_stay = np.log1p(-loss) if loss < 1 else -np.inf
-        weight = np.exp(alpha * log_loss + beta * log_stay - scale)
-        return float(weight * (1 + rate) / (rate + loss))
-
-    total = 0.0
-    for low, high in ((-np.inf, centre), (centre, 0.0)):
-        part = integrate.quad(density_times_lifetime, low, high, epsabs=0, epsrel=1e-11, limit=400)
-        total += float(part[0])
-    return total
+def fit_sbg(counts: PeriodCounts) -> LifetimeFit:
+    """Fit the shifted beta-geometric; see `fit_lifetime`."""
+    return fit_lifetime("sbg", counts)
 
 
-def geometric_derl(prob_loss: float, discount_rate_per_period: float) -> float:
-    """Give the discounted expected residual lifetime when every period loses the same share.
+def _better(
+    one: tuple[FloatArray, FloatArray], other: tuple[FloatArray, FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Keep for each weighting the higher of two maxima; the first where they are one."""
+    higher = other[1] > one[1] + 1e-7 * (1 + np.abs(one[1]))
+    return np.where(higher[:, None], other[0], one[0]), np.where(higher, other[1], one[1])
 
-    Examples
-    --------
-    >>> round(geometric_derl(0.2, 0.10), 4)
-    2.9333
-    """
-    rate = discount_rate_per_period
-    if rate + prob_loss == 0:
-        return float("inf")
-    return float((1 - prob_loss) * (1 + rate) / (rate + prob_loss))
+
+def _starts(family: LifetimeFamily, counts: PeriodCounts) -> list[FloatArray]:
+    """Begin at customers who differ somewhat, at the overall loss; rising and falling hazards."""
+    plain = PeriodCounts(counts.periods, counts.stayed, counts.lost)
+    loss = fit_geometric(plain).parameters[:, 0].clip(1e-4, 1 - 1e-4)
+    blank = np.zeros((len(loss), counts.n_features))
+    if family == "geometric":
+        return [np.column_stack([np.log(-np.log1p(-loss)), blank])]
+    spread = np.log(np.column_stack([loss, 1 - loss]) * 2.0)
+    if family == "sbg":
+        return [np.column_stack([spread, blank])]
+    powers = [np.full(len(loss), np.log(c)) for c in (1.0, 1.6, 0.7)]
+    return [np.column_stack([spread, power, blank]) for power in powers]
+
+
+def _box(family: LifetimeFamily, counts: PeriodCounts) -> Box:
+    high = [_LOG_LIMIT] * n_loss_parameters(family)
+    high += [_LOG_POWER_LIMIT] if family == "bdw" else []
+    ends = np.array(high)
+    if counts.features is not None:
+        spread = counts.features.std(axis=0)
+        ends = np.append(ends, _COEFFICIENT_LIMIT / np.where(spread > 0, spread, 1.0))
+    return Box(-ends, ends)
+
+
+def _at_boundary(family: LifetimeFamily, theta: FloatArray) -> BoolArray:
+    m = n_loss_parameters(family)
+    found = (np.abs(theta[:, :m]) >= _LOG_FLAT).any(axis=1)
+    if family == "bdw":
+        found |= np.abs(theta[:, 2]) >= _LOG_POWER_LIMIT - 1e-6
+    return np.asarray(found)
+
+
+def to_logs(family: LifetimeFamily, parameters: FloatArray) -> FloatArray:
+    """Turn parameters into those of the likelihood; coefficients of features stay."""
+    n = len(PARAMETER_NAMES[family])
+    own = parameters[:, :n]
+    logs = np.log(-np.log1p(-own)) if family == "geometric" else np.log(own)
+    return np.column_stack([logs, parameters[:, n:]])
+
+
+def _from_logs(family: LifetimeFamily, theta: FloatArray) -> FloatArray:
+    n = len(PARAMETER_NAMES[family])
+    own = np.exp(theta[:, :n])
+    return np.column_stack([-np.expm1(-own) if family == "geometric" else own, theta[:, n:]])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,31 @@ from cxmodel.results import critical_value
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+
+
+def _log_log(share: FloatArray, half: FloatArray) -> tuple[FloatArray, FloatArray]:
+    reach = half / -np.log(share)
+    return share ** np.exp(reach), share ** np.exp(-reach)
+
+
+def _arcsine(share: FloatArray, half: FloatArray) -> tuple[FloatArray, FloatArray]:
+    centre = np.arcsin(np.sqrt(share))
+    reach = 0.5 * half * np.sqrt(share / (1 - share))
+    low, high = np.maximum(centre - reach, 0.0), np.minimum(centre + reach, np.pi / 2)
+    return np.sin(low) ** 2, np.sin(high) ** 2
+
+
+def _log(share: FloatArray, half: FloatArray) -> tuple[FloatArray, FloatArray]:
+    return share * np.exp(-half), np.minimum(share * np.exp(half), 1.0)
+
+
+def _plain(share: FloatArray, half: FloatArray) -> tuple[FloatArray, FloatArray]:
+    return np.maximum(share - share * half, 0.0), np.minimum(share + share * half, 1.0)
+
+
+IntervalKind = Literal["log_log", "arcsine", "log", "plain"]
+_INTERVALS: dict[IntervalKind, Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]]
+_INTERVALS = {"log_log": _log_log, "arcsine": _arcsine, "log": _log, "plain": _plain}
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,20 +72,40 @@ class KaplanMeier:
         return np.append(self.at_risk, 0.0)[place]
 
     def interval_at(
-        self, times: npt.ArrayLike, conf_level: float = 0.95
+        self, times: npt.ArrayLike, conf_level: float = 0.95, kind: IntervalKind = "log_log"
     ) -> tuple[FloatArray, FloatArray]:
-        """Give log-log intervals (Kalbfleisch & Prentice 1980), which stay inside [0, 1].
+        """Give pointwise intervals from Greenwood's variance.
 
         Where nobody has left yet, or nobody is left, the interval is the point itself.
+
+        Parameters
+        ----------
+        times : array_like of float
+            Where.
+        conf_level : float
+            Of each interval.
+        kind : {"log_log", "arcsine", "log", "plain"}
+            Scale on which the interval is symmetric. The first two stay inside [0, 1] and keep
+            their level in small samples (Borgan & Liestol 1990); ``"log"`` and ``"plain"`` are cut
+            off at 0 and 1, and are there to compare with other software.
         """
         survival = self.at(times)
-        variance = self._step(self.log_variance, 0.0, times)
         inner = (survival > 0) & (survival < 1)
-        log_survival = np.log(np.where(inner, survival, 0.5))
-        half = critical_value(conf_level) * np.sqrt(np.where(inner, variance, 0.0)) / -log_survival
-        low = np.where(inner, np.exp(log_survival * np.exp(half)), survival)
-        high = np.where(inner, np.exp(log_survival * np.exp(-half)), survival)
-        return low, high
+        share = np.where(inner, survival, 0.5)
+        error = np.sqrt(np.where(inner, self._step(self.log_variance, 0.0, times), 0.0))
+        low, high = _INTERVALS[kind](share, critical_value(conf_level) * error)
+        return np.where(inner, low, survival), np.where(inner, high, survival)
+
+    def quantile(self, share_left: float = 0.5) -> float:
+        """Give the time by which a share has left, the median by default; NaN where it has not.
+
+        Examples
+        --------
+        >>> kaplan_meier([1, 2, 3, 4], [True, True, True, False]).quantile()
+        2.0
+        """
+        reached = np.flatnonzero(self.survival <= 1 - share_left + 1e-12)
+        return float(self.times[reached[0]]) if reached.size else float("nan")
 
     def _step(self, values: FloatArray, before: float, times: npt.ArrayLike) -> FloatArray:
         place = np.searchsorted(self.times, np.asarray(times, dtype=float), side="right")

@@ -8,16 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
+from cxmodel.stats.lifetime_likelihood import lifetime_terms
 from cxmodel.stats.lifetimes import (
     PeriodCounts,
     fit_geometric,
     fit_sbg,
-    geometric_derl,
-    sbg_derl,
     sbg_log_likelihood,
     sbg_survival,
 )
-from cxmodel.stats.lifetimes import _sbg_terms as sbg_terms
+from cxmodel.stats.residual_lifetime import geometric_derl, sbg_derl
 from cxmodel.stats.survival import kaplan_meier, kaplan_meier_redraws
 
 REGULAR = [1000, 631, 468, 382, 326, 289, 262, 241, 223, 207, 194, 183, 173]
@@ -131,14 +130,14 @@ def test_gradient_and_hessian_are_those_of_the_likelihood(
 ) -> None:
     counts = PeriodCounts.from_alive(np.cumsum([left_over, *losses])[::-1])
     theta = np.log([alpha, beta])
-    value, gradient, hessian = sbg_terms(theta[None, :], counts)
+    value, gradient, hessian = lifetime_terms(theta[None, :], counts, "sbg")
     assert value[0] == pytest.approx(sbg_log_likelihood(counts, alpha, beta))
 
     def likelihood(point: np.ndarray) -> float:
-        return float(sbg_terms(point[None, :], counts)[0][0])
+        return float(lifetime_terms(point[None, :], counts, "sbg")[0][0])
 
     def slope(point: np.ndarray) -> np.ndarray:
-        return np.asarray(sbg_terms(point[None, :], counts)[1][0])
+        return np.asarray(lifetime_terms(point[None, :], counts, "sbg")[1][0])
 
     step = 1e-6
     numeric = [
@@ -155,7 +154,7 @@ def test_newton_finds_no_less_than_a_simplex_search(losses: list[int], left_over
     counts = PeriodCounts.from_alive(np.cumsum([left_over, *losses])[::-1])
     fit = fit_sbg(counts)
     search = optimize.minimize(
-        lambda point: -sbg_terms(point.clip(-10, 10)[None, :], counts)[0][0],
+        lambda point: -lifetime_terms(point.clip(-10, 10)[None, :], counts, "sbg")[0][0],
         np.zeros(2),
         method="Nelder-Mead",
         options={"xatol": 1e-8, "fatol": 1e-10, "maxiter": 600},

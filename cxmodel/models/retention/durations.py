@@ -77,8 +77,10 @@ class Durations:
         enough = table.at_risk_at(months) >= min_at_risk
         return int(months[enough].max()) if enough.any() else 0
 
-    def period_counts(self, weight_draws: list[FloatArray]) -> PeriodCounts:
-        """Count whole months for the lifetime model.
+    def whole_periods(
+        self,
+    ) -> tuple[FloatArray, npt.NDArray[np.bool_], FloatArray | None]:
+        """Give whole months stayed, who left in the month after them, and when each came in.
 
         Who left in the n-th month stayed n - 1 whole months. A last month that could not be
         followed to its end is cut for leavers and stayers alike: keeping only its leavers would
@@ -94,6 +96,11 @@ class Durations:
         if entries is not None:
             # a tenth of a month is enough, and keeps the distinct times few
             entries = np.minimum(np.round(entries, 1), stayed)
+        return stayed, left, entries
+
+    def period_counts(self, weight_draws: list[FloatArray]) -> PeriodCounts:
+        """Count whole months for the lifetime model; see `whole_periods`."""
+        stayed, left, entries = self.whole_periods()
         return PeriodCounts.from_rows(stayed, left, weight_draws, entries)
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cxmodel.models.retention.choice import FamilyRow
 from cxmodel.models.retention.curve import RetentionCurve
+from cxmodel.models.retention.lifetime import rate_per_period, residual_lifetime
 from cxmodel.results import CONF_LEVEL, Result, critical_value
-from cxmodel.stats.lifetimes import geometric_derl, geometric_survival, sbg_derl, sbg_survival
+from cxmodel.stats.lifetime_likelihood import LifetimeFamily
+from cxmodel.stats.lifetimes import NAMES as MODEL_NAMES
+from cxmodel.stats.lifetimes import lifetime_survival
 
 FloatArray = npt.NDArray[np.float64]
-Family = Literal["sbg", "geometric"]
-
-MODEL_NAMES = {"sbg": "shifted beta-geometric", "geometric": "geometric"}
+Family = LifetimeFamily
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -25,10 +27,10 @@ class RetentionFit(Result):
 
     Parameters
     ----------
-    family : {"sbg", "geometric"}
+    family : {"geometric", "sbg", "bdw"}
         The model that continues the curve.
     parameters : dict
-        ``alpha`` and ``beta``, or ``prob_churn_per_period``.
+        ``prob_churn_per_period``; or ``alpha`` and ``beta``; or ``gamma``, ``delta`` and ``c``.
     log_likelihood : float
         At the maximum.
     n_obs : int
@@ -41,6 +43,10 @@ class RetentionFit(Result):
         ``{stage, reason, n}``: observations left out.
     caveats : tuple of str
         What a reader must know.
+    families : tuple of FamilyRow
+        Every family that was tried, with its likelihood and AIC.
+    choice : str
+        Why this family stands here, in a sentence.
     """
 
     family: Family
@@ -54,6 +60,8 @@ class RetentionFit(Result):
     caveats: tuple[str, ...] = ()
     period: str = "month"
     horizon_months: int = 36
+    families: tuple[FamilyRow, ...] = ()
+    choice: str = ""
     _observed: FloatArray = field(default_factory=lambda: np.ones((3, 1)))
     _observed_draws: FloatArray = field(default_factory=lambda: np.ones((1, 1)))
     _parameter_draws: FloatArray = field(default_factory=lambda: np.ones((1, 1)))
@@ -69,9 +77,15 @@ class RetentionFit(Result):
 
     def at(self, t: npt.ArrayLike) -> FloatArray:
         """Give the model's S(t): the share still there after `t` periods."""
-        return model_survival(self.family, np.array(list(self.parameters.values())), t)
+        return lifetime_survival(self.family, self._values, t)
 
-    def derl(self, n_renewals: int = 0, discount_rate_per_period: float = 0.0) -> float:
+    def derl(
+        self,
+        n_renewals: int = 0,
+        discount_rate_per_period: float = 0.0,
+        *,
+        annual_discount_rate: float | None = None,
+    ) -> float:
         """Give the discounted expected residual lifetime of a customer about to renew.
 
         Parameters
@@ -80,11 +94,20 @@ class RetentionFit(Result):
             Renewals made so far; 0 for a customer in the first period.
         discount_rate_per_period : float
             A fraction per period of this fit.
+        annual_discount_rate : float, optional
+            Instead: a fraction per year, where the periods are months.
 
         Returns
         -------
         float
-            In periods, the next renewal counted undiscounted; infinite where the sum diverges.
+            In periods, the next renewal counted undiscounted. Infinite where the sum diverges,
+            with a warning that says why.
+
+        Raises
+        ------
+        ValueError
+            If a rate or `n_renewals` is negative, both rates are given, or the length of a period
+            is not known.
 
         References
         ----------
@@ -97,21 +120,44 @@ class RetentionFit(Result):
         >>> round(fit.derl(0, 0.10), 2)
         5.41
         """
-        if self.family == "geometric":
-            return geometric_derl(
-                self.parameters["prob_churn_per_period"], discount_rate_per_period
-            )
-        return sbg_derl(
-            self.parameters["alpha"],
-            self.parameters["beta"],
-            n_renewals=n_renewals,
-            discount_rate_per_period=discount_rate_per_period,
+        rate = rate_per_period(discount_rate_per_period, annual_discount_rate, self.period)
+        return residual_lifetime(self.family, self._values, n_renewals, rate)
+
+    def discounted_lifetime(
+        self, discount_rate_per_period: float = 0.0, *, annual_discount_rate: float | None = None
+    ) -> float:
+        """Give the discounted expected lifetime (DEL) of a new customer; the first period counts.
+
+        Infinite where the sum diverges, with a warning that says why; see `derl`.
+        """
+        rate = rate_per_period(discount_rate_per_period, annual_discount_rate, self.period)
+        return 1 + residual_lifetime(self.family, self._values, 0, rate) / (1 + rate)
+
+    @property
+    def _values(self) -> FloatArray:
+        return np.array(list(self.parameters.values()))
+
+    def parameter_table(self) -> pd.DataFrame:
+        """Give one row a parameter: its estimate, and its interval from redrawn customers.
+
+        There is no standard error: the likelihood is flat along the ratio of the two parameters of
+        the beta distribution, so redrawn parameters run far out on one side.
+        """
+        tail = 50 * (1 - self.conf_level)
+        low, high = np.percentile(self._parameter_draws, [tail, 100 - tail], axis=0)
+        return pd.DataFrame(
+            {
+                "term": list(self.parameters),
+                "estimate": list(self.parameters.values()),
+                "conf_low": low,
+                "conf_high": high,
+                "n_obs": self.n_obs,
+            }
         )
 
-    def discounted_lifetime(self, discount_rate_per_period: float) -> float:
-        """Give the discounted expected lifetime of a new customer; the first period counts now."""
-        following = self.derl(0, discount_rate_per_period)
-        return 1 + following / (1 + discount_rate_per_period)
+    def family_table(self) -> pd.DataFrame:
+        """Give one row a family: its likelihood, its AIC, and whether it was chosen."""
+        return pd.DataFrame([row.to_dict() for row in self.families])
 
     def curve(self, horizon_months: int | None = None) -> RetentionCurve:
         """Give the observed curve up to its last month, continued by the model to the horizon.
@@ -122,9 +168,7 @@ class RetentionFit(Result):
         horizon = self.horizon_months if horizon_months is None else horizon_months
         months = np.arange(horizon + 1, dtype=float)
         seen = months <= self.observed_months
-        point = self._joined(
-            np.array([list(self.parameters.values())]), self._observed[:1], months
-        )[0]
+        point = self._joined(self._values[None, :], self._observed[:1], months)[0]
         draws = self._joined(self._parameter_draws, self._observed_draws, months)
         low, high = _band(point, draws, self.conf_level)
         width = min(self.observed_months, horizon) + 1
@@ -177,8 +221,10 @@ class RetentionFit(Result):
         """Continue each observed curve by its own parameters: shape (draws, months)."""
         last = self.observed_months
         columns = np.minimum(months.astype(int), last)
-        model = np.vstack([model_survival(self.family, row, months) for row in parameters])
-        at_last = np.vstack([model_survival(self.family, row, [float(last)]) for row in parameters])
+        model = np.vstack([lifetime_survival(self.family, row, months) for row in parameters])
+        at_last = np.vstack(
+            [lifetime_survival(self.family, row, [float(last)]) for row in parameters]
+        )
         beyond = np.divide(model, at_last, out=np.zeros_like(model), where=at_last > 0)
         return np.asarray(observed[:, columns] * np.where(months <= last, 1.0, beyond), dtype=float)
 
@@ -194,6 +240,8 @@ class RetentionFit(Result):
             "model": MODEL_NAMES[self.family],
             "parameters": dict(self.parameters),
             "log_likelihood": self.log_likelihood,
+            "families": {"rows": [row.to_dict() for row in self.families]},
+            "choice": self.choice,
             "n_obs": self.n_obs,
             "n_events": self.n_events,
             "caveats": list(self.caveats),
@@ -204,13 +252,6 @@ class RetentionFit(Result):
         from cxmodel.plots.retention import plot_retention
 
         return plot_retention(self.to_frame(horizon_months))
-
-
-def model_survival(family: Family, parameters: FloatArray, t: npt.ArrayLike) -> FloatArray:
-    """Give S(t) of a family with these parameters, in the family's own order."""
-    if family == "geometric":
-        return geometric_survival(parameters[0], t)
-    return sbg_survival(parameters[0], parameters[1], t)
 
 
 def _band(point: FloatArray, draws: FloatArray, conf_level: float) -> tuple[FloatArray, FloatArray]:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from cxmodel.errors import InsufficientDataError
+from cxmodel.errors import ConvergenceError, InsufficientDataError
+from cxmodel.models.retention.choice import FamilyChoice, FamilyRow, choose_family
 from cxmodel.models.retention.durations import Durations, read_durations
-from cxmodel.models.retention.fit import Family, RetentionFit, model_survival
+from cxmodel.models.retention.fit import Family, RetentionFit
 from cxmodel.results import CONF_LEVEL
 from cxmodel.stats.draws import draw_customer_weights
 from cxmodel.stats.lifetimes import (
+    NAMES,
+    PARAMETER_NAMES,
+    LifetimeFit,
     PeriodCounts,
-    fit_geometric,
-    fit_sbg,
+    fit_lifetime,
+    lifetime_survival,
 )
 from cxmodel.stats.survival import kaplan_meier, kaplan_meier_redraws
 from cxmodel.tables.observation_table import Observations
+
+if TYPE_CHECKING:
+    from cxmodel.models.retention.cohorts import CohortRetention
+    from cxmodel.models.retention.covariates import RetentionByCovariates
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -29,7 +37,6 @@ __all__ = ["MIN_EVENTS", "Family", "RetentionFit", "RetentionModel"]
 MIN_EVENTS = 10
 # A share of customers: a model further from the observed curve than this is not believed.
 CLEAR_MISFIT = 0.05
-_PARAMETER_NAMES = {"sbg": ("alpha", "beta"), "geometric": ("prob_churn_per_period",)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +45,10 @@ class RetentionModel:
 
     Parameters
     ----------
-    family : {"sbg", "geometric"}
-        Shifted beta-geometric (customers differ, so retention rises with tenure), or one loss
-        rate for all.
+    family : {"sbg", "geometric", "bdw", "auto"}
+        Shifted beta-geometric (customers differ, so retention rises with tenure), one loss rate for
+        all, or beta-discrete-Weibull (customers differ, and the hazard of each changes with
+        tenure). ``"auto"`` takes the lowest AIC. All are fitted and compared, whichever is taken.
     horizon_months : int
         How far `RetentionFit.curve` goes unless told otherwise.
     n_draws : int
@@ -57,14 +65,15 @@ class RetentionModel:
     [0.46, 0.378]
     """
 
-    family: Family = "sbg"
+    family: FamilyChoice = "sbg"
     horizon_months: int = 36
     n_draws: int = 200
     seed: int = 20261121
 
     def __post_init__(self) -> None:
-        if self.family not in get_args(Family):
-            raise ValueError(f"family must be one of {get_args(Family)}, not {self.family!r}.")
+        known = get_args(FamilyChoice)
+        if self.family not in known:
+            raise ValueError(f"family must be one of {known}, not {self.family!r}.")
         if self.horizon_months < 1 or self.n_draws < 1:
             raise ValueError("horizon_months and n_draws must be 1 or more.")
 
@@ -87,29 +96,132 @@ class RetentionModel:
         InsufficientDataError
             If nobody, or everybody in the first period, left.
         """
-        counts = _checked_counts(alive)
-        observed = PeriodCounts.from_alive(counts)
+        counts = checked_counts(alive)
+        censored = np.zeros(counts.size)
+        censored[-1] = counts[-1]
+        return self.fit_tally(np.append(-np.diff(counts), 0.0), censored)
+
+    def fit_tally(self, lost: FloatArray, censored: FloatArray) -> RetentionFit:
+        """Fit to how many left in, and how many were last seen after, each number of periods.
+
+        Parameters
+        ----------
+        lost : numpy.ndarray, shape (k,)
+            Customers who left in the period after 0, 1, 2, ... whole ones.
+        censored : numpy.ndarray, shape (k,)
+            Customers who were still there after so many periods, and not followed further.
+        """
+        periods = np.arange(lost.size, dtype=float)
+        observed = PeriodCounts(periods, (lost + censored)[None, :], lost[None, :])
         rng = np.random.default_rng(self.seed)
-        lost = rng.poisson(np.tile(observed.lost, (self.n_draws, 1))).astype(float)
-        still = rng.poisson(counts[-1], self.n_draws)
-        stayed = lost + 0.0
-        stayed[:, -1] += still
-        many = PeriodCounts(observed.periods, stayed, lost)
-        curve = counts / counts[0]
-        redrawn = (np.cumsum(stayed[:, ::-1], axis=1)[:, ::-1]).clip(1e-300)
-        months = np.arange(counts.size, dtype=float)
-        table = kaplan_meier(
-            np.append(months[1:], months[-1]),
-            np.append(np.ones(counts.size - 1), 0.0),
-            weights=np.append(-np.diff(counts), counts[-1]),
-        )
+        gone = rng.poisson(np.tile(lost, (self.n_draws, 1))).astype(float)
+        kept = rng.poisson(np.tile(censored, (self.n_draws, 1))).astype(float)
+        many = PeriodCounts(periods, gone + kept, gone)
+        times = np.append(periods + 1, periods)
+        events = np.arange(times.size) < periods.size
+        table = kaplan_meier(times, events, weights=np.append(lost, censored))
+        weights = list(np.hstack([gone, kept]))
+        redrawn = kaplan_meier_redraws(times, events, weights, at=periods)
         return self._result(
             observed,
             many,
-            curves=(np.vstack([curve, *table.interval_at(months)]), redrawn / redrawn[:, :1]),
-            counts=(round(float(counts[0])), round(float(counts[0] - counts[-1]))),
+            curves=(np.vstack([table.at(periods), *table.interval_at(periods)]), redrawn),
+            counts=(round(float(lost.sum() + censored.sum())), round(float(lost.sum()))),
             period="period",
         )
+
+    def fit_cohorts(self, cohorts: Mapping[str, Sequence[float]]) -> CohortRetention:
+        """Fit to several cohorts of any ages: all together, and each alone.
+
+        Parameters
+        ----------
+        cohorts : mapping of str to sequence of float
+            For each cohort the customers still there after 0, 1, 2, ... periods.
+
+        Returns
+        -------
+        CohortRetention
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two cohorts, or counts are impossible.
+        InsufficientDataError
+            If nobody left, or everybody in the first period.
+
+        Examples
+        --------
+        >>> cohorts = {"2003": [10_000, 8_000, 6_480, 5_307, 4_391], "2004": [10_000, 8_000, 6_480]}
+        >>> fit = RetentionModel(n_draws=20).fit_cohorts(cohorts)
+        >>> {name: round(value, 1) for name, value in fit.together.parameters.items()}
+        {'alpha': 3.8, 'beta': 15.2}
+        """
+        from cxmodel.models.retention.cohorts import fit_cohorts
+
+        return fit_cohorts(self, cohorts)
+
+    def fit_by(self, obs: Observations, by: str) -> CohortRetention:
+        """Fit to each group or cohort of the observations, and to all together.
+
+        Parameters
+        ----------
+        obs : Observations
+            As in `fit`.
+        by : str
+            A column of the observations: a segment, a band, a cohort.
+
+        Returns
+        -------
+        CohortRetention
+
+        Raises
+        ------
+        ConfigError
+            If there is no such column.
+        InsufficientDataError
+            If fewer than 10 of all customers left or stayed.
+        """
+        from cxmodel.models.retention.cohorts import fit_by
+
+        return fit_by(self, obs, by)
+
+    def fit_covariates(
+        self, obs: Observations, covariates: Sequence[str] | str = ("rating",)
+    ) -> RetentionByCovariates:
+        """Fit with what multiplies each customer's hazard, the rating among it.
+
+        A covariate makes a customer's own time run faster or slower: the share staying beyond t is
+        (1 - p) ** (exp(x'beta) t ** c), so exp(beta) is a hazard ratio, as in `HazardModel`, at
+        equal unobserved loss p. Covariates are counted from their means, so that the other
+        parameters are those of an average customer.
+
+        Parameters
+        ----------
+        obs : Observations
+            As in `fit`.
+        covariates : sequence of str
+            Columns with numbers or text (one coefficient a level).
+
+        Returns
+        -------
+        RetentionByCovariates
+
+        Raises
+        ------
+        ConfigError
+            If there is no such column.
+        InsufficientDataError
+            If there are fewer than 10 events, or 10 customers a parameter.
+
+        References
+        ----------
+        Fader & Hardie (2020), Incorporating time-varying covariates in a simple mixture model for
+        discrete-time duration data; Prentice & Gloeckler (1978) for the hazard.
+        """
+        from cxmodel.models.retention.covariates import fit_covariates
+
+        names = (covariates,) if isinstance(covariates, str) else tuple(covariates)
+        return fit_covariates(self, obs, names)
 
     def fit(self, obs: Observations) -> RetentionFit:
         """Fit to observations: time from the response (or the start) until the customer left.
@@ -156,7 +268,7 @@ class RetentionModel:
         InsufficientDataError
             If fewer than 10 customers left or stayed.
         """
-        _require_events(rows)
+        require_events(rows)
         last = rows.last_observed_month(min_at_risk=max(min_at_risk, MIN_EVENTS))
         months = np.arange(last + 1, dtype=float)
         draws = [
@@ -179,6 +291,22 @@ class RetentionModel:
             conf_level=conf_level,
         )
 
+    def _chosen(
+        self, observed: PeriodCounts, many: PeriodCounts
+    ) -> tuple[tuple[Family, LifetimeFit, tuple[FamilyRow, ...], str], FloatArray]:
+        """Choose a family that redrawn customers have a maximum of as well."""
+        refused: dict[Family, str] = {}
+        while True:
+            found = choose_family(self.family, observed, refused)
+            family, best = found[:2]
+            try:
+                return found, fit_lifetime(family, many, start=best.parameters[0]).parameters
+            except ConvergenceError as error:
+                said = "had no maximum with redrawn customers"
+                if self.family != "auto" or family in refused:
+                    raise ConvergenceError(f"{error} It {said}.") from error
+                refused[family] = said
+
     def _result(
         self,
         observed: PeriodCounts,
@@ -190,20 +318,20 @@ class RetentionModel:
         conf_level: float = CONF_LEVEL,
         period: str = "month",
     ) -> RetentionFit:
-        fit = fit_sbg if self.family == "sbg" else fit_geometric
-        best = fit(observed)
-        names = _PARAMETER_NAMES[self.family]
+        (family, best, rows_of, why), drawn = self._chosen(observed, many)
         caveats = () if rows is None else rows.caveats
-        if self.family == "sbg" and best.at_boundary[0]:
-            caveats = (*caveats, _boundary_caveat(best.parameters[0]))
+        if family != "geometric" and best.at_boundary[0]:
+            caveats = (*caveats, _boundary_caveat(family, best.parameters[0]))
         caveats += _misfit_caveat(
-            model_survival(self.family, best.parameters[0], np.arange(curves[0].shape[1])),
+            lifetime_survival(family, best.parameters[0], np.arange(curves[0].shape[1])),
             curves[0][0],
             period,
         )
         return RetentionFit(
-            family=self.family,
-            parameters=dict(zip(names, best.parameters[0].tolist(), strict=True)),
+            family=family,
+            families=rows_of,
+            choice=why,
+            parameters=dict(zip(PARAMETER_NAMES[family], best.parameters[0].tolist(), strict=True)),
             log_likelihood=float(best.log_likelihood[0]),
             n_obs=counts[0],
             n_events=counts[1],
@@ -215,7 +343,7 @@ class RetentionModel:
             horizon_months=self.horizon_months,
             _observed=curves[0],
             _observed_draws=curves[1],
-            _parameter_draws=fit(many).parameters,
+            _parameter_draws=drawn,
         )
 
 
@@ -231,20 +359,25 @@ def _misfit_caveat(model: FloatArray, observed: FloatArray, period: str) -> tupl
     )
 
 
-def _boundary_caveat(parameters: FloatArray) -> str:
-    alpha, beta = parameters
-    if alpha > 1 and beta > 1:
+def _boundary_caveat(family: Family, parameters: FloatArray) -> str:
+    first, second = parameters[:2]
+    if family == "sbg" and first > 1 and second > 1:
         return (
             "The shifted beta-geometric ran to its limit of no difference between customers: it is "
-            f"a constant loss of {100 * alpha / (alpha + beta):.2f}% a period."
+            f"a constant loss of {100 * first / (first + second):.2f}% a period."
         )
+    found = ", ".join(
+        f"{name} {value:.3g}"
+        for name, value in zip(PARAMETER_NAMES[family], parameters, strict=True)
+    )
     return (
-        f"The shifted beta-geometric ran to the end of its range (alpha {alpha:.3g}, beta "
-        f"{beta:.3g}): the months observed do not determine it. Read no further than they go."
+        f"The {NAMES[family]} ran to the end of its range ({found}): the periods observed do not "
+        'determine it. Read no further than they go, bring more periods, or take family="auto".'
     )
 
 
-def _require_events(rows: Durations) -> None:
+def require_events(rows: Durations) -> None:
+    """Refuse fewer than 10 customers who left, or stayed."""
     n_events = int(rows.events.sum())
     n_stayed = len(rows.events) - n_events
     if min(n_events, n_stayed) < MIN_EVENTS:
@@ -255,7 +388,8 @@ def _require_events(rows: Durations) -> None:
         )
 
 
-def _checked_counts(alive: Sequence[float] | npt.NDArray[Any]) -> FloatArray:
+def checked_counts(alive: Sequence[float] | npt.NDArray[Any]) -> FloatArray:
+    """Refuse counts that no cohort can have."""
     counts = np.asarray(alive, dtype=float)
     if counts.ndim != 1 or counts.size < 2:
         raise ValueError("alive needs at least two counts: the cohort's size, then who was left.")

@@ -16,6 +16,8 @@ _PLACES = {
     "evidence": "Evidence grade",
     "churn": "Churn",
     "retention": "Retention curve",
+    "retention.hazard": "Hazard of leaving",
+    "retention.by_band": "How long bands stay",
     "cltv": "Lifetime value",
     "drivers": "Drivers of the rating",
     "journey": "Journey",

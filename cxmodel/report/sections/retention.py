@@ -8,6 +8,7 @@ from cxmodel.report import words
 from cxmodel.report.blocks import Block, Callout, Column, Heading, Picture, Table, Text, picture
 from cxmodel.report.reading import Results, part, rows
 from cxmodel.report.sections import common
+from cxmodel.report.sections.survival import family_blocks, survival_blocks
 
 
 def retention_section(results: Results) -> list[Block]:
@@ -21,6 +22,8 @@ def retention_section(results: Results) -> list[Block]:
         *retention_pictures(results),
         *_caveats(results, found),
         *_milestones(found),
+        *survival_blocks(results),
+        *(family_blocks(results) if any(not row.get("observed") for row in found) else []),
     ]
 
 

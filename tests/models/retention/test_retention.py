@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated_observations import joined_table, simulate_observations
 
-from cxmodel.errors import InsufficientDataError
+from cxmodel.errors import CxModelWarning, InsufficientDataError
 from cxmodel.models.retention.curve import RetentionCurve
 from cxmodel.models.retention.durations import expected_events, read_durations
 from cxmodel.models.retention.model import RetentionModel
@@ -223,8 +223,10 @@ def test_a_model_that_does_not_fit_says_so() -> None:
 def test_lifetime_without_discount_may_be_infinite() -> None:
     fit = RetentionModel().fit_counts(HIGH_END)
     assert fit.parameters["alpha"] < 1
-    assert fit.derl(0, 0.0) == math.inf
-    assert fit.discounted_lifetime(0.0) == math.inf
+    with pytest.warns(CxModelWarning, match=r"infinite without a discount: alpha is 0\.66"):
+        assert fit.derl(0, 0.0) == math.inf
+    with pytest.warns(CxModelWarning, match="State a discount rate above 0"):
+        assert fit.discounted_lifetime(0.0) == math.inf
 
 
 def test_equal_customers_are_named_as_a_boundary() -> None:

@@ -1,0 +1,343 @@
+"""Retention models with what makes a customer's own time run faster: the rating among it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import chdtrc
+
+from cxmodel.errors import ConfigError, InsufficientDataError, nearest
+from cxmodel.models.retention.choice import FamilyRow, choose_family
+from cxmodel.models.retention.durations import Durations, read_durations
+from cxmodel.models.retention.features import Feature, design_of, features_of
+from cxmodel.models.retention.lifetime import rate_per_period, residual_lifetime
+from cxmodel.results import CONF_LEVEL, Estimate, Result, critical_value
+from cxmodel.stats.lifetime_likelihood import LifetimeFamily, lifetime_scores, lifetime_terms
+from cxmodel.stats.lifetimes import (
+    NAMES,
+    PARAMETER_NAMES,
+    PeriodCounts,
+    fit_lifetime,
+    lifetime_survival,
+    to_logs,
+)
+from cxmodel.tables.observation_table import Observations
+
+if TYPE_CHECKING:
+    from cxmodel.models.retention.model import RetentionModel
+
+FloatArray = npt.NDArray[np.float64]
+ROWS_PER_PARAMETER = 10
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class RetentionByCovariates(Result):
+    """A retention model with covariates: hazard ratios, and the curve of any customer.
+
+    Parameters
+    ----------
+    family : {"geometric", "sbg", "bdw"}
+        The lifetime.
+    parameters : dict
+        Those of a customer at the means of the covariates.
+    coefficients : dict
+        Logarithms of hazard ratios, a term each.
+    covariance : numpy.ndarray, shape (q, q)
+        Of the coefficients, robust (HC1).
+    means : dict
+        From where each term is counted.
+    log_likelihood : float
+        At the maximum.
+    statistic, p_value : float
+        Twice what the covariates win in log-likelihood, and its chi-squared p-value.
+    families, choice : tuple of FamilyRow, str
+        The families compared, and why this one stands here.
+    """
+
+    family: LifetimeFamily
+    parameters: dict[str, float]
+    coefficients: dict[str, float]
+    covariance: FloatArray
+    means: dict[str, float]
+    log_likelihood: float
+    statistic: float
+    p_value: float
+    n_obs: int
+    n_events: int
+    families: tuple[FamilyRow, ...]
+    choice: str
+    conf_level: float = CONF_LEVEL
+    not_used: tuple[dict[str, Any], ...] = ()
+    caveats: tuple[str, ...] = ()
+    _features: tuple[Feature, ...] = field(default=())
+
+    title = "Retention with covariates"
+
+    def __repr__(self) -> str:
+        return (
+            f"RetentionByCovariates({NAMES[self.family]}, {len(self.coefficients)} terms; "
+            f"{self.n_events:,} of {self.n_obs:,} left)"
+        )
+
+    def hazard_ratio(self, term: str) -> Estimate:
+        """Give the hazard ratio of one unit of a term, at equal unobserved loss.
+
+        Raises
+        ------
+        ValueError
+            If there is no such term.
+        """
+        if term not in self.coefficients:
+            raise ValueError(f"There is no term {term!r}. {nearest(term, self.coefficients)}")
+        place = list(self.coefficients).index(term)
+        log_ratio = self.coefficients[term]
+        error = float(np.sqrt(self.covariance[place, place]))
+        half = critical_value(self.conf_level) * error
+        ratio = float(np.exp(log_ratio))
+        return Estimate(
+            estimate=ratio,
+            std_error=ratio * error,
+            conf_low=float(np.exp(log_ratio - half)),
+            conf_high=float(np.exp(log_ratio + half)),
+            conf_level=self.conf_level,
+            unit=f"hazard ratio per {'rating point' if term == 'rating' else term}",
+            n_obs=self.n_obs,
+            caveats=self.caveats,
+        )
+
+    def hazard_ratio_per_rating_point(self) -> Estimate:
+        """Give the hazard ratio of a rating one point higher.
+
+        Raises
+        ------
+        ValueError
+            If the rating is not among the covariates.
+        """
+        return self.hazard_ratio("rating")
+
+    def at(self, t: npt.ArrayLike, values: Mapping[str, Any] | None = None) -> FloatArray:
+        """Give S(t) of a customer; columns not named are at their means.
+
+        Parameters
+        ----------
+        t : array_like of float
+            Months.
+        values : mapping, optional
+            Values of covariates, for instance ``{"rating": 9}``.
+
+        Raises
+        ------
+        ValueError
+            If a column is not among the covariates, or has no such level.
+        """
+        return lifetime_survival(self.family, self._values, t, self._ratio(values or {}))
+
+    def derl(
+        self,
+        values: Mapping[str, Any] | None = None,
+        *,
+        n_renewals: int = 0,
+        annual_discount_rate: float = 0.0,
+    ) -> float:
+        """Give the discounted expected residual lifetime of a customer, in months; see `at`."""
+        rate = rate_per_period(0.0, annual_discount_rate, "month")
+        ratio = self._ratio(values or {})
+        return residual_lifetime(self.family, self._values, n_renewals, rate, ratio)
+
+    @property
+    def _values(self) -> FloatArray:
+        return np.array(list(self.parameters.values()))
+
+    def _ratio(self, values: Mapping[str, Any]) -> float:
+        known = {feature.column for feature in self._features}
+        for name in values:
+            if name not in known:
+                raise ValueError(f"There is no covariate {name!r}. {nearest(str(name), known)}")
+        total = 0.0
+        for feature in self._features:
+            if feature.column in values:
+                given = values[feature.column]
+                value = float(given) if feature.level is None else float(given == feature.level)
+                total += self.coefficients[feature.name] * (value - self.means[feature.name])
+        return float(np.exp(total))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give one row a term: the logarithm of the hazard ratio, and the ratio."""
+        return pd.DataFrame(self._rows())
+
+    def _rows(self) -> list[dict[str, Any]]:
+        rows = []
+        half = critical_value(self.conf_level)
+        for place, (term, value) in enumerate(self.coefficients.items()):
+            error = float(np.sqrt(self.covariance[place, place]))
+            ratio = self.hazard_ratio(term)
+            rows.append(
+                {
+                    "group": "all",
+                    "term": term,
+                    "unit": "log hazard ratio",
+                    "estimate": value,
+                    "std_error": error,
+                    "conf_low": value - half * error,
+                    "conf_high": value + half * error,
+                    "p_value": Estimate.from_std_error(value, error, unit="").p_value,
+                    "n_obs": self.n_obs,
+                    "hazard_ratio": ratio.estimate,
+                    "hazard_ratio_low": ratio.conf_low,
+                    "hazard_ratio_high": ratio.conf_high,
+                }
+            )
+        return rows
+
+    def to_section(self) -> dict[str, Any]:
+        """Give the rows that ``results.json`` shows."""
+        return {
+            "model": NAMES[self.family],
+            "parameters": self.parameters,
+            "log_likelihood": self.log_likelihood,
+            "statistic": self.statistic,
+            "p_value": self.p_value,
+            "families": {"rows": [row.to_dict() for row in self.families]},
+            "choice": self.choice,
+            "rows": self._rows(),
+        }
+
+    def plot(self) -> Any:
+        """Draw the hazard ratios with their intervals."""
+        from cxmodel.plots.retention import plot_hazard_ratios
+
+        return plot_hazard_ratios(
+            [
+                {
+                    "label": row["term"],
+                    "estimate": row["hazard_ratio"],
+                    "conf_low": row["hazard_ratio_low"],
+                    "conf_high": row["hazard_ratio_high"],
+                }
+                for row in self._rows()
+            ]
+        )
+
+
+def fit_covariates(
+    model: RetentionModel, obs: Observations, names: tuple[str, ...]
+) -> RetentionByCovariates:
+    """Fit with covariates; see ``RetentionModel.fit_covariates``."""
+    from cxmodel.models.retention.model import require_events
+
+    Observations.check(obs)
+    for name in names:
+        if not obs.has(name) or name.startswith("_"):
+            raise ConfigError(
+                f"covariates name {name!r}, which the observations do not have. "
+                f"{nearest(name, ['rating', *obs.attributes, *obs.controls])}"
+            )
+    rows, not_used = _complete(read_durations(obs, stage="retention"), obs, names)
+    require_events(rows)
+    features = features_of(obs.frame.loc[rows.chosen], names)
+    design = design_of(obs.frame.loc[rows.chosen], features)
+    means = design.mean(axis=0)
+    _refuse_small(rows, len(features))
+    patterns = _Patterns.of(rows, design - means)
+    counts = patterns.counts
+    family, best, families, why = choose_family(model.family, counts)
+    own = len(PARAMETER_NAMES[family])
+    found = best.parameters[0]
+    plain = PeriodCounts(counts.periods, counts.stayed, counts.lost)
+    won = float(best.log_likelihood[0] - fit_lifetime(family, plain).log_likelihood[0])
+    covariance = _robust(family, found, patterns)
+    return RetentionByCovariates(
+        family=family,
+        parameters=dict(zip(PARAMETER_NAMES[family], found[:own].tolist(), strict=True)),
+        coefficients={one.name: float(b) for one, b in zip(features, found[own:], strict=True)},
+        covariance=covariance[own:, own:],
+        means={one.name: float(mean) for one, mean in zip(features, means, strict=True)},
+        log_likelihood=float(best.log_likelihood[0]),
+        statistic=2 * won,
+        p_value=float(chdtrc(len(features), max(2 * won, 0.0))),
+        n_obs=len(rows.months),
+        n_events=int(rows.events.sum()),
+        families=families,
+        choice=why,
+        conf_level=obs.conf_level,
+        not_used=(*rows.not_used, *not_used),
+        caveats=rows.caveats,
+        _features=features,
+    )
+
+
+def _complete(
+    rows: Durations, obs: Observations, names: tuple[str, ...]
+) -> tuple[Durations, tuple[dict[str, Any], ...]]:
+    """Leave out, and count, customers without one of the covariates."""
+    known = obs.frame.loc[rows.chosen, list(names)].notna().all(axis=1).to_numpy()
+    if known.all():
+        return rows, ()
+    out = {"stage": "retention", "reason": "missing_control", "n": int((~known).sum())}
+    return rows.only(known), (out,)
+
+
+def _refuse_small(rows: Durations, n_features: int) -> None:
+    n_events = int(rows.events.sum())
+    if n_events < ROWS_PER_PARAMETER * n_features:
+        raise InsufficientDataError(
+            f"Retention: {n_events} customers left for {n_features} covariate terms; at least "
+            f"{ROWS_PER_PARAMETER} a term are needed. Leave covariates out, or group levels."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Patterns:
+    """Equal customers, once each.
+
+    Parameters
+    ----------
+    counts : PeriodCounts
+        Every pattern with its customers; where they came in later, a cell more of that moment.
+    stays, entries : PeriodCounts
+        One customer of each pattern: what it adds, and what its late entry takes away.
+    n : numpy.ndarray
+        Customers of each pattern.
+    """
+
+    counts: PeriodCounts
+    stays: PeriodCounts
+    entries: PeriodCounts
+    n: FloatArray
+
+    @classmethod
+    def of(cls, rows: Durations, design: FloatArray) -> _Patterns:
+        """Group the customers."""
+        stayed, left, entries = rows.whole_periods()
+        entered = np.zeros(stayed.size) if entries is None else entries
+        every = np.column_stack([stayed, left, entered, design])
+        kinds, count = np.unique(every, axis=0, return_counts=True)
+        n = count.astype(float)
+        features = kinds[:, 3:]
+        stays = PeriodCounts(kinds[:, 0], np.ones((1, n.size)), kinds[None, :, 1], features)
+        nobody = np.zeros((1, n.size))
+        late = PeriodCounts(kinds[:, 2], nobody - 1.0, nobody, features)
+        counts = PeriodCounts(
+            np.concatenate([stays.periods, late.periods]),
+            np.hstack([n * stays.stayed, n * late.stayed]),
+            np.hstack([n * stays.lost, nobody]),
+            np.vstack([features, features]),
+        )
+        return cls(counts, stays, late, n)
+
+
+def _robust(family: LifetimeFamily, parameters: FloatArray, patterns: _Patterns) -> FloatArray:
+    """Give the sandwich over customers, HC1, in the parameters of the likelihood."""
+    theta = to_logs(family, parameters[None, :])
+    _, _, hessian = lifetime_terms(theta, patterns.counts, family)
+    scores = lifetime_scores(theta, patterns.stays, family)
+    scores = scores + lifetime_scores(theta, patterns.entries, family)
+    inverse = np.linalg.inv(-hessian[0])
+    n, k = patterns.n.sum(), theta.shape[1]
+    meat = scores.T @ (patterns.n[:, None] * scores)
+    return np.asarray(n / (n - k) * inverse @ meat @ inverse)

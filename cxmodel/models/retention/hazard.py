@@ -1,0 +1,356 @@
+"""When customers leave, and how the hazard moves with the rating as it changes over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from cxmodel.errors import ConfigError, FitError, InsufficientDataError, nearest
+from cxmodel.models.retention.features import Feature, features_of
+from cxmodel.models.retention.hazard_cells import (
+    HazardCells,
+    cells_of_observations,
+    cells_of_rows,
+    cells_of_table,
+)
+from cxmodel.models.retention.hazard_result import HazardResult, HazardTerm
+from cxmodel.models.retention.spells import period_in_words, read_spells
+from cxmodel.results import CONF_LEVEL, NotRun, critical_value
+from cxmodel.stats.hazard import Baseline, HazardFit, fit_hazard
+from cxmodel.stats.rates import DAYS_PER_MONTH
+from cxmodel.tables.observation_table import Observations
+
+if TYPE_CHECKING:
+    from cxmodel.scales import Scale
+    from cxmodel.tables.engines.engine import Engine
+
+FloatArray = npt.NDArray[np.float64]
+Method = Literal["discrete", "cox", "aft"]
+
+MIN_EVENTS = 10
+EVENTS_PER_TERM = 10
+# A level for each period while events allow it; beyond, a spline.
+MAX_PERIOD_LEVELS, EVENTS_PER_LEVEL = 120, 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class HazardModel:
+    """The hazard of leaving in a period, with the rating as it changes over time.
+
+    A complementary log-log regression on customer-periods: its coefficients are logarithms of
+    hazard ratios, those of Cox's model seen once a period. Equal spells are counted once, so the
+    fit is that of the single customer-periods whatever their number.
+
+    Parameters
+    ----------
+    rating : str, optional
+        The column of the rating; None leaves it out.
+    controls : sequence of str
+        Further columns that explain: numbers, or text by level.
+    baseline : {"levels", "spline", "log_time", "linear"}, optional
+        How the logarithm of the hazard moves with time. Default: a level for each period while
+        there are two events for each, else a spline.
+    period_days : float
+        How long a period is; a month by default.
+    method : {"discrete", "cox", "aft"}
+        Cox's regression, and a Weibull model of accelerated time, come from lifelines, which is an
+        extra: ``pip install 'cxmodel[survival]'``.
+    rows_up_to : int
+        Observations on an engine beyond which spells are built and grouped there; errors are then
+        clustered by spell.
+
+    See Also
+    --------
+    RetentionModel.fit_covariates : the same ratio where customers differ in what is not seen.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> spells = pd.DataFrame({
+    ...     "rating": [3, 3, 9, 9], "first": [0, 0, 0, 0], "last": [0, 1, 0, 1],
+    ...     "left": [True, False, True, False],
+    ... }).loc[[0] * 40 + [1] * 60 + [2] * 20 + [3] * 80]
+    >>> fit = HazardModel().fit_table(spells, first="first", last="last", event="left")
+    >>> round(fit.hazard_ratio_per_rating_point().estimate, 4)  # (ln .8 / ln .6) ** (1 / 6)
+    0.8711
+    """
+
+    rating: str | None = "rating"
+    controls: Sequence[str] | str = ()
+    baseline: Baseline | None = None
+    period_days: float = DAYS_PER_MONTH
+    method: Method = "discrete"
+    rows_up_to: int = 20_000_000
+
+    def __post_init__(self) -> None:
+        given = self.controls
+        object.__setattr__(self, "controls", (given,) if isinstance(given, str) else tuple(given))
+        for name, value, known in (
+            ("baseline", self.baseline, (None, *get_args(Baseline))),
+            ("method", self.method, get_args(Method)),
+        ):
+            if value not in known:
+                said = ", ".join(repr(one) for one in known if one is not None)
+                raise ValueError(f"{name} must be one of {said}, not {value!r}.")
+        if not self.period_days > 0:
+            raise ValueError(f"period_days must be positive, not {self.period_days}.")
+        if not self._names:
+            raise ValueError(
+                "There is nothing to explain the hazard: rating and controls are empty."
+            )
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return (*((self.rating,) if self.rating else ()), *self.controls)
+
+    def fit(self, obs: Observations) -> HazardResult:
+        """Fit to observations: each answer holds from its date on until the next.
+
+        Where every customer's start is known the clock is tenure and time before the first answer
+        is not at risk (delayed entry); otherwise it runs from the first answer. Who had not left by
+        the end of the data is censored. Errors are clustered by customer.
+
+        Parameters
+        ----------
+        obs : Observations
+            With who left and when.
+
+        Returns
+        -------
+        HazardResult
+
+        Raises
+        ------
+        ConfigError
+            If a column is not there.
+        InsufficientDataError
+            If fewer than 10 customers left, or 10 for each term.
+        SeparationError
+            If a column tells those who left apart without error.
+        """
+        Observations.check(obs)
+        for name in self._names:
+            if not obs.has(name) or name.startswith("_"):
+                known = ["rating", *obs.attributes, *obs.controls]
+                raise ConfigError(
+                    f"The observations have no column {name!r}. {nearest(name, known)}"
+                )
+        if self.method == "discrete" and obs.session and obs.n_obs > self.rows_up_to:
+            return self._fit_on_engine(obs)
+        rows = read_spells(obs, period_days=self.period_days)
+        cells = cells_of_rows(rows, self._names)
+        not_used = rows.not_used
+        if cells.n_left_out:
+            gap = {"stage": "hazard", "reason": "missing_control", "n": cells.n_left_out}
+            not_used = (*not_used, gap)
+        about = {
+            "clock": rows.clock,
+            "period": rows.period,
+            "not_used": not_used,
+            "caveats": rows.caveats,
+            "conf_level": obs.conf_level,
+        }
+        if self.method != "discrete":
+            from cxmodel.models.retention.lifelines_fits import fit_by_lifelines
+
+            return fit_by_lifelines(self.method, obs, rows, self._names, about)
+        return self._fit_cells(cells, obs.scale, about, obs.min_group_size)
+
+    def _fit_on_engine(self, obs: Observations) -> HazardResult:
+        """Fit to spells that never leave the engine."""
+        cells, clock = cells_of_observations(obs, self._names, period_days=self.period_days)
+        about = {
+            "clock": clock,
+            "period": period_in_words(self.period_days),
+            "not_used": (),
+            "caveats": ("Errors are clustered by spell: the rows stayed on their engine.",),
+            "conf_level": obs.conf_level,
+        }
+        return self._fit_cells(cells, obs.scale, about, obs.min_group_size)
+
+    def fit_table(
+        self,
+        table: Any,
+        *,
+        event: str,
+        period: str | None = None,
+        first: str | None = None,
+        last: str | None = None,
+        scale: Scale | None = None,
+        engine: Engine | None = None,
+    ) -> HazardResult:
+        """Fit to a table of spells, or of customer-periods, of any size.
+
+        The table is grouped where it lies; only cells come out. Errors are clustered by spell.
+
+        Parameters
+        ----------
+        table : frame, Ibis table or path of Parquet files
+            A row per spell, or per customer-period.
+        event : str
+            A flag: left in the (last) period.
+        period : str, optional
+            The period of each row, for customer-periods; whole numbers from 0.
+        first, last : str, optional
+            Instead: the first and the last period of each spell.
+        scale : Scale, optional
+            Of the rating; gives hazard ratios by band.
+        engine : Engine, optional
+            Where to read frames and paths.
+
+        Returns
+        -------
+        HazardResult
+
+        Raises
+        ------
+        DataError
+            If periods are negative, spells end before they begin, or the event is no flag.
+        InsufficientDataError
+            If fewer than 10 left, or there are more cells than are a reduction.
+        """
+        if self.method != "discrete":
+            raise ValueError(f'method="{self.method}" needs the rows: fit it to observations.')
+        if (period is None) == (first is None or last is None):
+            raise ValueError("Name period, or both first and last.")
+        ends = (period, period) if period is not None else (first, last)
+        with threadpool_limits(limits=1, user_api="blas"):
+            cells = cells_of_table(
+                table,
+                self._names,
+                periods=ends,  # type: ignore[arg-type]
+                event=event,
+                engine=engine,
+            )
+            gap = f"Rows with a gap are left out: {cells.n_left_out:,}."
+            about = {
+                "clock": "period 0",
+                "period": period_in_words(self.period_days),
+                "not_used": (),
+                "caveats": (gap,) if cells.n_left_out else (),
+                "conf_level": CONF_LEVEL,
+            }
+            return self._fit_cells(cells, scale, about)
+
+    def _fit_cells(
+        self,
+        cells: HazardCells,
+        scale: Scale | None,
+        about: dict[str, Any],
+        min_group_size: int = 30,
+    ) -> HazardResult:
+        features = features_of(cells.frame, self._names)
+        _refuse_few(cells, len(features))
+        baseline = self.baseline or _baseline_for(cells)
+        spells = cells.spells(features)
+        with threadpool_limits(limits=1, user_api="blas"):
+            fit = fit_hazard(spells, baseline=baseline)
+            reference, bands = self._bands(cells, scale, baseline, min_group_size)
+        return HazardResult(
+            method="discrete",
+            terms=_terms(fit, cells, features),
+            bands=bands,
+            reference_band=reference,
+            baseline=_baseline_frame(fit, about["conf_level"]),
+            log_likelihood=fit.log_likelihood,
+            n_customers=cells.n_customers,
+            n_spells=int(cells.n.sum()),
+            n_person_periods=int(spells.n_person_periods),
+            n_events=int(spells.n_events),
+            errors="by spell" if cells.clusters is None else "by customer",
+            rating=self.rating,
+            **about,
+        )
+
+    def _bands(
+        self, cells: HazardCells, scale: Scale | None, baseline: Baseline, min_group_size: int
+    ) -> tuple[str, tuple[HazardTerm, ...] | NotRun]:
+        """Fit with a level for each band instead of the slope, the lowest for reference."""
+        if scale is None or self.rating is None:
+            return "", NotRun("there is no scale to make bands of")
+        band = cells.frame[self.rating].map(scale.band)
+        present = [name for name in scale.bands if (band == name).any()]
+        small = [name for name in present if float(cells.n @ (band == name)) < min_group_size]
+        if small:
+            return "", NotRun(
+                f"under {min_group_size} answers at risk in a band: {', '.join(small)}"
+            )
+        if len(present) < 2:
+            return "", NotRun(f"all customers at risk are in one band: {', '.join(present)}")
+        features = tuple(Feature("band", name) for name in present[1:])
+        with_band = cells.frame.assign(band=band)
+        others = features_of(with_band, tuple(self.controls)) if self.controls else ()
+        whole = HazardCells(**{**cells.__dict__, "frame": with_band})
+        try:
+            fit = fit_hazard(whole.spells((*features, *others)), baseline=baseline)
+        except FitError as error:
+            return present[0], NotRun(str(error))
+        found = _terms(fit, whole, (*features, *others))[: len(features)]
+        named = [
+            HazardTerm(term=name, log_ratio=one.log_ratio, std_error=one.std_error)
+            for name, one in zip(present[1:], found, strict=True)
+        ]
+        return present[0], tuple(named)
+
+
+def _terms(
+    fit: HazardFit, cells: HazardCells, features: Sequence[Feature]
+) -> tuple[HazardTerm, ...]:
+    own = slice(fit.n_baseline, None)
+    covariance = fit.covariance(cells.n, cells.clusters, cells.kinds)[own, own]
+    return tuple(
+        HazardTerm(term=one.name, log_ratio=float(value), std_error=float(error))
+        for one, value, error in zip(
+            features, fit.coefficients[own], np.sqrt(np.diag(covariance)), strict=True
+        )
+    )
+
+
+def _baseline_for(cells: HazardCells) -> Baseline:
+    with_events = np.unique(cells.last[cells.events]).size
+    n_events = float(cells.n @ cells.events)
+    if with_events <= MAX_PERIOD_LEVELS and n_events >= EVENTS_PER_LEVEL * with_events:
+        return "levels"
+    return "spline"
+
+
+def _baseline_frame(fit: HazardFit, conf_level: float) -> pd.DataFrame:
+    """Give hazard and survival by period, at the means of the features."""
+    logs = fit.log_rates()
+    own = fit.classical[: fit.n_baseline, : fit.n_baseline]
+    error = np.sqrt(np.einsum("pi,ij,pj->p", fit.baseline, own, fit.baseline).clip(0.0))
+    half = critical_value(conf_level) * error
+    return pd.DataFrame(
+        {
+            "period": fit.periods,
+            "at_risk": fit.at_risk,
+            "events": fit.lost,
+            "hazard": -np.expm1(-np.exp(logs)),
+            "conf_low": -np.expm1(-np.exp(logs - half)),
+            "conf_high": -np.expm1(-np.exp(logs + half)),
+            "survival": fit.survival(),
+        }
+    )
+
+
+def _refuse_few(cells: HazardCells, n_terms: int) -> None:
+    spells = cells.n
+    n_events = int(spells @ cells.events)
+    n_periods = int(spells @ (cells.last - cells.first + 1))
+    if min(n_events, n_periods - n_events) < MIN_EVENTS:
+        raise InsufficientDataError(
+            f"Hazard: customers left in {n_events:,} of {n_periods:,} customer-periods and stayed "
+            f"in {n_periods - n_events:,}; at least {MIN_EVENTS} of each are needed. Bring a "
+            "longer history, or check sources.churn and customers.churned_at."
+        )
+    if n_events < EVENTS_PER_TERM * n_terms:
+        raise InsufficientDataError(
+            f"Hazard: {n_events:,} customers left for {n_terms} terms; at least {EVENTS_PER_TERM} "
+            "a term are needed. Leave controls out, or group rare levels."
+        )
