@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cxmodel.errors import InsufficientDataError
+from cxmodel.errors import CxModelWarning, InsufficientDataError
 from cxmodel.models.retention.curve import RetentionCurve
 from cxmodel.models.retention.durations import expected_events, read_durations
 from cxmodel.models.retention.fit import RetentionFit
@@ -140,7 +141,9 @@ class ContractValue:
             return NotRun("the retention curve was given as numbers: nothing says how it goes on")
         rate = monthly_discount_rate(self.settings.annual_discount_rate)
         last = fit.observed_months
-        tail = fit.derl(last, rate)
+        with warnings.catch_warnings():  # it is said below, in the words of value
+            warnings.simplefilter("ignore", CxModelWarning)
+            tail = fit.derl(last, rate)
         if not np.isfinite(tail):
             return NotRun(_NO_END)
         long = fit.curve(_LONG)
@@ -183,7 +186,7 @@ class ContractValue:
             return self.whole
         own = every.only(group.mine[every.chosen])
         try:
-            return retention_model(self.settings).fit_durations(
+            return retention_model(self.settings, self.whole).fit_durations(
                 own, min_at_risk=self.settings.min_group_size, conf_level=self.settings.conf_level
             )
         except InsufficientDataError:
@@ -196,10 +199,13 @@ class ContractValue:
             )
 
 
-def retention_model(settings: ValueSettings) -> RetentionModel:
-    """Give the retention model that shares the draws of a valuation."""
+def retention_model(settings: ValueSettings, like: Curve | None = None) -> RetentionModel:
+    """Give the retention model that shares the draws of a valuation, of the family of another."""
     return RetentionModel(
-        horizon_months=settings.horizon_months, n_draws=settings.n_draws, seed=settings.seed
+        family=like.family if isinstance(like, RetentionFit) else "sbg",
+        horizon_months=settings.horizon_months,
+        n_draws=settings.n_draws,
+        seed=settings.seed,
     )
 
 
