@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from cxmodel.errors import FitError
+from cxmodel.errors import CxModelError, FitError
+from cxmodel.results import NotRun
 from cxmodel.tables.observation_table import Observations
 from cxmodel.value.cltv.change_result import ChangeSettings, CltvChange, find_change
 from cxmodel.value.cltv.contract import ContractValue, Curve, retention_model
 from cxmodel.value.cltv.drawn_lifts import DrawPlan, draw_lifts
 from cxmodel.value.cltv.rows import spend_of
 from cxmodel.value.cltv.settings import ValueSettings
-
-_NO_LIFT = "no lift was given: pass lift=LiftModel().fit(obs)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +28,10 @@ class AskedChange:
 
     def found(self, contract: ContractValue) -> CltvChange:
         """Give it, or the reason why there is none."""
-        if self.lift is None:
-            return CltvChange.not_run(_NO_LIFT)
-        plan = DrawPlan.of(self.obs, contract.settings.n_draws, contract.settings.seed)
-        lifts = draw_lifts(self.lift, self.retention_lift, plan)
         settings = contract.settings
+        plan = DrawPlan.of(self.obs, settings.n_draws, settings.seed)
+        lift, retention_lift = self._lifts(settings)
+        lifts = draw_lifts(lift, retention_lift, plan)
         return find_change(
             lifts,
             contract.baseline(),
@@ -48,10 +46,28 @@ class AskedChange:
             self.obs.window_words,
         )
 
+    def _lifts(self, settings: ValueSettings) -> tuple[Any, Any]:
+        """Give the lifts that were passed, or fit both where none was."""
+        if self.lift is not None:
+            return self.lift, self.retention_lift
+        asked = self.retention_lift
+        retention = self._fitted("retention", settings) if asked is None else asked
+        return self._fitted("revenue", settings), retention
+
+    def _fitted(self, outcome: Literal["revenue", "retention"], settings: ValueSettings) -> Any:
+        """Fit a lift, or say why there is none: value does not hang on it."""
+        from cxmodel.models.lift import LiftModel
+
+        if self.obs.rating is None:
+            return NotRun("the observations hold no rating, so there is no point to value")
+        try:
+            # the headline alone is needed, not the second opinions
+            return LiftModel(outcome=outcome, flexible=False, seed=settings.seed).fit(self.obs)
+        except CxModelError as error:
+            return NotRun(str(error))
+
     def alone(self, settings: ValueSettings) -> CltvChange:
         """Give it where the values themselves come from purchases."""
-        if self.lift is None:
-            return CltvChange.not_run(_NO_LIFT)
         obs = self.obs
         try:
             rows = spend_of(obs)

@@ -118,7 +118,8 @@ def draw_lifts(lift: Any, retention_lift: Any, plan: DrawPlan) -> DrawnLifts:
     for name, each in (("revenue", lift), ("retention", retention_lift)):
         if isinstance(each, LiftResult):
             _check_outcome(each, name)
-            found.append(drawn[name])
+            # a lift from sums over a large table knows its error, not whose it is
+            found.append({TERM: _by_hand(each.terms[TERM], name, plan)} | drawn[name])
         elif isinstance(each, (Estimate, NotRun)):
             found.append({TERM: _by_hand(each, name, plan)})
         else:
@@ -262,12 +263,16 @@ def _from_card(card: Any, plan: DrawPlan) -> DrawnLifts:
 
 
 def _caveats(lift: Any, retention_lift: Any) -> tuple[str, ...]:
-    by_hand = [
-        name
-        for name, each in (("revenue", lift), ("retention", retention_lift))
-        if isinstance(each, Estimate)
+    both = (("revenue", lift), ("retention", retention_lift))
+    by_hand = [name for name, each in both if isinstance(each, Estimate)]
+    said = [
+        f"The lift of {name} comes from sums over the table: its error is taken to be independent "
+        "of everything else."
+        for name, each in both
+        if not isinstance(each, (Estimate, NotRun))
+        and TERM not in each.influence
+        and isinstance(each.terms[TERM], Estimate)
     ]
-    said = []
     if by_hand:
         said.append(
             f"The lift of {' and of '.join(by_hand)} was written by hand: its error is taken to be "

@@ -156,7 +156,8 @@ class CltvModel:
             Customers active today, for customer equity under a contract.
         lift : LiftResult, LiftCard or Estimate, optional
             Of revenue, for the change per rating point; a card holds both lifts. Written by hand it
-            has a unit such as ``"USD per rating point per customer per 180 days"``.
+            has a unit such as ``"USD per rating point per customer per 180 days"``. Both lifts are
+            fitted to `obs` when left out; `NotRun` leaves the change out.
         retention_lift : LiftResult or Estimate, optional
             Of retention, for its split into staying and spending.
         purchases : CustomerPurchases or PurchaseSummary, optional

@@ -303,12 +303,32 @@ def test_a_lift_in_margin_takes_no_margin_again(fitted: Fitted) -> None:
     assert any("no interval holds its error" in said for said in total.caveats)  # type: ignore[union-attr]
 
 
+def test_lifts_are_fitted_where_none_are_given(fitted: Fitted) -> None:
+    obs, revenue, retention = fitted
+    model = CltvModel(gross_margin=0.6, annual_discount_rate=0.10, n_draws=5)
+    own = model.fit(obs).change_per_rating_point
+    given = model.fit(obs, lift=revenue, retention_lift=retention).change_per_rating_point
+    for name, found in given.items():
+        assert _value(own[name]) == pytest.approx(_value(found), rel=1e-9)
+    no_rating = model.fit(replace(obs, rating=None)).change_per_rating_point["total"]
+    assert isinstance(no_rating, NotRun)
+    assert "hold no rating" in no_rating.reason
+
+
+def test_a_lift_from_sums_has_its_own_draws(fitted: Fitted) -> None:
+    obs, revenue, retention = fitted
+    sums = replace(revenue, influence={}, values={})
+    lifts = draw_lifts(sums, retention, DrawPlan.of(obs, 2_000, 5))
+    found = lifts.revenue["per_rating_point"]
+    assert isinstance(found, DrawnLift)
+    headline = revenue.per_rating_point()
+    assert found.draws.std() == pytest.approx(headline.std_error, rel=0.06)
+    assert any("comes from sums over the table" in said for said in lifts.caveats)
+
+
 def test_without_lifts_it_says_why(fitted: Fitted) -> None:
     obs, revenue, _ = fitted
     model = CltvModel(gross_margin=0.6, annual_discount_rate=0.10, n_draws=5)
-    nothing = model.fit(obs).change_per_rating_point["total"]
-    assert isinstance(nothing, NotRun)
-    assert "pass lift=" in nothing.reason
     missing = model.fit(obs, lift=NotRun("no revenue")).change_per_rating_point["staying"]
     assert isinstance(missing, NotRun)
     assert missing.reason == "it needs the lift of revenue: no revenue"
