@@ -146,11 +146,14 @@ class ContractValue:
             tail = fit.derl(last, rate)
         if not np.isfinite(tail):
             return NotRun(_NO_END)
-        long = fit.curve(_LONG)
         discounts = (1 + rate) ** -np.arange(_LONG + 1.0)
-        seen = float(long.retention[1 : last + 1] @ discounts[1 : last + 1])
-        point = seen + float(long.retention[last] * discounts[last] / (1 + rate)) * tail
-        draws = long.draws[:, 1:] @ discounts[1:]
+        if self.rows.tenure_months is not None:  # of customers who have been there for a while
+            long = fit.residual_curve(self.rows.tenure_months, _LONG)
+            point = float(long.retention[1:] @ discounts[1:])
+        else:
+            long = fit.curve(_LONG)
+            seen = float(long.retention[1 : last + 1] @ discounts[1 : last + 1])
+            point = seen + float(long.retention[last] * discounts[last] / (1 + rate)) * tail
         return Estimate.from_std_error(
             point,
             float(draws.std()),

@@ -10,6 +10,7 @@ from simulated_observations import joined_table, simulate_observations
 
 from cxmodel.errors import InsufficientDataError
 from cxmodel.models.retention.curve import RetentionCurve
+from cxmodel.models.retention.durations import read_durations
 from cxmodel.models.retention.model import RetentionModel
 from cxmodel.results import Estimate, NotRun
 from cxmodel.stats.rates import monthly_discount_rate
@@ -155,6 +156,13 @@ def test_customers_of_a_joined_table_have_their_own_tenure() -> None:
     assert isinstance(found.backtest, NotRun)
     assert "a table already joined is one moment" in found.backtest.reason
     assert isinstance(found.by_cohort, NotRun)
+    # the months still to come are those after the tenure, not those of a new customer
+    tenure = read_durations(obs, stage="cltv").entry_months
+    assert tenure is not None
+    stays = fit.residual_curve(tenure, 600).retention[1:]
+    expected = float(stays @ 1.10 ** (-np.arange(1, 601) / 12))
+    assert isinstance(found.residual_lifetime, Estimate)
+    assert found.residual_lifetime.estimate == pytest.approx(expected, rel=0.01)
 
 
 # -- the parts of the result
