@@ -156,7 +156,7 @@ class ContractValue:
             point = seen + float(long.retention[last] * discounts[last] / (1 + rate)) * tail
         return Estimate.from_std_error(
             point,
-            float(draws.std()),
+            float((long.draws[:, 1:] @ discounts[1:]).std()),
             unit="discounted months still to come per customer, no horizon",
             n_obs=fit.n_obs,
             conf_level=self.settings.conf_level,
