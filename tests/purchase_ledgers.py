@@ -45,29 +45,27 @@ def simulate_histories(
 ) -> pd.DataFrame:
     """Customers who buy and leave as a family says; `buying` and `leaving` shift the log rates.
 
-    Nothing here uses the likelihood: each customer is played through, purchase by purchase.
+    Nothing here uses the likelihood: customers are played through, a purchase of all at a time.
     """
     rng = np.random.default_rng(seed)
     first, scale, third, fourth = parameters
     rate = rng.gamma(first, 1 / scale, n_customers) * np.exp(buying)
     ages = age - rng.uniform(0, months_of_starts * 52 / 12, n_customers)
-    rows = []
+    until, stops = ages, np.zeros(n_customers)
     if family == "pareto_nbd":
         loss = rng.gamma(third, 1 / fourth, n_customers) * np.exp(leaving)
         with np.errstate(divide="ignore"):
-            ends = rng.exponential(1.0, n_customers) / loss
+            until = np.minimum(ages, rng.exponential(1.0, n_customers) / loss)
     else:
-        ends = np.full(n_customers, np.inf)
         stops = rng.beta(third * np.exp(leaving), fourth * np.ones(n_customers))
-    for i in range(n_customers):
-        x, last, at = 0, 0.0, 0.0
-        until = min(ages[i], ends[i])
-        alive = family != "mbg_nbd" or rng.random() > stops[i]
-        while alive:
-            at += rng.exponential(1 / rate[i])
-            if at > until:
-                break
-            x, last = x + 1, at
-            alive = family == "pareto_nbd" or rng.random() > stops[i]
-        rows.append((x, last, ages[i]))
-    return pd.DataFrame(rows, columns=["frequency", "recency", "T"])
+    x, last, at = (np.zeros(n_customers) for _ in range(3))
+    stays = rng.random(n_customers) >= stops if family == "mbg_nbd" else np.ones(n_customers, bool)
+    active = np.flatnonzero(stays)
+    while active.size:
+        with np.errstate(divide="ignore"):
+            at[active] += rng.exponential(1.0, active.size) / rate[active]
+        active = active[at[active] <= until[active]]
+        x[active] += 1
+        last[active] = at[active]
+        active = active[rng.random(active.size) >= stops[active]]
+    return pd.DataFrame({"frequency": x, "recency": last, "T": ages})

@@ -35,9 +35,11 @@ NAMES = {
     "LiftModel",
     "NPS",
     "Programme",
+    "PurchaseModel",
     "RetentionModel",
     "Rollout",
     "Scale",
+    "SpendModel",
     "Study",
     "Windows",
     "datasets",
@@ -55,6 +57,7 @@ NAMES = {
     "read_revenue",
     "read_subscriptions",
     "read_surveys",
+    "summarize_purchases",
 }
 
 

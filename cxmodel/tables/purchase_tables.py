@@ -10,6 +10,7 @@ from cxmodel.errors import InsufficientDataError, SchemaError, nearest
 from cxmodel.tables.auditing.questions import wide_sum
 from cxmodel.tables.sources import Sources
 from cxmodel.tables.times.calendar_days import Calendar, day_number
+from cxmodel.tables.times.zones import as_of_end, zone
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -37,32 +38,23 @@ class Days:
         InsufficientDataError
             If no booking has a date.
         """
-        revenue = sources.by_kind["revenue"]
-        table = revenue.table
-        span = sources.session.one_row(
-            table.aggregate(low=table.booked_at.min(), high=table.booked_at.max())
-        )
-        if span["low"] is None:
-            raise InsufficientDataError(
-                "Purchases: no booking has a date. Map sources.revenue.booked_at."
-            )
-        calendar = Calendar(time_zone=revenue.time_zone, low=span["low"], high=span["high"])
-        ends = sources.session.one_row(
-            table.aggregate(
-                first=calendar.day(table.booked_at).min(), last=calendar.day(table.booked_at).max()
-            )
-        )
-        last = int(ends["last"]) if as_of is None else day_number(as_of)
-        if last < int(ends["first"]):
+        calendar, first, latest = _reach(sources)
+        last = latest if as_of is None else day_number(as_of)
+        if last is None:
             raise ValueError(
-                f"as_of ({as_of}) lies before all bookings: the first is of "
-                f"{day_of(int(ends['first']))}. Set it to the last day of the data."
+                f"Every booking lies after today (the first: {day_of(first)}). Give as_of, the "
+                "last day of the data."
+            )
+        if last < first:
+            raise ValueError(
+                f"as_of ({as_of}) lies before all bookings: the first is of {day_of(first)}. Set "
+                "it to the last day of the data."
             )
         until = last if holdout_from is None else day_number(holdout_from) - 1
-        if not int(ends["first"]) <= until or (holdout_from is not None and until >= last):
+        if until < first or (holdout_from is not None and until >= last):
             raise ValueError(
                 f"holdout_from ({holdout_from}) must lie after the first booking "
-                f"({day_of(int(ends['first']))}) and not after as_of ({day_of(last)})."
+                f"({day_of(first)}) and not after as_of ({day_of(last)})."
             )
         return cls(calendar=calendar, last=last, learnt_until=until)
 
@@ -70,6 +62,33 @@ class Days:
     def has_holdout(self) -> bool:
         """Whether purchases are kept apart."""
         return self.learnt_until < self.last
+
+
+def _reach(sources: Sources) -> tuple[Calendar, int, int | None]:
+    """Find the first day with a booking, and the last one that is not later than today."""
+    import ibis
+
+    revenue = sources.by_kind["revenue"]
+    name, at = revenue.time_zone, revenue.table.booked_at
+    tomorrow = as_of_end(dt.datetime.now(zone(name)).date(), name)
+    span = sources.session.one_row(
+        revenue.table.aggregate(
+            low=at.min(),
+            high=at.max(),
+            latest=at.max(where=at < ibis.literal(tomorrow, "timestamp(6)")),
+        )
+    )
+    if span["low"] is None:
+        raise InsufficientDataError(
+            "Purchases: no booking has a date. Map sources.revenue.booked_at."
+        )
+    calendar = Calendar(time_zone=name, low=span["low"], high=span["high"])
+    latest = None if span["latest"] is None else _local_day(span["latest"], name)
+    return calendar, _local_day(span["low"], name), latest
+
+
+def _local_day(time: dt.datetime, time_zone: str) -> int:
+    return day_number(time.replace(tzinfo=dt.UTC).astimezone(zone(time_zone)).date())
 
 
 def day_of(number: int) -> dt.date:
@@ -133,11 +152,10 @@ def numbered_purchases(booked: ir.Table) -> ir.Table:
     )
 
 
-def histories_of(purchases: ir.Table, days: Days) -> ir.Table:
+def histories_of(kept: ir.Table, days: Days) -> ir.Table:
     """Give one row a customer with a purchase that the model learns from."""
     import ibis
 
-    kept = _numbered(purchases)
     learnt, held = ~kept.is_holdout, kept.is_holdout
     later = learnt & (kept.place > 0)
     per_customer = kept.group_by("customer_id").aggregate(
@@ -161,7 +179,7 @@ def histories_of(purchases: ir.Table, days: Days) -> ir.Table:
     )
 
 
-def _numbered(purchases: ir.Table) -> ir.Table:
+def lasting(purchases: ir.Table) -> ir.Table:
     """Keep purchases that lasted, with their place among those of the customer's period."""
     import ibis
 
@@ -176,10 +194,10 @@ def grouped(histories: ir.Table) -> ir.Table:
     return histories.group_by(columns).aggregate(n_customers=histories.count()).order_by(columns)
 
 
-def repeats_by_day(purchases: ir.Table, histories: ir.Table) -> ir.Table:
+def repeats_by_day(kept: ir.Table, histories: ir.Table) -> ir.Table:
     """Count repeat purchases by day, in the holdout too, of the customers with a history."""
-    kept = _numbered(purchases).semi_join(histories, "customer_id")
-    repeats = kept.filter(kept.is_holdout | (kept.place > 0))
+    theirs = kept.semi_join(histories, "customer_id")
+    repeats = theirs.filter(theirs.is_holdout | (theirs.place > 0))
     return repeats.group_by("day").aggregate(n=repeats.count()).order_by("day")
 
 

@@ -26,6 +26,7 @@ from cxmodel.tables.purchase_tables import (
     day_of,
     grouped,
     histories_of,
+    lasting,
     numbered_purchases,
     questions,
     repeats_by_day,
@@ -59,7 +60,7 @@ def summarize_purchases(
         From `cxmodel.read_revenue`.
     as_of : date or ISO text, optional
         The last day of the data, in the time zone of the source. Default: the day of the latest
-        booking. Bookings after it are counted and left out.
+        booking that is not later than today. Bookings after it are counted and left out.
     unit_days : float
         Days in a unit of time: 7 for weeks.
     holdout_from : date or ISO text, optional
@@ -113,16 +114,16 @@ def summarize_purchases(
     with scratch_tables(session) as scratch:
         booked = scratch.keep(by_day(bookings, days), "purchase_days")
         purchases = scratch.keep(numbered_purchases(booked), "purchases")
-        histories = histories_of(purchases, days)
-        whole = histories.count()
-        histories = with_covariates(histories, joined, names, days)
+        kept = scratch.keep(lasting(purchases), "lasting")
+        everyone = scratch.keep(histories_of(kept, days), "histories")
+        histories = with_covariates(everyone, joined, names, days)
         found = session.arrow(grouped(histories))
-        repeats = session.arrow(repeats_by_day(purchases, histories))
+        repeats = session.arrow(repeats_by_day(kept, histories))
         counted = whole_numbers(
             session,
             {
                 **questions(bookings, booked, purchases, days),
-                "n_customers": whole,
+                "n_customers": everyone.count(),
                 "n_people": booked.customer_id.nunique(),
             },
         )

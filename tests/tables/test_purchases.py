@@ -285,6 +285,14 @@ def test_bad_arguments_teach() -> None:
         cx.summarize_purchases(revenue, covariates="size")
 
 
+def test_bookings_of_the_future_do_not_say_how_far_the_data_reach() -> None:
+    rfm = summarize(("a", "2026-01-05", 1.0), ("a", "2026-01-09", 1.0), ("b", "2150-01-01", 1.0))
+    assert rfm.as_of == dt.date(2026, 1, 9)
+    assert rfm.audit.not_used["after_as_of"] == 1
+    with pytest.raises(ValueError, match=r"Every booking lies after today \(the first: 2150-01-01"):
+        summarize(("b", "2150-01-01", 1.0))
+
+
 def test_a_covariate_that_is_text_is_refused() -> None:
     customers = cx.read_customers(
         pd.DataFrame({"customer_id": ["a"], "plan": ["gold"]}), attributes="plan"

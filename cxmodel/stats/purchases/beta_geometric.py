@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import gammaln, xlogy
 
 from cxmodel.stats.purchases.histories import Histories, Parameters, log_rising
-from cxmodel.stats.purchases.quadrature import beta_mean, discounted_power
+from cxmodel.stats.purchases.quadrature import beta_mean, discounted_power, log_beta
 
 FloatArray = npt.NDArray[np.float64]
 PARAMETERS = ("r", "alpha", "a", "b")
@@ -135,6 +136,39 @@ def residual(
             b[part],
         )
     return alive * found
+
+
+def count_probability(
+    parameters: Parameters, n: FloatArray, t: float, first_toss: int
+) -> FloatArray:
+    """Give the probability that a new customer makes `n` repeat purchases in `t` periods.
+
+    Still active after n, or left at the n-th with that many made in time (Fader, Hardie & Lee
+    2005, equation 8).
+
+    Parameters
+    ----------
+    parameters : tuple of array
+        r, alpha, a, b; one number each.
+    n : array, (k,)
+        Whole numbers.
+    t : float
+        Above 0.
+    """
+    r, alpha, a, b = parameters
+    tosses = n + first_toss
+    made = poisson_gamma(r, alpha, np.arange(int(n.max(initial=0)) + 1.0), t)
+    at_least = 1 - np.concatenate([[0.0], np.cumsum(made)])[n.astype(int)]
+    stays = np.exp(log_beta(a, b + tosses) - log_beta(a, b))
+    left = np.where(tosses > 0, np.exp(log_beta(a + 1, b + np.maximum(tosses, 1) - 1)), 0.0)
+    return np.asarray(stays * made[n.astype(int)] + left / np.exp(log_beta(a, b)) * at_least)
+
+
+def poisson_gamma(r: FloatArray, alpha: FloatArray, n: FloatArray, t: npt.ArrayLike) -> FloatArray:
+    """Give the negative binomial probability of `n` purchases in `t` while a customer is there."""
+    t = np.asarray(t, dtype=float)
+    logs = gammaln(r + n) - gammaln(r) - gammaln(n + 1)
+    return np.asarray(np.exp(logs - r * np.log1p(t / alpha) + xlogy(n, t / (alpha + t))))
 
 
 def _purchases_ahead(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaln, digamma, hyp2f1
+from scipy.special import betaln, digamma, gammaln, hyp2f1
 
 from cxmodel.stats.purchases.family import Family
 from cxmodel.stats.purchases.histories import Histories, Parameters
@@ -135,6 +135,22 @@ def residual(parameters: Parameters, histories: Histories, rate: float) -> Float
     return np.asarray(np.where(alive > 0, alive * buys * first * lasts / (1 + rate), 0.0))
 
 
+def count_probability(parameters: Parameters, n: FloatArray, t: float) -> FloatArray:
+    """Give the probability that a new customer buys on `n` of the first `t` occasions.
+
+    There to the end, or left before one of them (equation 7 of the paper).
+    """
+    alpha, beta, gamma, delta = parameters
+    lived = np.arange(int(t) + 1.0)
+    is_gone = lived < t
+    stays = np.exp(betaln(gamma + is_gone, delta + lived) - betaln(gamma, delta))
+    buys = n[:, None] <= lived
+    x = np.where(buys, n[:, None], 0.0)
+    ways = gammaln(lived + 1) - gammaln(x + 1) - gammaln(lived - x + 1)
+    logs = ways + betaln(alpha + x, beta + lived - x) - betaln(alpha, beta)
+    return np.asarray(np.where(buys, np.exp(logs), 0.0) @ stays)
+
+
 def _occasions_alive(gamma: FloatArray, delta: FloatArray, t: FloatArray) -> FloatArray:
     """Give the mean number of the next `t` occasions on which a customer is there.
 
@@ -162,4 +178,5 @@ FAMILY = Family(
     expected=expected,
     conditional=conditional,
     residual=residual,
+    count_probability=count_probability,
 )

@@ -24,4 +24,5 @@ FAMILY = Family(
     expected=partial(shared.expected, first_toss=FIRST_TOSS),
     conditional=partial(shared.conditional, first_toss=FIRST_TOSS),
     residual=partial(shared.residual, first_toss=FIRST_TOSS),
+    count_probability=partial(shared.count_probability, first_toss=FIRST_TOSS),
 )

@@ -54,6 +54,13 @@ class OfRowsDiscounted(Protocol):
         """Give an array (n,)."""
 
 
+class OfCounts(Protocol):
+    """The probability of numbers of purchases of a new customer in a time."""
+
+    def __call__(self, parameters: Parameters, n: FloatArray, t: float, /) -> FloatArray:
+        """Give an array (k,)."""
+
+
 class Start(Protocol):
     """A first guess."""
 
@@ -78,7 +85,7 @@ class Family:
         Which parameters covariates of leaving scale.
     is_discrete : bool
         Whether time is a count of occasions.
-    start, log_likelihood, prob_alive, expected, conditional, residual : callable
+    start, log_likelihood, prob_alive, expected, conditional, residual, count_probability : callable
         The arithmetic, on arrays.
     """
 
@@ -94,3 +101,4 @@ class Family:
     expected: OfTime
     conditional: OfRowsAhead
     residual: OfRowsDiscounted
+    count_probability: OfCounts

@@ -12,9 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import exprel
 
+from cxmodel.stats.purchases.beta_geometric import poisson_gamma
 from cxmodel.stats.purchases.family import Family
 from cxmodel.stats.purchases.histories import Histories, Parameters, log_rising
-from cxmodel.stats.purchases.quadrature import discounted_power, power_product_integral
+from cxmodel.stats.purchases.quadrature import (
+    discounted_power,
+    nodes_between,
+    power_product_integral,
+)
 
 FloatArray = npt.NDArray[np.float64]
 PARAMETERS = ("r", "alpha", "s", "beta")
@@ -153,6 +158,19 @@ def residual(parameters: Parameters, histories: Histories, rate: float) -> Float
     return np.asarray(alive * buys * ahead)
 
 
+def count_probability(parameters: Parameters, n: FloatArray, t: float) -> FloatArray:
+    """Give the probability that a new customer makes `n` repeat purchases in `t` periods.
+
+    Still active at the end, or left at some time before it (Fader & Hardie 2006, Deriving an
+    expression for P(X(t) = x) under the Pareto/NBD model).
+    """
+    r, alpha, s, beta = parameters
+    at_end = poisson_gamma(r, alpha, n, t) * (beta / (beta + t)) ** s
+    when, weights = nodes_between(float(np.minimum(alpha, beta)), t)
+    density = s * beta**s * (beta + when) ** -(s + 1) * weights
+    return np.asarray(at_end + poisson_gamma(r, alpha, n[:, None], when) @ density)
+
+
 def _time_alive(s: FloatArray, beta: FloatArray, t: FloatArray) -> FloatArray:
     """Give the mean time alive within `t`: of (1 - e^(-mu t)) / mu, also at s = 1."""
     logs = np.log1p(t / beta)
@@ -171,4 +189,5 @@ FAMILY = Family(
     expected=expected,
     conditional=conditional,
     residual=residual,
+    count_probability=count_probability,
 )

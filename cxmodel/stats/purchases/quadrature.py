@@ -19,7 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 N_LEGENDRE = 48
 N_BETA = 110
 _NEGLIGIBLE = 42.0  # e^-42 is below the last digit
-_STEP_EXPONENTIAL = 0.2
+_STEP_EXPONENTIAL = 0.3
 
 
 @cache
@@ -81,6 +81,16 @@ def power_product_integral(
         np.einsum("ij,ij->i", share, values) for values in (log_c, log_d, 1 / to_c, 1 / to_d)
     )
     return log_integral, (means[0], means[1], means[2], means[3])
+
+
+def nodes_between(scale: float, end: float) -> tuple[FloatArray, FloatArray]:
+    """Give nodes from 0 to `end`, dense near 0, and weights of an integral over them.
+
+    Gauss-Legendre in ln(scale + u).
+    """
+    nodes, weights = _legendre()
+    width = np.log1p(end / scale)
+    return scale * np.expm1(width * nodes), scale * np.exp(width * nodes) * width * weights
 
 
 def beta_mean(

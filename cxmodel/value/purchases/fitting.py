@@ -111,6 +111,7 @@ def fit_layout(
     first = np.zeros(len(layout.names))
     first[: len(start)] = np.log(start)
     starts = [first]
+    # taken only where the climb from the first guess fails or ends at an edge
     for shift in (1.5, -1.5):
         other = first.copy()
         other[: len(start)] += shift * np.array([1, 1, -1, 1])[: len(start)]

