@@ -16,6 +16,10 @@ _SILENCE = (
     "leaving is read from silence, so when it happened is not known to the month: state churn "
     "dates or subscriptions"
 )
+_ONE_WINDOW = (
+    "rating and churn are of one window, so nobody was followed from an answer on; the hazard "
+    "compares ratings within that window"
+)
 _NO_RATING = "the study has no rating to compare"
 
 
@@ -46,7 +50,7 @@ def _hazard(observations: Observations, config: StudyConfig) -> dict[str, Any]:
 def _by_band(observations: Observations) -> dict[str, Any]:
     from cxmodel.models.retention.compare import compare_groups
 
-    reason = _reason(observations)
+    reason = _reason(observations) or (_ONE_WINDOW if observations.is_joined else "")
     if reason:
         return NotRun(reason).to_dict()
     try:
@@ -74,4 +78,10 @@ def _controls(observations: Observations, config: StudyConfig) -> tuple[str, ...
     if observations.is_joined:
         return ()
     known = [name for name in observations.customer_attributes if observations.has(name)]
-    return tuple(name for name in known if 2 <= observations.frame[name].nunique() <= MAX_LEVELS)
+    found = []
+    for name in known:
+        sizes = observations.frame[name].value_counts()
+        # a level of a few customers would be a group too small to show
+        if 2 <= len(sizes) <= MAX_LEVELS and sizes.min() >= observations.min_group_size:
+            found.append(name)
+    return tuple(found)

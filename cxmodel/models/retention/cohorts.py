@@ -15,6 +15,7 @@ from scipy.special import chdtrc
 from cxmodel.errors import ConfigError, ConvergenceError, InsufficientDataError, nearest
 from cxmodel.models.retention.durations import Durations, read_durations
 from cxmodel.models.retention.fit import RetentionFit
+from cxmodel.models.retention.input_checks import checked_counts
 from cxmodel.results import NotRun, Result
 from cxmodel.stats.lifetime_likelihood import LifetimeFamily
 from cxmodel.stats.lifetimes import (
@@ -124,8 +125,6 @@ def fit_cohorts(model: RetentionModel, cohorts: Mapping[str, Sequence[float]]) -
 
 
 def _checked(name: str, alive: Sequence[float]) -> FloatArray:
-    from cxmodel.models.retention.model import checked_counts
-
     try:
         return checked_counts(alive)
     except ValueError as error:

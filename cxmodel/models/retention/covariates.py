@@ -15,6 +15,7 @@ from cxmodel.errors import ConfigError, InsufficientDataError, nearest
 from cxmodel.models.retention.choice import FamilyRow, choose_family
 from cxmodel.models.retention.durations import Durations, read_durations
 from cxmodel.models.retention.features import Feature, design_of, features_of
+from cxmodel.models.retention.input_checks import require_events
 from cxmodel.models.retention.lifetime import rate_per_period, residual_lifetime
 from cxmodel.results import CONF_LEVEL, Estimate, Result, critical_value
 from cxmodel.stats.lifetime_likelihood import LifetimeFamily, lifetime_scores, lifetime_terms
@@ -228,8 +229,6 @@ def fit_covariates(
     model: RetentionModel, obs: Observations, names: tuple[str, ...]
 ) -> RetentionByCovariates:
     """Fit with covariates; see ``RetentionModel.fit_covariates``."""
-    from cxmodel.models.retention.model import require_events
-
     Observations.check(obs)
     for name in names:
         if not obs.has(name) or name.startswith("_"):

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from cxmodel.errors import ConvergenceError, InsufficientDataError
+from cxmodel.errors import ConvergenceError
 from cxmodel.models.retention.choice import FamilyChoice, FamilyRow, choose_family
 from cxmodel.models.retention.durations import Durations, read_durations
 from cxmodel.models.retention.fit import Family, RetentionFit
+from cxmodel.models.retention.input_checks import MIN_EVENTS, checked_counts, require_events
 from cxmodel.results import CONF_LEVEL
 from cxmodel.stats.draws import draw_customer_weights
 from cxmodel.stats.lifetimes import (
@@ -34,7 +35,6 @@ FloatArray = npt.NDArray[np.float64]
 
 __all__ = ["MIN_EVENTS", "Family", "RetentionFit", "RetentionModel"]
 
-MIN_EVENTS = 10
 # A share of customers: a model further from the observed curve than this is not believed.
 CLEAR_MISFIT = 0.05
 
@@ -374,37 +374,3 @@ def _boundary_caveat(family: Family, parameters: FloatArray) -> str:
         f"The {NAMES[family]} ran to the end of its range ({found}): the periods observed do not "
         'determine it. Read no further than they go, bring more periods, or take family="auto".'
     )
-
-
-def require_events(rows: Durations) -> None:
-    """Refuse fewer than 10 customers who left, or stayed."""
-    n_events = int(rows.events.sum())
-    n_stayed = len(rows.events) - n_events
-    if min(n_events, n_stayed) < MIN_EVENTS:
-        raise InsufficientDataError(
-            f"Retention: {n_events} of {len(rows.events):,} observations at risk end in churn and "
-            f"{n_stayed:,} do not; at least {MIN_EVENTS} of each are needed. Bring a longer "
-            "history, or check sources.churn and customers.churned_at."
-        )
-
-
-def checked_counts(alive: Sequence[float] | npt.NDArray[Any]) -> FloatArray:
-    """Refuse counts that no cohort can have."""
-    counts = np.asarray(alive, dtype=float)
-    if counts.ndim != 1 or counts.size < 2:
-        raise ValueError("alive needs at least two counts: the cohort's size, then who was left.")
-    if not np.isfinite(counts).all() or counts.min() < 0:
-        raise ValueError(f"alive must hold finite counts of 0 or more: {counts.tolist()}.")
-    rises = np.flatnonzero(np.diff(counts) > 0)
-    if rises.size:
-        where = int(rises[0]) + 1
-        raise ValueError(
-            f"alive rises from {counts[where - 1]:g} to {counts[where]:g} in period {where}. Give "
-            "one cohort, without customers who joined later."
-        )
-    if counts[0] == counts[-1] or counts[1] == 0:
-        raise InsufficientDataError(
-            f"alive goes from {counts[0]:g} to {counts[-1]:g}: with no loss, or everybody lost in "
-            "the first period, no retention model can be fitted. Bring more periods."
-        )
-    return counts

@@ -1,12 +1,15 @@
 """Survival on public data whose figures are known."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import cxmodel as cx
 from cxmodel.models.retention.compare import compare_groups
 from cxmodel.models.retention.model import RetentionModel
+
+STUDIES = Path(__file__).parents[2] / "studies"
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +46,27 @@ def test_telco_hazard_by_contract(telco: cx.Observations) -> None:
     assert two.conf_high is not None
     # 43% leave from month to month, 11% with one year, 3% with two, and these stayed longer
     assert two.conf_high < one.estimate < one.conf_high < 0.4
+
+
+def _retention(name: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.setenv("CXMODEL_DATA", str(data_dir))
+    study = cx.Study.from_toml(STUDIES / f"{name}.toml")
+    found: dict[str, Any] = study.run(only=["retention"]).to_dict()["retention"]
+    return found
+
+
+def test_ravenstack_shows_no_hazard_of_the_score(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the data were made without an effect
+    found = _retention("ravenstack", data_dir, monkeypatch)
+    ratio = found["hazard"]["hazard_ratio_per_rating_point"]
+    assert ratio["conf_low"] < 1 < ratio["conf_high"]
+    assert found["by_band"]["log_rank"]["p_value"] > 0.05
+
+
+def test_telco_score_separates_who_left(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # satisfaction 1-2: all churned, 4-5: none
+    found = _retention("ibm_telco", data_dir, monkeypatch)
+    assert "tell the two outcomes apart without error" in found["hazard"]["reason"]
+    assert "of one window" in found["by_band"]["reason"]
