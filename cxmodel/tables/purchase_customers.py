@@ -13,7 +13,13 @@ from cxmodel.tables.joining.scratch import scratch_tables
 from cxmodel.tables.one_engine import one_engine
 from cxmodel.tables.opening.money import unit_digits
 from cxmodel.tables.purchase_summary import PurchaseSummary
-from cxmodel.tables.purchase_tables import Days, by_day, histories_of, numbered_purchases
+from cxmodel.tables.purchase_tables import (
+    Days,
+    by_day,
+    histories_of,
+    lasting,
+    numbered_purchases,
+)
 from cxmodel.tables.purchases import summarize_purchases
 from cxmodel.tables.sources import Source
 
@@ -88,7 +94,8 @@ def purchases_by_customer(
     with scratch_tables(session) as scratch:
         booked = scratch.keep(by_day(bookings, days), "purchase_days")
         purchases = scratch.keep(numbered_purchases(booked), "purchases")
-        histories, recent = histories_of(purchases, days), _recent(purchases, days)
+        kept = scratch.keep(lasting(purchases), "lasting")
+        histories, recent = histories_of(kept, days), _recent(kept, days)
         together = histories.left_join(recent, histories.customer_id == recent.spender)
         found = session.arrow(
             together.select(
@@ -136,12 +143,10 @@ def _means(money: FloatArray, count: FloatArray) -> FloatArray:
     return np.where(count > 0, money / np.maximum(count, 1), np.nan)
 
 
-def _recent(purchases: ir.Table, days: Days) -> ir.Table:
+def _recent(kept: ir.Table, days: Days) -> ir.Table:
     """Sum what came in a period as long as the holdout, just before it."""
     length = days.last - days.learnt_until
-    kept = purchases.filter(
-        purchases.is_kept, ~purchases.is_holdout, purchases.day > days.learnt_until - length
-    )
-    return kept.group_by(spender=kept.customer_id).aggregate(
-        recent_units=kept.units.sum().cast("int64")
+    late = kept.filter(~kept.is_holdout, kept.day > days.learnt_until - length)
+    return late.group_by(spender=late.customer_id).aggregate(
+        recent_units=late.units.sum().cast("int64")
     )
