@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from cxmodel.config import ProgrammeConfig, StudyConfig
     from cxmodel.models.lift_result import LiftResult
     from cxmodel.models.retention.model import RetentionFit
+    from cxmodel.value.cltv.result import CltvResult
     from cxmodel.value.programme import Programme
     from cxmodel.value.programme_result import ProgrammeResult
 
@@ -22,6 +23,7 @@ def programme_rows(
     *,
     n_customers: int | None,
     margin: float,
+    cltv: CltvResult | NotRun,
 ) -> list[dict[str, Any]]:
     """Project every programme of the study.
 
@@ -37,6 +39,8 @@ def programme_rows(
         Customers active at ``as_of``, of whom ``reach`` is a share.
     margin : float
         Share of revenue that is margin.
+    cltv : CltvResult or NotRun
+        For programmes with ``value_by = "cltv"``.
 
     Returns
     -------
@@ -58,7 +62,8 @@ def programme_rows(
     )
     found = []
     for settings in config.programmes:
-        row = project(settings, lift).to_section()
+        by = lift if settings.value_by == "revenue" else cltv
+        row = project(settings, by).to_section()
         # a programme raises a mean, in which the noise of single answers cancels (methods 2.6)
         corrected = _corrected_lift(settings, lift)
         row["npv_reliability_corrected"] = (
@@ -73,7 +78,7 @@ def programme_rows(
     return found
 
 
-def _project(settings: ProgrammeConfig, lift: LiftResult | Estimate, **how: Any) -> ProgrammeResult:
+def _project(settings: ProgrammeConfig, lift: Any, **how: Any) -> ProgrammeResult:
     from cxmodel.value.roi import project_roi
 
     return project_roi(to_programme(settings), lift, **how)

@@ -139,26 +139,23 @@ class StageRunner:
 
     @cached_property
     def _cltv_fit(self) -> CltvResult | NotRun:
-        from cxmodel.value.cltv.model import CltvModel
+        from cxmodel.study_cltv import cltv_model, fit_cltv, is_by_purchases
 
-        value, curve = self.config.value, self._retention_fit
+        curve, obs = self._retention_fit, self.observations
         missing = self._missing_value_settings()
         if missing:
             return NotRun(missing)
-        if isinstance(curve, NotRun):
+        if isinstance(curve, NotRun) and not is_by_purchases(self.config, obs, self.sources):
             return NotRun(f"it needs the retention curve: {curve.reason}")
         if self._lacks("revenue_after") and self._lacks("_monthly_revenue"):
             return NotRun("no revenue: add sources.revenue, sources.subscriptions, monthly_revenue")
-        model = CltvModel(
-            gross_margin=self._margin,
-            annual_discount_rate=value.annual_discount_rate or 0.0,
-            horizon_months=value.horizon_months,
-            benefit=value.benefit,
-            by=tuple(name for name in self.config.kpis.by if not self._lacks(name)),
-            seed=self._seed,
-        )
+        by = tuple(name for name in self.config.kpis.by if not self._lacks(name))
+        model, lifts = cltv_model(self.config, by), self._lift_fits
         return self._attempt(
-            "lifetime value", lambda obs: model.fit(obs, curve, n_customers=self._n_active)
+            "lifetime value",
+            lambda found: fit_cltv(
+                model, self.config, found, self.sources, curve, lifts, self._n_active
+            ),
         )
 
     def _attempt(self, name: str, fit: Callable[[Observations], _Fit]) -> _Fit | NotRun:
@@ -243,6 +240,7 @@ class StageRunner:
         if isinstance(lift, NotRun):
             return NotRun(f"it needs the lift of revenue: {lift.reason}")
         curve = self._retention_fit
+        by_cltv = any(programme.value_by == "cltv" for programme in self.config.programmes)
         with self.progress.stage("programmes") as stage:
             stage.rows(len(self.config.programmes))
             rows = programme_rows(
@@ -251,6 +249,7 @@ class StageRunner:
                 None if isinstance(curve, NotRun) else curve,
                 n_customers=self._n_active,
                 margin=self._margin,
+                cltv=self._cltv_fit if by_cltv else NotRun("no programme is valued by it"),
             )
         return {"rows": rows}
 

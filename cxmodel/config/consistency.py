@@ -57,6 +57,7 @@ def find_mistakes(raw: Mapping[str, Any]) -> Iterator[Mistake]:
     yield from _sources(sources, _table(raw, "tables"))
     yield from _unknown_ratings(raw, sources, ratings)
     yield from _population(raw, sources)
+    yield from _one_of("value", _table(raw, "value"), (("lasts_months", "half_life_months"),))
     yield from _programmes(raw)
 
 
@@ -229,8 +230,16 @@ def _programme_keys(where: str, programme: Mapping[str, Any]) -> Iterator[Mistak
         yield Mistake(where, f"needs exactly one of rating_points and kpi_points; it has {seen}.")
     if "kpi_path" in programme and "kpi_points" not in programme:
         yield Mistake(f"{where}: kpi_path", "goes with kpi_points, which is not given.")
-    for one, other in (("reach", "customers"), ("lasts_months", "half_life_months")):
-        if one in programme and other in programme:
+    yield from _one_of(
+        where, programme, (("reach", "customers"), ("lasts_months", "half_life_months"))
+    )
+
+
+def _one_of(
+    where: str, table: Mapping[str, Any], pairs: tuple[tuple[str, str], ...]
+) -> Iterator[Mistake]:
+    for one, other in pairs:
+        if one in table and other in table:
             yield Mistake(where, f"{one} and {other} exclude each other. Keep one.")
 
 

@@ -199,6 +199,10 @@ class ValueConfig(Section):
     annual_discount_rate: Share | None = None
     horizon_months: Annotated[int, Field(ge=1, le=MAX_MONTHS)] = 36
     benefit: Literal["margin", "revenue"] = "margin"
+    kind: Literal["auto", "contract", "purchases"] = "auto"
+    acquisition_cost: NotNegative | None = None
+    lasts_months: Annotated[float, Field(gt=0)] | None = None
+    half_life_months: Annotated[float, Field(gt=0)] | None = None
 
 
 def _not_negative(value: Uncertain) -> Uncertain:

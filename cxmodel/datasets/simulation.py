@@ -16,6 +16,12 @@ from cxmodel.datasets.calendar import AS_OF, END, WINDOW_DAYS
 from cxmodel.datasets.company import Answers, Company, live
 from cxmodel.datasets.people import RESOLVE_WITHIN, Asked, Contacts
 from cxmodel.datasets.truth import true_values
+from cxmodel.datasets.value_truth import (
+    ANNUAL_DISCOUNT_RATE,
+    GROSS_MARGIN,
+    HORIZON_MONTHS,
+    true_value_change,
+)
 from cxmodel.datasets.worlds import PLANS, REGIONS, SEGMENTS, TOUCHPOINTS, find_world
 
 Ints = npt.NDArray[np.int64]
@@ -135,7 +141,7 @@ def simulate(n_customers: int = 5_000, seed: int = 1, world: str = "demo") -> Si
         revenue=revenue,
         interactions=_contact_frame(company.contacts, ids),
         invitations=_invitation_frame(company.asked, company.left, ids),
-        truth=true_values(company, is_rated),
+        truth=true_values(company, is_rated) | true_value_change(company, is_rated),
         settings=_settings(n_customers, seed, world),
     )
 
@@ -255,8 +261,8 @@ def _settings(n_customers: int, seed: int, world: str) -> dict[str, Any]:
         "as_of": AS_OF,
         "lookback_days": WINDOW_DAYS,
         "outcome_days": WINDOW_DAYS,
-        "gross_margin": 0.6,
-        "annual_discount_rate": 0.10,
-        "horizon_months": 36,
+        "gross_margin": GROSS_MARGIN,
+        "annual_discount_rate": ANNUAL_DISCOUNT_RATE,
+        "horizon_months": HORIZON_MONTHS,
         "target_nps": 10,
     }

@@ -69,7 +69,7 @@ def true_values(company: Company, is_rated: Bools) -> dict[str, float]:
     if is_base.any():
         weight = share_of_customer(answers, is_base)
         rating = answers.rating[is_base]
-        law = _choose(answers.law, is_base)
+        law = choose(answers.law, is_base)
         variance = _rating_variance(answers.mean, answers.concentration)[is_base]
         for name, outcome in (("revenue", law.revenue), ("retention", law.stay)):
             lift = true_lift(outcome, rating, weight, variance)
@@ -80,7 +80,7 @@ def true_values(company: Company, is_rated: Bools) -> dict[str, float]:
         truth["kpis.rows[kpi=nps]"] = _expected_nps(answers, is_rated)
         for month in (6, 12):
             key = f"retention.curve.rows[month={month}].retention"
-            truth[key] = _expected_retention(company, is_rated, month)
+            truth[key] = expected_retention(company, is_rated, month)
     return truth
 
 
@@ -174,14 +174,14 @@ def _expected_nps(answers: Answers, chosen: Bools) -> float:
     return float((probability @ points).mean())
 
 
-def _expected_retention(company: Company, chosen: Bools, month: int) -> float:
+def expected_retention(company: Company, chosen: Bools, month: int) -> float:
     """Average the chance to stay so many months after the first response of each customer."""
     answers = company.answers
     index = np.flatnonzero(chosen)
     is_first = np.append(True, np.diff(answers.customer[index]) > 0)
     first = index[is_first]
     days = month * DAYS_PER_MONTH * DAY
-    law = _choose(answers.law, first)
+    law = choose(answers.law, first)
     stay = law.stay(answers.rating[first].astype(np.float64))
     usual = usual_stay_logit(company.world, company.people)[answers.customer[first]]
     acting = min(days, EFFECT) / WINDOW
@@ -190,7 +190,8 @@ def _expected_retention(company: Company, chosen: Bools, month: int) -> float:
     return float(staying.mean())
 
 
-def _choose(law: Law, chosen: Bools | npt.NDArray[np.intp]) -> Law:
+def choose(law: Law, chosen: Bools | npt.NDArray[np.intp]) -> Law:
+    """Keep the laws of some responses."""
     return Law(
         stay_logit=law.stay_logit[chosen],
         stay_per_point=law.stay_per_point,

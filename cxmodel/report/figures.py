@@ -11,6 +11,7 @@ from cxmodel.report.reading import Results, plain_values
 from cxmodel.report.sections import (
     churn,
     cltv,
+    cltv_parts,
     common,
     estimators,
     kpis,
@@ -69,6 +70,8 @@ def figures(results: Results) -> dict[str, Picture]:
     found["churn"] = churn.churn_pictures(results)
     found["retention_curve"] = retention.retention_pictures(results)
     found["cltv_by_band"] = cltv.cltv_pictures(results)
+    found["cltv_change"] = cltv_parts.change_pictures(results)
+    found["cltv_backtest"] = cltv_parts.backtest_pictures(results)
     found["programmes"] = programmes.programme_pictures(results)
     found["programmes_cash_flow"] = programmes.cash_flow_pictures(results)
     return {

@@ -34,6 +34,9 @@ _ROWS = {
     "hazard_baseline": "retention.hazard.baseline",
     "cltv_by_band": "cltv.by_band",
     "cltv_by_group": "cltv.by_group",
+    "cltv_by_cohort": "cltv.by_cohort",
+    "cltv_backtest_deciles": "cltv.backtest.deciles",
+    "cltv_change_uncertainty": "cltv.change.drivers_of_uncertainty",
     "drivers": "drivers",
     "journey": "journey",
     "segments": "segments",
@@ -103,6 +106,7 @@ def tables(results: Results) -> dict[str, list[dict[str, Any]]]:
     found["churn_at_depth"] = _estimates(part(results, "churn.at_depth"))
     found["churn_sample_size"] = _named(part(results, "churn.sample_size"))
     found["cltv"] = _estimates(part(results, "cltv"))
+    found["cltv_backtest"] = _estimates(part(results, "cltv.backtest"))
     found["revenue_reconciled"] = _named(part(results, "audit.revenue_reconciled"))
     programmes = rows(results, "programmes")
     found["programmes"] = [_programme(row) for row in programmes]

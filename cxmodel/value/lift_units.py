@@ -68,3 +68,24 @@ def parse_lift_unit(unit: str) -> LiftUnit:
         path=found["path"],
         outcome_days=float(days[1]) if days else None,
     )
+
+
+def margin_of(unit: LiftUnit, gross_margin: float, benefit: str) -> float:
+    """Give what share of a lift's money counts: the margin, or all of it.
+
+    Raises
+    ------
+    ValueError
+        If the lift is in margin already and revenue is asked for.
+
+    Examples
+    --------
+    >>> unit = parse_lift_unit("USD per rating point per customer per 180 days")
+    >>> margin_of(unit, 0.6, "margin"), margin_of(unit, 0.6, "revenue")
+    (0.6, 1.0)
+    """
+    if unit.is_margin:
+        if benefit == "revenue":
+            raise ValueError('The lift is in margin already: take benefit="margin".')
+        return 1.0
+    return gross_margin if benefit == "margin" else 1.0

@@ -115,6 +115,7 @@ class ProgrammeResult(Result):
         """Give a row of ``programmes`` in ``results.json``."""
         return {
             "name": self.title,
+            "value_by": self.programme.value_by,
             **{name: getattr(self, name) for name in _TERMS},
             "prob_loss": self.prob_loss,
             "cash_flow": {"rows": list(self.cash_flow)},

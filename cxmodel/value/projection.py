@@ -27,6 +27,7 @@ _STREAMS = {
     "monthly_cost": 3,
     "monthly_cost_saving": 4,
     "retention": 5,
+    "chain": 6,
 }
 _WORDS = {"lift": "lift per point", "gain": "points gained", "retention": "retention curve"}
 
@@ -60,6 +61,9 @@ class Projection:
         What counts as gain.
     conf_level : float
         Of the intervals.
+    chain : dict, optional
+        ``lift`` and ``retention`` drawn together, as the value of customers draws them; without it
+        each is drawn by itself.
     """
 
     programme: Programme
@@ -72,6 +76,7 @@ class Projection:
     curve: RetentionCurve | None
     benefit: str
     conf_level: float
+    chain: Inputs | None = None
 
     @property
     def discounts(self) -> FloatArray:
@@ -106,6 +111,10 @@ class Projection:
             name: quantity.draw(n_draws, np.random.default_rng([seed, _STREAMS[name]]))
             for name, quantity in self._quantities().items()
         }
+        if self.chain is not None:
+            rng = np.random.default_rng([seed, _STREAMS["chain"]])
+            chosen = rng.integers(0, len(self.chain["lift"]), n_draws)
+            return {**inputs, **{name: drawn[chosen] for name, drawn in self.chain.items()}}
         if self.curve is None:
             return {**inputs, "retention": np.ones((1, self.n_months))}
         stream = int(np.random.default_rng([seed, _STREAMS["retention"]]).integers(2**31))
@@ -287,6 +296,11 @@ class Projection:
                     "No retention curve was given: beyond the window every customer is taken to "
                     "stay."
                 )
+        if self.programme.value_by == "cltv" and self.programme.has_gain:
+            said.append(
+                "Valued by the change in lifetime value, which holds the lift of revenue already: "
+                "never add a value by revenue to it."
+            )
         if self.benefit == "revenue":
             said.append("Gains are counted as revenue, which overstates them: margin is what pays.")
         return tuple(dict.fromkeys(said))

@@ -7,7 +7,8 @@ from typing import Any
 from cxmodel.models.retention.curve import RetentionCurve
 from cxmodel.models.retention.fit import RetentionFit
 from cxmodel.results import CONF_LEVEL, Estimate, NotRun
-from cxmodel.value.lift_units import LiftUnit, parse_lift_unit
+from cxmodel.value.by_lifetime_value import by_lifetime_value
+from cxmodel.value.lift_units import LiftUnit, margin_of, parse_lift_unit
 from cxmodel.value.programme import Programme
 from cxmodel.value.programme_result import ProgrammeResult
 from cxmodel.value.projection import Projection
@@ -43,9 +44,10 @@ def project_roi(
     ----------
     programme : Programme
         The plan.
-    lift : LiftResult, LiftCard or Estimate
+    lift : LiftResult, LiftCard, Estimate or CltvResult
         A fitted lift, the card of one, or one written by hand in a unit such as
-        ``"USD per rating point per customer per 180 days"``.
+        ``"USD per rating point per customer per 180 days"``. With ``value_by="cltv"`` also what
+        `CltvModel` found: then lift and retention curve are drawn together.
     gross_margin : float
         Share of revenue that is margin, in [0, 1). Not used with ``benefit="revenue"``.
     annual_discount_rate : float
@@ -94,12 +96,12 @@ def project_roi(
     (0.5, 1.5, 8.0)
     """
     check_value_settings(gross_margin, annual_discount_rate, horizon_months, benefit)
+    chain = None
     if programme.value_by == "cltv":
-        return ProgrammeResult.not_run(
-            programme,
-            'value_by = "cltv" needs the change in lifetime value per rating point, which comes '
-            'with a later version of cxmodel; take value_by = "revenue"',
-        )
+        found = by_lifetime_value(programme, lift, curve, horizon_months)
+        if isinstance(found, NotRun):
+            return ProgrammeResult.not_run(programme, found.reason)
+        lift, curve, chain = found
     per_point = _lift_of(programme, lift)
     if isinstance(per_point, NotRun):
         return ProgrammeResult.not_run(programme, per_point.reason)
@@ -116,14 +118,14 @@ def project_roi(
         programme=programme,
         lift=per_point,
         currency=unit.currency,
-        money_per_lift=_money_factor(unit, gross_margin, benefit)
-        * programme.n_reached(n_customers),
+        money_per_lift=margin_of(unit, gross_margin, benefit) * programme.n_reached(n_customers),
         annual_discount_rate=annual_discount_rate,
         n_months=horizon_months,
         outcome_days=days,
         curve=_curve(curve, horizon_months),
         benefit=benefit,
         conf_level=conf_level,
+        chain=chain,
     )
     return projection.result(seed, n_draws)
 
@@ -168,14 +170,6 @@ def _outcome_days(unit: LiftUnit, outcome_days: float | None) -> float | None:
             f"outcome_days is {outcome_days:g}, but the lift is per {unit.outcome_days:g} days."
         )
     return unit.outcome_days
-
-
-def _money_factor(unit: LiftUnit, gross_margin: float, benefit: str) -> float:
-    if unit.is_margin:
-        if benefit == "revenue":
-            raise ValueError('The lift is in margin already: take benefit="margin".')
-        return 1.0
-    return gross_margin if benefit == "margin" else 1.0
 
 
 def _curve(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 def check_value_settings(
     gross_margin: float, annual_discount_rate: float, horizon_months: int, benefit: str
@@ -29,3 +31,22 @@ def check_value_settings(
         raise ValueError(f"horizon_months must be 1 or more, not {horizon_months}.")
     if benefit not in ("margin", "revenue"):
         raise ValueError(f"benefit is 'margin' or 'revenue', not {benefit!r}.")
+
+
+def check_lasting(lasts_months: float | None, half_life_months: float | None) -> None:
+    """Refuse a gain that is said to last in two ways, or no time at all.
+
+    Raises
+    ------
+    ValueError
+        Naming the setting.
+
+    Examples
+    --------
+    >>> check_lasting(12, None)
+    """
+    if lasts_months is not None and half_life_months is not None:
+        raise ValueError("Give lasts_months or half_life_months, not both.")
+    for name, value in (("lasts_months", lasts_months), ("half_life_months", half_life_months)):
+        if value is not None and not 0 < value < math.inf:
+            raise ValueError(f"{name} must be above 0, not {value}.")

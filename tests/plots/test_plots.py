@@ -9,6 +9,7 @@ import pytest
 from cxmodel.plots.churn import plot_calibration, plot_gain
 from cxmodel.plots.churn_use import plot_decision_curve, plot_dependence, plot_importance
 from cxmodel.plots.kpis import plot_kpi_groups, plot_kpi_trend
+from cxmodel.plots.lifetime_value import plot_value_backtest, plot_value_change
 from cxmodel.plots.lift import plot_estimators, plot_rating_levels
 from cxmodel.plots.retention import plot_retention
 from cxmodel.plots.style import svg_of
@@ -64,6 +65,14 @@ DEPENDENCE = [
     for label in ("gold", "silver")
 ]
 IMPORTANCE = [{**row, "column": row["label"]} for row in DOTS]
+CHANGES = [
+    {"key": k, "label": k, "estimate": 2.0, "conf_low": 1.0, "conf_high": 3.0}
+    for k in ("staying", "spending", "total", "total_no_fade")
+]
+DECILES = [
+    {"decile": d, "predicted": 1.0 * d, "actual": 1.1 * d, "conf_low": 0.5, "conf_high": 2.0 * d}
+    for d in range(1, 11)
+]
 EVERY = [
     (plot_kpi_trend, PERIODS),
     (plot_kpi_groups, DOTS),
@@ -76,6 +85,8 @@ EVERY = [
     (plot_dependence, DEPENDENCE),
     (plot_retention, CURVE),
     (plot_cltv_bands, DOTS),
+    (plot_value_change, CHANGES),
+    (plot_value_backtest, DECILES),
     (plot_programmes, DOTS),
     (plot_cash_flow, FLOW),
     (plot_uncertainty, [{"label": "lift", "share": 0.7}]),

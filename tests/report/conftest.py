@@ -104,6 +104,7 @@ def quick_pictures(monkeypatch):
         churn,
         churn_use,
         cltv,
+        cltv_parts,
         kpis,
         lift_pictures,
         programmes,
@@ -114,7 +115,8 @@ def quick_pictures(monkeypatch):
         assert figure.axes
         return Picture(svg_text="<svg/>", svg_path="<svg/>", **words)
 
-    for module in (churn, churn_use, cltv, kpis, lift_pictures, programmes, retention):
+    drawing = (churn, churn_use, cltv, cltv_parts, kpis, lift_pictures, programmes, retention)
+    for module in drawing:
         monkeypatch.setattr(module, "picture", drawn)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from cxmodel.report import amounts, words
 from cxmodel.report.blocks import Block, Column, Heading, Picture, Table, Text, picture
 from cxmodel.report.reading import Results, as_estimate, estimate, figure_of, part, rows
-from cxmodel.report.sections import common
+from cxmodel.report.sections import cltv_parts, common
 from cxmodel.results import Estimate
 
 _CHANGES = {
@@ -28,11 +28,15 @@ def cltv_section(results: Results) -> list[Block]:
     return [
         Heading(text=_cltv_headline(results, found), topic="Lifetime value"),
         Text(
-            words=f"Per customer: {words.with_interval(found)}.{_equity(equity)}{_caveats(results)}"
+            words=f"Per customer: {words.with_interval(found)}.{_equity(results, equity)}"
+            f"{cltv_parts.how_valued(results)}{cltv_parts.beside_value(results)}{_caveats(results)}"
         ),
         *cltv_pictures(results),
+        *cltv_parts.change_pictures(results),
         *_change_table(results),
         *_cltv_groups(results),
+        *cltv_parts.cohort_table(results),
+        *cltv_parts.backtest_blocks(results),
     ]
 
 
@@ -56,16 +60,19 @@ def _cltv_headline(results: Results, found: Estimate) -> str:
     return f"A customer is worth {value} of {what} {horizon_words(results)}"
 
 
-def _equity(equity: Estimate | None) -> str:
+def _equity(results: Results, equity: Estimate | None) -> str:
     if equity is None:
         return ""
-    return f" All active customers together: {words.with_interval(equity)}."
+    by_purchases = part(results, "cltv.kind") == "purchases"
+    who = "All customers with a purchase" if by_purchases else "All active customers"
+    return f" {who} together: {words.with_interval(equity)}."
 
 
 def _caveats(results: Results) -> str:
     """Say what the value takes for granted."""
     found = [words.ended(str(text)) for text in part(results, "cltv.caveats") or []]
-    said = {words.ended(str(text)) for text in part(results, "retention.caveats") or []}
+    elsewhere = ("retention.caveats", "cltv.change.caveats")
+    said = {words.ended(str(text)) for path in elsewhere for text in part(results, path) or []}
     new = [text for text in found if text not in said]
     return "".join(f" {text}" for text in new)
 
@@ -142,7 +149,8 @@ def _change_table(results: Results) -> list[Block]:
                 }
                 for label, e in found
             ],
-            note="Staying and spending are bookkeeping of one change, not two effects: spending "
+            note=cltv_parts.change_caveats(results)
+            or "Staying and spending are bookkeeping of one change, not two effects: spending "
             "per remaining customer also moves because others remain.",
         )
     ]

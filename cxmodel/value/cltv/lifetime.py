@@ -64,17 +64,21 @@ class Horizon:
         >>> round(float(100 * horizon.lifetimes(np.ones((1, 37)))[0]), 6)
         600.0
         """
-        stays = self._from_window(retention)
+        stays = self.from_window(retention)
         discounts = discount_factors(self.annual_discount_rate, np.arange(1, self.n_months + 1))
-        edges = np.arange(self.n_months + 1, dtype=float)
-        beyond = 1.0 - np.diff(np.clip(edges, 0.0, self.window_months))
+        beyond = self.beyond_window()
         if self.window_months == 0:
             return np.asarray((stays[:, 1 : self.n_months + 1] * beyond) @ discounts, dtype=float)
         within = (1.0 - beyond) / self.window_months
-        per_survivor = beyond * stays[:, 1 : self.n_months + 1] / self._months_there(stays)[:, None]
+        per_survivor = beyond * stays[:, 1 : self.n_months + 1] / self.months_there(stays)[:, None]
         return np.asarray((within + per_survivor) @ discounts, dtype=float)
 
-    def _from_window(self, retention: FloatArray) -> FloatArray:
+    def beyond_window(self) -> FloatArray:
+        """Give the share of each month 1..n of the horizon that lies beyond the window."""
+        edges = np.arange(self.n_months + 1, dtype=float)
+        return np.asarray(1.0 - np.diff(np.clip(edges, 0.0, self.window_months)), dtype=float)
+
+    def from_window(self, retention: FloatArray) -> FloatArray:
         """Start the curves where the window starts, among those still there then."""
         reach = max(self.n_months, int(np.ceil(self.window_months)))
         n_known = retention.shape[1] - 1
@@ -92,7 +96,7 @@ class Horizon:
             np.divide(curve, start, out=np.zeros_like(curve), where=start > 0), dtype=float
         )
 
-    def _months_there(self, stays: FloatArray) -> FloatArray:
+    def months_there(self, stays: FloatArray) -> FloatArray:
         """Months that a starting customer was there in the window, by the trapezoid rule."""
         n_whole = int(np.ceil(self.window_months))
         edges = np.clip(np.arange(n_whole + 1, dtype=float), 0.0, self.window_months)

@@ -2,38 +2,67 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from cxmodel.errors import ConfigError, InsufficientDataError
-from cxmodel.models.retention.curve import RetentionCurve
-from cxmodel.models.retention.durations import expected_events, read_durations
-from cxmodel.models.retention.fit import RetentionFit
-from cxmodel.models.retention.model import RetentionModel
-from cxmodel.results import Estimate, NotRun
-from cxmodel.scales import Scale
+from cxmodel.errors import ConfigError, FitError
+from cxmodel.results import CONF_LEVEL, Estimate, NotRun
 from cxmodel.tables.observation_table import Observations
-from cxmodel.value.cltv.lifetime import Horizon
+from cxmodel.tables.purchase_customers import CustomerPurchases
+from cxmodel.tables.purchase_summary import PurchaseSummary
+from cxmodel.value.cltv.asked_change import AskedChange
+from cxmodel.value.cltv.backtest import Backtest, backtest_contract
+from cxmodel.value.cltv.change_result import CltvChange
+from cxmodel.value.cltv.contract import (
+    ContractValue,
+    Curve,
+    contract_caveats,
+    equity_of,
+    retention_model,
+)
+from cxmodel.value.cltv.groups import COHORT_PERIODS, groups_of_observations, groups_of_purchases
+from cxmodel.value.cltv.purchase_value import (
+    FAMILIES,
+    Histories,
+    backtest_purchases,
+    histories_of,
+    is_histories,
+    value_purchases,
+)
 from cxmodel.value.cltv.result import CltvResult
-from cxmodel.value.cltv.rows import SpendRows, read_spend
-from cxmodel.value.settings import check_value_settings
+from cxmodel.value.cltv.rows import spend_of
+from cxmodel.value.cltv.settings import ValueSettings
+from cxmodel.value.purchases.model import FamilyName
+from cxmodel.value.purchases.reading import read_histories
+from cxmodel.value.settings import check_lasting, check_value_settings
+
+if TYPE_CHECKING:
+    from cxmodel.models.lift_result import LiftResult
+    from cxmodel.value.lift_card import LiftCard
 
 FloatArray = npt.NDArray[np.float64]
-MIN_SPENDERS = 10
-_TOO_FAR = 2.0  # standard errors between a group's leavers and those expected
-_CHANGE = ("total", "staying", "spending", "total_window_only", "total_no_fade")
+Kind = Literal["auto", "contract", "purchases"]
+_WRONG = (
+    "fit takes what cxmodel.join_observations or cxmodel.read_observations returns, or purchase "
+    "histories of cxmodel.summarize_purchases, not {}."
+)
+_NO_OBSERVATIONS = "purchase histories hold no ratings: pass observations, and purchases= beside"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CltvModel:
-    """Discounted margin per customer: what the ledger shows, then margin per survivor x retention.
+    """Discounted margin per customer, with or without a contract.
 
-    In the observed window margin per starting customer is what the ledger shows (those who left
-    stay in, with what they still paid); beyond it, margin per customer still there times the
-    retention curve. Every month is discounted from its end.
+    With a contract: in the observed window margin per starting customer is what the ledger shows
+    (those who left stay in, with what they still paid); beyond it, margin per customer still there
+    times the retention curve. Without one: purchases still to come, given each customer's history
+    (`PurchaseModel`), times what a purchase brings (`SpendModel`). Every month is discounted from
+    its end.
 
     Parameters
     ----------
@@ -45,10 +74,24 @@ class CltvModel:
         How far to look, 36 by default.
     benefit : {"margin", "revenue"}
         What counts; it is in the unit.
+    kind : {"auto", "contract", "purchases"}
+        Which of the two businesses. By itself: purchases where histories are given and nothing but
+        missing bookings says that a customer left; the result says which and why.
+    family : {"bg_nbd", "mbg_nbd", "pareto_nbd"}
+        Of the purchase model.
     by : str or tuple of str
         Columns of the observations for `CltvResult.by_group`.
+    cohort_period : {"year", "quarter", "month"}
+        How finely `CltvResult.by_cohort` cuts when customers started.
+    acquisition_cost : float, optional
+        What a new customer costs: shown beside the value, never taken off it.
+    lasts_months : float, optional
+        How long the gain of a rating point lasts. By default the outcome window and no longer.
+    half_life_months : float, optional
+        Instead: after the outcome window the gain halves every so many months.
     n_draws, seed : int
-        Redrawn weightings of the customers, the same for spending and retention.
+        Redrawn weightings of the customers, the same for spending, retention and lifts. A `curve`
+        handed to `fit` shares them where its model had the same.
 
     Raises
     ------
@@ -65,7 +108,13 @@ class CltvModel:
     annual_discount_rate: float
     horizon_months: int = 36
     benefit: str = "margin"
+    kind: Kind = "auto"
+    family: FamilyName = "bg_nbd"
     by: str | tuple[str, ...] = ()
+    cohort_period: Literal["year", "quarter", "month"] = "year"
+    acquisition_cost: float | None = None
+    lasts_months: float | None = None
+    half_life_months: float | None = None
     n_draws: int = 200
     seed: int = 20261121
 
@@ -73,24 +122,46 @@ class CltvModel:
         check_value_settings(
             self.gross_margin, self.annual_discount_rate, self.horizon_months, self.benefit
         )
+        check_lasting(self.lasts_months, self.half_life_months)
+        for name, known in (
+            ("kind", get_args(Kind)), ("family", FAMILIES), ("cohort_period", COHORT_PERIODS),
+        ):  # fmt: skip
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {known}, not {getattr(self, name)!r}.")
+        cost = self.acquisition_cost
+        if cost is not None and not 0 <= cost < math.inf:
+            raise ValueError(f"acquisition_cost must be 0 or more, not {cost}.")
 
     def fit(
         self,
-        obs: Observations,
-        curve: RetentionCurve | RetentionFit | None = None,
+        obs: Observations | Histories | pd.DataFrame,
+        curve: Curve | None = None,
         *,
         n_customers: float | None = None,
+        lift: LiftResult | LiftCard | Estimate | NotRun | None = None,
+        retention_lift: LiftResult | Estimate | NotRun | None = None,
+        purchases: Histories | None = None,
     ) -> CltvResult:
-        """Value the customers of the observations.
+        """Value the customers of observations, or of purchase histories.
 
         Parameters
         ----------
-        obs : Observations
-            With ``revenue_after``, or ``_monthly_revenue`` in a table already joined.
+        obs : Observations, PurchaseSummary, CustomerPurchases or frame
+            Observations with ``revenue_after``, or ``_monthly_revenue`` in a table already joined;
+            or purchase histories, a frame of them with ``frequency, recency, T, monetary_value``
+            (money without a currency is refused, so from `summarize_purchases`).
         curve : RetentionCurve or RetentionFit, optional
             Retention from the response on; fitted to `obs` when left out.
         n_customers : float, optional
-            Customers active today, for customer equity.
+            Customers active today, for customer equity under a contract.
+        lift : LiftResult, LiftCard or Estimate, optional
+            Of revenue, for the change per rating point; a card holds both lifts. Written by hand it
+            has a unit such as ``"USD per rating point per customer per 180 days"``. Both lifts are
+            fitted to `obs` when left out; `NotRun` leaves the change out.
+        retention_lift : LiftResult or Estimate, optional
+            Of retention, for its split into staying and spending.
+        purchases : CustomerPurchases or PurchaseSummary, optional
+            The purchase histories of the same customers, for a business without a contract.
 
         Returns
         -------
@@ -99,188 +170,243 @@ class CltvModel:
         Raises
         ------
         ConfigError
-            If the observations have no currency, or `by` names no column.
+            If money has no currency, `by` names no column, or `kind` has no data.
         InsufficientDataError
             If there is no money, or too little of it, or retention cannot be fitted.
         """
-        Observations.check(obs)
-        if obs.currency is None:
-            raise ConfigError("study.currency is missing: lifetime value needs to know the money.")
-        rows = read_spend(obs)
-        if int((rows.amount != 0).sum()) < MIN_SPENDERS:
-            raise InsufficientDataError(
-                f"Lifetime value: {int((rows.amount != 0).sum())} of {len(rows.amount):,} usable "
-                f"observations have any revenue; at least {MIN_SPENDERS} are needed."
+        if not isinstance(obs, Observations):
+            if is_histories(obs):
+                return self._fit_histories(obs)
+            raise TypeError(_WRONG.format(type(obs).__name__))
+        kind, reason = self._kind_of(obs, purchases)
+        settings = self._settings(obs.currency, obs.min_group_size, obs.conf_level)
+        change = AskedChange(
+            lasts_months=self.lasts_months,
+            half_life_months=self.half_life_months,
+            obs=obs,
+            curve=curve,
+            lift=lift,
+            retention_lift=retention_lift,
+        )
+        if kind == "purchases" and purchases is not None:
+            try:
+                return self._purchases(purchases, settings, reason, obs=obs, change=change)
+            except FitError as error:
+                if self.kind == "purchases":
+                    raise
+                reason = (
+                    f"missing bookings stand for leaving, as purchases cannot be modelled: {error}"
+                )
+        return self._contract(obs, curve, settings, reason, change, n_customers)
+
+    def predict(
+        self,
+        obs: Observations | CustomerPurchases,
+        curve: Curve | None = None,
+    ) -> pd.DataFrame:
+        """Give the value of each customer, with who it is: for your own use, never for a report.
+
+        Parameters
+        ----------
+        obs : Observations or CustomerPurchases
+            With a contract, the value from each customer's first response on: own spending drawn
+            towards the mean, retention as of all. Without one, given the customer's purchases.
+        curve : RetentionCurve or RetentionFit, optional
+            Fitted to `obs` when left out.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``customer_id, cltv, unit``, and without a contract ``prob_alive``.
+        """
+        if isinstance(obs, CustomerPurchases):
+            rows = obs.histories
+            settings = self._settings(rows.currency, 1, CONF_LEVEL)
+            quick = replace(settings, n_draws=1)
+            value = value_purchases(rows, quick, self.family)
+            return pd.DataFrame(
+                {
+                    "customer_id": obs.customer_id,
+                    "cltv": value.values,
+                    "unit": settings.unit,
+                    "prob_alive": value.buys.prob_alive(),
+                }
             )
-        whole = curve if curve is not None else self._retention().fit(obs)
-        per_customer = self._value(rows, self._curve_of(whole, rows, obs), obs)
-        caveats = _caveats(whole, rows, obs)
+        Observations.check(obs)
+        settings = self._settings(obs.currency, obs.min_group_size, obs.conf_level)
+        spend = spend_of(obs)
+        whole = retention_model(settings).fit(obs) if curve is None else curve
+        contract = ContractValue(obs=obs, rows=spend, whole=whole, settings=settings)
+        names = obs.frame.loc[spend.chosen, "customer_id"] if obs.has("customer_id") else None
+        ids = np.flatnonzero(spend.chosen) if names is None else names.to_numpy()
+        return pd.DataFrame({"customer_id": ids, "cltv": contract.values(), "unit": settings.unit})
+
+    def backtest(self, data: Observations | Histories) -> Backtest | NotRun:
+        """Hold what was foretold from what was known at a date against what came.
+
+        Parameters
+        ----------
+        data : Observations, CustomerPurchases or PurchaseSummary
+            Purchase histories with ``holdout_from``; observations are cut where both sides are
+            largest.
+        """
+        if isinstance(data, Observations):
+            settings = self._settings(data.currency, data.min_group_size, data.conf_level)
+            return backtest_contract(data, spend_of(data), settings)
+        rows, last = histories_of(data)
+        settings = self._settings(rows.currency, 30, CONF_LEVEL)
+        return backtest_purchases(rows, settings, self.family, last)
+
+    # -- the two kinds ---------------------------------------------------------------------------
+
+    def _contract(
+        self,
+        obs: Observations,
+        curve: Curve | None,
+        settings: ValueSettings,
+        reason: str,
+        change: AskedChange,
+        n_customers: float | None,
+    ) -> CltvResult:
+        rows = spend_of(obs)
+        whole = curve if curve is not None else retention_model(settings).fit(obs)
+        contract = ContractValue(obs=obs, rows=rows, whole=whole, settings=settings)
+        per_customer = contract.per_customer()
+        change_found = change.found(contract)
+        by_band, by_group, by_cohort = (
+            [contract.group_row(group) for group in groups]
+            for groups in groups_of_observations(obs, self.by, rows.chosen, self.cohort_period)
+        )
         return CltvResult(
+            kind="contract",
+            kind_reason=reason,
             per_customer=per_customer,
-            by_band=self._by(rows, obs, "band", whole, _bands(obs.scale)),
-            by_group=[
-                row
-                for column in _columns(self.by, obs)
-                for row in self._by(rows, obs, column, whole)
-            ],
-            customer_equity=_equity(per_customer, n_customers, obs.currency),
-            change_per_rating_point=dict.fromkeys(
-                _CHANGE,
-                NotRun(
-                    "the change in lifetime value per rating point comes with a later version of "
-                    "cxmodel"
-                ),
-            ),
+            by_band=by_band,
+            by_group=by_group,
+            by_cohort=by_cohort if obs.has("tenure_days") else _NO_START,
+            customer_equity=equity_of(per_customer, n_customers, settings.currency),
+            acquisition_cost=self._acquisition(settings),
+            residual_lifetime=contract.residual_lifetime(),
+            change=change_found,
+            backtest=backtest_contract(obs, rows, settings),
             horizon_months=self.horizon_months,
             benefit=self.benefit,
             not_used=rows.not_used,
-            caveats=caveats,
+            caveats=(
+                *settings.caveats(),
+                *contract_caveats(whole, rows, obs, self.horizon_months),
+                *change_found.caveats,
+            ),
         )
 
-    def _retention(self) -> RetentionModel:
-        return RetentionModel(
-            horizon_months=self.horizon_months, n_draws=self.n_draws, seed=self.seed
-        )
-
-    def _curve_of(
-        self, curve: RetentionCurve | RetentionFit, rows: SpendRows, obs: Observations
-    ) -> RetentionCurve:
-        """Give retention from the response on, as far as the horizon and the gap need it."""
-        reach = self.horizon_months + int(np.ceil(rows.gap_months)) + 1
-        if isinstance(curve, RetentionCurve):
-            return curve
-        if rows.tenure_months is not None:
-            return curve.residual_curve(rows.tenure_months, reach)
-        return curve.curve(reach)
-
-    def _value(
+    def _purchases(
         self,
-        rows: SpendRows,
-        curve: RetentionCurve,
-        obs: Observations,
-    ) -> Estimate:
-        """Give value per customer: the point, and its error from redrawn customers."""
-        horizon = Horizon(
-            n_months=self.horizon_months,
+        purchases: Histories,
+        settings: ValueSettings,
+        reason: str,
+        *,
+        obs: Observations | None,
+        change: AskedChange | None,
+    ) -> CltvResult:
+        rows, last = histories_of(purchases)
+        by_band, by_group, by_cohort = groups_of_purchases(
+            rows,
+            purchases.customer_id if isinstance(purchases, CustomerPurchases) else None,
+            obs,
+            by=self.by,
+            period=self.cohort_period,
+            min_group_size=settings.min_group_size,
+        )
+        groups = (*by_band, *by_group, *by_cohort)
+        value = value_purchases(rows, settings, self.family, groups)
+        found = value.group_rows()
+        found_change = change.alone(settings) if change else CltvChange.not_run(_NO_OBSERVATIONS)
+        ends = np.cumsum([len(by_band), len(by_group)])
+        return CltvResult(
+            kind="purchases",
+            kind_reason=reason,
+            per_customer=value.per_customer(),
+            by_band=found[: ends[0]],
+            by_group=found[ends[0] : ends[1]],
+            by_cohort=found[ends[1] :] if rows.learnt_until is not None else _NO_START,
+            customer_equity=value.equity(),
+            acquisition_cost=self._acquisition(settings),
+            residual_lifetime=value.residual_lifetime(),
+            change=CltvChange.not_run(_NO_OBSERVATIONS)
+            if change is None
+            else change.alone(settings),
+            backtest=backtest_purchases(rows, settings, self.family, last),
+            horizon_months=self.horizon_months,
+            benefit=self.benefit,
+            models={"purchases": value.buys.to_section(), "spend": value.spend.to_section()},
+            caveats=(
+                *settings.caveats(),
+                *rows.caveats,
+                *value.caveats(),
+                *found_change.caveats,
+            ),
+        )
+
+    def _fit_histories(self, given: Any) -> CltvResult:
+        """Value purchase histories alone."""
+        if self.kind == "contract":
+            raise ConfigError(
+                'kind = "contract" needs observations with durations; purchase histories say '
+                'nothing of contracts. Take kind = "purchases".'
+            )
+        known = isinstance(given, (PurchaseSummary, CustomerPurchases))
+        purchases = given if known else read_histories(given)
+        rows, _ = histories_of(purchases)
+        settings = self._settings(rows.currency, 30, CONF_LEVEL)
+        return self._purchases(
+            purchases, settings, "purchase histories were given", obs=None, change=None
+        )
+
+    def _kind_of(self, obs: Observations, purchases: Histories | None) -> tuple[str, str]:
+        """Choose between the two kinds, with the reason in words."""
+        if self.kind == "purchases" and purchases is None:
+            raise ConfigError(
+                'kind = "purchases" needs purchase histories: pass purchases=, from '
+                "cxmodel.summarize_purchases."
+            )
+        if self.kind != "auto":
+            return self.kind, "it was asked for"
+        if purchases is not None and obs.churn_rule in (None, "inactivity"):
+            return "purchases", "nothing but missing bookings says that a customer left"
+        if obs.churn_rule == "inactivity":
+            return "contract", (
+                "no purchase histories were given, so missing bookings stand for leaving"
+            )
+        return "contract", f"leaving is seen ({obs.churn_rule or 'the retention curve given'})"
+
+    # -- what both share -------------------------------------------------------------------------
+
+    def _settings(
+        self, currency: str | None, min_group_size: int, conf_level: float
+    ) -> ValueSettings:
+        if currency is None:
+            raise ConfigError("study.currency is missing: lifetime value needs to know the money.")
+        return ValueSettings(
+            gross_margin=self.gross_margin,
             annual_discount_rate=self.annual_discount_rate,
-            window_months=rows.window_months,
-            gap_months=rows.gap_months,
-        )
-        share = self.gross_margin if self.benefit == "margin" else 1.0
-        point = share * rows.mean() * float(horizon.lifetimes(curve.retention[None, :])[0])
-        spend = rows.redrawn_means(self.n_draws, self.seed)
-        lives = horizon.lifetimes(curve.draws)[np.arange(self.n_draws) % len(curve.draws)]
-        return Estimate.from_std_error(
-            point,
-            float(np.nanstd(share * spend * lives)),
-            unit=self._unit(obs),
-            n_obs=len(rows.amount),
-            conf_level=obs.conf_level,
+            horizon_months=self.horizon_months,
+            benefit=self.benefit,
+            currency=currency,
+            min_group_size=min_group_size,
+            conf_level=conf_level,
+            n_draws=self.n_draws,
+            seed=self.seed,
         )
 
-    def _by(
-        self,
-        rows: SpendRows,
-        obs: Observations,
-        column: str,
-        whole: RetentionCurve | RetentionFit,
-        order: tuple[str, ...] | None = None,
-    ) -> list[dict[str, Any]]:
-        """Value the customers of each level of a column; small groups are suppressed."""
-        if not obs.has(column):
-            return []
-        values = obs.frame[column].astype("string")
-        levels = order or tuple(sorted(values.dropna().unique()))
-        found = []
-        for level in levels:
-            mine = (values == level).fillna(False).to_numpy(dtype=bool)
-            label = {"band": level} if column == "band" else {"group": {column: level}}
-            found.append({**label, **self._group_value(rows, obs, mine, whole)})
-        return found
-
-    def _group_value(
-        self,
-        rows: SpendRows,
-        obs: Observations,
-        mine: npt.NDArray[np.bool_],
-        whole: RetentionCurve | RetentionFit,
-    ) -> dict[str, Any]:
-        part = rows.only(mine)
-        empty = {**_no_estimate(self._unit(obs), obs.conf_level), "retention_of": None}
-        if len(part.amount) < obs.min_group_size:
-            return {**empty, "suppressed": True}
-        curve = self._group_curve(obs, mine, whole)
-        if isinstance(curve, NotRun):
-            return {**empty, "suppressed": False, "reason": curve.reason}
-        value = self._value(part, self._curve_of(curve, part, obs), obs)
-        return {
-            **value.to_dict(),
-            "retention_of": "all customers" if curve is whole else "this group",
-            "suppressed": False,
-        }
-
-    def _group_curve(
-        self,
-        obs: Observations,
-        mine: npt.NDArray[np.bool_],
-        whole: RetentionCurve | RetentionFit,
-    ) -> RetentionCurve | RetentionFit | NotRun:
-        """Fit a group's own retention, or take that of all where the group does not differ."""
-        try:
-            every = read_durations(obs, stage="cltv")
-        except InsufficientDataError:
-            return whole
-        own = every.only(mine[every.chosen])
-        try:
-            return self._retention().fit_durations(
-                own, min_at_risk=obs.min_group_size, conf_level=obs.conf_level
-            )
-        except InsufficientDataError:
-            n_left, n_expected = int(own.events.sum()), expected_events(every, own)
-            if abs(n_left - n_expected) <= _TOO_FAR * np.sqrt(n_expected):
-                return whole
-            return NotRun(
-                f"{n_left} of {len(own.events):,} left, where {n_expected:.0f} would have at the "
-                "rate of all customers: too few to fit its own retention, too unlike to borrow"
-            )
-
-    def _unit(self, obs: Observations) -> str:
-        return f"{obs.currency} {self.benefit} per customer over {self.horizon_months} months"
-
-
-def _no_estimate(unit: str, conf_level: float) -> dict[str, Any]:
-    return Estimate(estimate=float("nan"), unit=unit, conf_level=conf_level).to_dict()
-
-
-def _caveats(
-    whole: RetentionCurve | RetentionFit, rows: SpendRows, obs: Observations
-) -> tuple[str, ...]:
-    said = list(whole.caveats) if isinstance(whole, RetentionFit) else []
-    if rows.is_monthly:
-        said.append("Monthly revenue is taken to stay as it is for as long as a customer stays.")
-    else:
-        said.append(
-            f"Beyond {obs.window_words} customers who stay are taken to go on spending as they did."
+    def _acquisition(self, settings: ValueSettings) -> Estimate | NotRun:
+        if self.acquisition_cost is None:
+            return NotRun("acquisition_cost was not given; values hold none")
+        return Estimate(
+            estimate=float(self.acquisition_cost),
+            unit=f"{settings.currency} per new customer",
+            conf_level=settings.conf_level,
+            caveats=("The acquisition cost stands beside the value and is not taken off it.",),
         )
-    return tuple(said)
 
 
-def _equity(per_customer: Estimate, n_customers: float | None, currency: str) -> Estimate | NotRun:
-    if n_customers is None:
-        return NotRun("the number of active customers is not known")
-    return per_customer.scaled(n_customers, unit=currency)
-
-
-def _bands(scale: Scale | None) -> tuple[str, ...] | None:
-    return None if scale is None else tuple(scale.bands)
-
-
-def _columns(by: str | tuple[str, ...], obs: Observations) -> tuple[str, ...]:
-    names = (by,) if isinstance(by, str) else tuple(by)
-    missing = [name for name in names if not obs.has(name)]
-    if missing:
-        raise ConfigError(
-            f"by names {missing[0]!r}, which the observations do not have. Attributes: "
-            f"{', '.join(obs.attributes) or 'none'}."
-        )
-    return names
+_NO_START = NotRun("nothing says when customers started")

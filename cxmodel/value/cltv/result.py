@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cxmodel.results import Estimate, NotRun, Result
+from cxmodel.value.cltv.backtest import Backtest
+from cxmodel.value.cltv.change_result import CltvChange
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,20 +15,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class CltvResult(Result):
-    """Lifetime value per customer, by band and by group.
+    """Lifetime value per customer, by band, by group and by cohort.
 
     Parameters
     ----------
+    kind : {"contract", "purchases"}
+        How customers were valued.
+    kind_reason : str
+        Why so.
     per_customer : Estimate
         Discounted margin (or revenue: the unit says) per customer over the horizon.
     by_band, by_group : list of dict
         ``band`` or ``group``, the fields of an estimate, ``retention_of`` (whose curve was used:
         ``"this group"``, or ``"all customers"`` where too few of the group left to tell them
         apart), ``suppressed``, and ``reason`` where there is no estimate.
+    by_cohort : list of dict or NotRun
+        The same by ``cohort``, the period in which customers started.
     customer_equity : Estimate or NotRun
-        `per_customer` times the customers active today.
-    change_per_rating_point : dict
-        total, staying, spending, total_window_only, total_no_fade.
+        `per_customer` times the customers active today; without a contract, times all customers
+        with a purchase, as values hold the probability that they are still there.
+    acquisition_cost : Estimate or NotRun
+        What a new customer costs, beside the value and not taken off it.
+    residual_lifetime : Estimate or NotRun
+        Discounted months, or purchases, still to come, with no horizon (DERL, DERT).
+    backtest : Backtest or NotRun
+        What was foretold for a period that is over, beside what came.
+    models : dict
+        The fitted purchase and spend models.
+    change : CltvChange
+        What a rating point adds to it, split into staying and spending.
     horizon_months : int
         How far was looked.
     benefit : {"margin", "revenue"}
@@ -37,17 +54,29 @@ class CltvResult(Result):
         What a reader must know.
     """
 
+    kind: str
+    kind_reason: str
     per_customer: Estimate
     by_band: list[dict[str, Any]]
     by_group: list[dict[str, Any]]
+    by_cohort: list[dict[str, Any]] | NotRun
     customer_equity: Estimate | NotRun
-    change_per_rating_point: dict[str, Estimate | NotRun]
+    acquisition_cost: Estimate | NotRun
+    residual_lifetime: Estimate | NotRun
+    change: CltvChange
+    backtest: Backtest | NotRun
     horizon_months: int
     benefit: str
+    models: dict[str, Any] = field(default_factory=dict)
     not_used: tuple[dict[str, Any], ...] = ()
     caveats: tuple[str, ...] = ()
 
     title = "Customer lifetime value"
+
+    @property
+    def change_per_rating_point(self) -> dict[str, Estimate | NotRun]:
+        """total, staying, spending, total_window_only and total_no_fade."""
+        return self.change.estimates
 
     def __repr__(self) -> str:
         value = self.per_customer
@@ -57,23 +86,35 @@ class CltvResult(Result):
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Give one row an estimate: all customers, bands, groups."""
+        """Give one row an estimate: all customers, bands, groups, cohorts."""
         import pandas as pd
 
         rows = [{"group": "all", **self.per_customer.to_dict()}]
         rows += [{"group": row["band"], **row} for row in self.by_band]
         rows += [{**row, "group": _label(row["group"])} for row in self.by_group]
-        return pd.DataFrame(rows).drop(columns="band", errors="ignore")
+        if not isinstance(self.by_cohort, NotRun):
+            rows += [{"group": f"started {row['cohort']}", **row} for row in self.by_cohort]
+        return pd.DataFrame(rows).drop(columns=["band", "cohort"], errors="ignore")
 
     def to_section(self) -> dict[str, Any]:
         """Give the ``cltv`` section of ``results.json``."""
         return {
             "status": "ok",
+            "kind": self.kind,
+            "kind_reason": self.kind_reason,
             "per_customer": self.per_customer,
             "by_band": {"rows": self.by_band},
             "by_group": {"rows": self.by_group},
+            "by_cohort": _rows(self.by_cohort),
             "customer_equity": self.customer_equity,
+            "acquisition_cost": self.acquisition_cost,
+            "residual_lifetime": self.residual_lifetime,
             "change_per_rating_point": dict(self.change_per_rating_point),
+            "change": self.change.to_section(),
+            "backtest": self.backtest
+            if isinstance(self.backtest, NotRun)
+            else self.backtest.to_section(),
+            **({"models": self.models} if self.models else {}),
             "horizon_months": self.horizon_months,
             "benefit": self.benefit,
             "caveats": list(self.caveats),
@@ -85,6 +126,10 @@ class CltvResult(Result):
 
         rows = [{"label": row["band"].replace("_", " "), **row} for row in self.by_band]
         return plot_cltv_bands(rows, axis_label=self.per_customer.unit)
+
+
+def _rows(found: list[dict[str, Any]] | NotRun) -> dict[str, Any] | NotRun:
+    return found if isinstance(found, NotRun) else {"rows": found}
 
 
 def _label(group: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from cxmodel.tables.observation_table import Observations
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 _STAGE = "cltv"
+MIN_SPENDERS = 10
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -69,6 +70,19 @@ class SpendRows:
             means[draw] = drawn @ money / total if total > 0 else np.nan
         return means
 
+    def expected(self, obs: Observations) -> FloatArray:
+        """Give what each customer is expected to spend: its own past, drawn towards the mean.
+
+        The straight line of revenue in the window on revenue before it, so that the mean over the
+        customers is `mean`; the amount itself where it is monthly revenue, and the mean for all
+        where nothing is known from before.
+        """
+        if self.is_monthly:
+            return self.amount
+        before = past_revenue(obs)[self.chosen]
+        line = fit_line(before, self.amount, self.weights)
+        return np.asarray(line[0] + line[1] * before, dtype=float)
+
     def only(self, mine: BoolArray) -> SpendRows:
         """Keep the rows of some observations; `mine` has one value per observation."""
         keep = mine[self.chosen]
@@ -81,6 +95,28 @@ class SpendRows:
             tenure_months=None if tenure is None else tenure[keep],
             chosen=self.chosen & mine,
         )
+
+
+def past_revenue(obs: Observations) -> FloatArray:
+    """Give revenue in the window before each response; 0 for all where it is not known."""
+    if not obs.has("revenue_before"):
+        return np.zeros(obs.n_obs)
+    return obs.frame["revenue_before"].fillna(0.0).to_numpy(dtype=float)
+
+
+def fit_line(x: FloatArray, y: FloatArray, weights: FloatArray) -> tuple[float, float]:
+    """Give intercept and slope of weighted least squares; slope 0 where x does not vary.
+
+    Examples
+    --------
+    >>> fit_line(np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0]), np.ones(3))
+    (1.0, 2.0)
+    """
+    share = weights / weights.sum()
+    mean_x, mean_y = float(share @ x), float(share @ y)
+    spread = float(share @ (x - mean_x) ** 2)
+    slope = float(share @ ((x - mean_x) * (y - mean_y))) / spread if spread > 0 else 0.0
+    return mean_y - slope * mean_x, slope
 
 
 def read_spend(obs: Observations) -> SpendRows:
@@ -164,3 +200,21 @@ def _tenure(obs: Observations) -> FloatArray | None:
 def _count(not_used: list[dict[str, Any]], reason: str, out: BoolArray) -> None:
     if out.any():
         not_used.append({"stage": _STAGE, "reason": reason, "n": int(out.sum())})
+
+
+def spend_of(obs: Observations) -> SpendRows:
+    """Read what customers spent; refuse too little of it.
+
+    Raises
+    ------
+    InsufficientDataError
+        If fewer than 10 customers have any revenue.
+    """
+    rows = read_spend(obs)
+    n_spenders = int((rows.amount != 0).sum())
+    if n_spenders < MIN_SPENDERS:
+        raise InsufficientDataError(
+            f"Lifetime value: {n_spenders} of {len(rows.amount):,} usable "
+            f"observations have any revenue; at least {MIN_SPENDERS} are needed."
+        )
+    return rows
