@@ -102,6 +102,10 @@ def test_arms_instruments_and_roll_outs_are_tables(results: dict[str, Any]) -> N
     assert from_agent["instrument"] == "agent_mean"
     assert from_agent["effective_f"] == lift["instrument"]["diagnostics"]["effective_f"]
     assert from_agent["is_weak"]
+    assert from_agent["grade"] == "association"
+    believed = lift["instrument"]["must_be_believed"]
+    assert from_agent["evidence"].endswith(believed)
+    assert from_arm["evidence"] == lift["experiment"]["complier_evidence"]["text"]
     rolled = found["lift_revenue_rollout"]
     whole = [row for row in rolled if row["term"] == "effect"]
     assert [row["on"] for row in whole] == ["revenue", "rating"]

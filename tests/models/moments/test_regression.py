@@ -104,7 +104,7 @@ def test_likelihoods_on_cells_and_on_passes(rows, design, wide, family):
 @pytest.mark.parametrize("family", list(FAMILIES))
 @pytest.mark.parametrize("kind", ["HC2", "HC3"])
 def test_leverage_of_a_likelihood_is_that_of_its_weighted_hat_matrix(rows, wide, family, kind):
-    """statsmodels gives the leverage; its own GLM takes HC0 where HC2 or HC3 is asked for."""
+    """statsmodels 0.15 gives the leverage; its GLM gives HC0 whichever of HC1-HC3 is asked for."""
     outcome = FAMILIES[family][1]
     fit = regression(outcome, ["rating", "tenure", "segment"], family=family, errors=kind).fit(rows)
     expected = glm(family, rows[outcome], wide)
