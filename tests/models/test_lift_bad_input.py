@@ -63,7 +63,17 @@ def headline(lift):
             "Left out because it repeats the rating: extra",
         ),
     ],
-    ids="number|word|half missing|infinite|too large|none|rating|turned|in words".split("|"),
+    ids=[
+        "number",
+        "word",
+        "half missing",
+        "infinite",
+        "too large",
+        "none",
+        "rating",
+        "turned",
+        "in words",
+    ],
 )
 def test_a_control_that_can_hold_nothing_equal_is_left_out(observations, outcome, values, said):
     sound = LiftModel(outcome=outcome).fit(observations(600, seed=3))
