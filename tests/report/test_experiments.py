@@ -56,6 +56,7 @@ def test_all_three_are_said(results: dict[str, Any]) -> None:
     assert "Evidence grade: association. The arm was drawn by lot, but nobody" in said
     assert "nobody declares that it works through the rating alone" in said
     assert "from the agent as an instrument" in said
+    assert "Evidence grade: association. To be believed: customers came to agents" in said
     assert "To be believed: customers came to agents as if by lot" in said
     assert "What the roll-out by region did: on revenue" in said
     assert "rating points (" in said
