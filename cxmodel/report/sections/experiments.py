@@ -91,8 +91,8 @@ def _instrument(results: Results, outcome: str) -> list[Block]:
             words=[
                 strong(f"The lift of {outcome} from {words.shortened(name)} as an instrument: "),
                 f"{_with_interval(lift)} per {common.rating_point(results)}. "
-                f"{_prose(found['caveats'])} Evidence grade: {common.GRADE_NAMES[grade]}. To be believed: "
-                f"{words.lower_first(found['must_be_believed'])}",
+                f"{_prose(found['caveats'])} Evidence grade: {common.GRADE_NAMES[grade]}. "
+                f"To be believed: {words.lower_first(found['must_be_believed'])}",
             ]
         )
     ]

@@ -364,6 +364,18 @@ def test_an_epoch_and_an_offset_of_a_billion_cost_no_digits(rows):
     np.testing.assert_allclose(fit.std_errors[1:] * [1, 3_600], expected.bse[1:], rtol=1e-8)
 
 
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_an_epoch_among_the_columns_of_a_likelihood_costs_no_digits(rows, family):
+    outcome, hours = FAMILIES[family][1], np.arange(len(rows)) * 3_600
+    moved = rows.assign(at=1_700_000_000 + hours)
+    fit = regression(outcome, ["rating", "at"], family=family, errors="HC0").fit(moved)
+    near = np.column_stack([np.ones(len(rows)), rows.rating, hours / hours.max()]).astype(float)
+    expected = glm(family, rows[outcome], near, cov_type="HC0")
+    scale = np.array([1, hours.max()])
+    np.testing.assert_allclose(fit.coefficients[1:] * scale, expected.params[1:], rtol=1e-8)
+    np.testing.assert_allclose(fit.std_errors[1:] * scale, expected.bse[1:], rtol=1e-8)
+
+
 # -- properties -------------------------------------------------------------------------------
 
 
