@@ -101,9 +101,11 @@ class Control:
         levels = as_levels(frame[self.name])
         known = {*self.levels, *self.rare, *self.pooled, self.reference}
         if new := sorted(set(levels.unique()) - known):
+            # rare levels are small groups, and stay unnamed
+            seen = sorted({self.reference or "", *self.levels} - {RARE, ""})
             raise SchemaError(
                 f"Control {self.name!r} has a level that the fit never saw: {new[0]!r}. "
-                f"It saw: {', '.join(sorted(str(level) for level in known))}."
+                f"It saw: {', '.join(seen)}. Leave these rows out, or fit again with them."
             )
         if self.rare:
             levels = levels.where(~levels.isin(self.rare), RARE)

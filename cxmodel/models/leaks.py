@@ -18,6 +18,8 @@ SUSPECT_PURE_SHARE = 0.25
 # A level is counted as pure only where chance would have put this many of the rarer outcome in it.
 EXPECTED_IN_LEVEL = 10
 MISSING = "(missing)"
+# Squares of larger numbers cannot be added up; the same bound as of tables that stay on an engine.
+TOO_LARGE = 1e100
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,8 @@ def as_numbers(values: pd.Series) -> NDArray[np.float64] | None:
     """Read a column as numbers, missing as NaN; None where it holds words.
 
     Text that reads as numbers apart from blanks counts as numbers; true and false are 1 and 0;
-    a time is days since 1970.
+    a time is days since 1970. What is infinite, or too large for its square to be added up, is
+    missing.
 
     Examples
     --------
@@ -178,14 +181,14 @@ def as_numbers(values: pd.Series) -> NDArray[np.float64] | None:
         return np.asarray(known_days, dtype=np.float64)
     if pd.api.types.is_bool_dtype(values) or pd.api.types.is_numeric_dtype(values):
         numbers = values.to_numpy(dtype=float, na_value=np.nan)
-        return np.asarray(np.where(np.isfinite(numbers), numbers, np.nan), dtype=float)
+        return np.asarray(np.where(np.abs(numbers) < TOO_LARGE, numbers, np.nan), dtype=float)
     codes, words = _words(values)
     if not len(words):
         return np.full(len(values), np.nan)
     read = pd.to_numeric(pd.Series(words, dtype=object), errors="coerce").to_numpy(dtype=float)
     if np.isnan(read).any():
         return None
-    known = np.append(np.where(np.isfinite(read), read, np.nan), np.nan)
+    known = np.append(np.where(np.abs(read) < TOO_LARGE, read, np.nan), np.nan)
     return np.asarray(known[codes], dtype=float)
 
 

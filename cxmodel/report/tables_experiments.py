@@ -25,8 +25,9 @@ def experiment_tables(results: Results, outcome: str) -> dict[str, list[dict[str
     dict of str to list of dict
         ``lift_<outcome>_arms``: a row an arm, with its effect on outcome and rating; those too
         small are named and empty. ``lift_<outcome>_instruments``: the lift from the arm and from
-        the instrument, with their strength and grade. ``lift_<outcome>_rollout``: the effect on
-        outcome and rating, whole and by periods since the start. Without rows where not declared.
+        the instrument, with their strength, grade and what must be believed.
+        ``lift_<outcome>_rollout``: the effect on outcome and rating, whole and by periods since the
+        start. Without rows where not declared.
     """
     return {
         f"lift_{outcome}_arms": _arms(results, outcome),
@@ -65,9 +66,9 @@ def _largest(row: Mapping[str, Any]) -> dict[str, Any]:
 def _instruments(results: Results, outcome: str) -> list[dict[str, Any]]:
     lift = f"lift.{outcome}"
     found = []
-    for term, section, name in (
-        ("experiment.complier_per_rating_point", "experiment", "arm"),
-        ("instrumented_per_rating_point", "instrument", "instrument"),
+    for term, section, name, graded in (
+        ("experiment.complier_per_rating_point", "experiment", "arm", "complier_evidence"),
+        ("instrumented_per_rating_point", "instrument", "instrument", "evidence"),
     ):
         estimate = part(results, f"{lift}.{term}")
         if as_estimate(estimate) is None:
@@ -81,7 +82,8 @@ def _instruments(results: Results, outcome: str) -> list[dict[str, Any]]:
                 **estimate,
                 **diagnostics,
                 **{f"anderson_rubin_{key}": value for key, value in kept.items()},
-                "grade": part(results, f"{lift}.{section}.complier_evidence.grade"),
+                "grade": part(results, f"{lift}.{section}.{graded}.grade"),
+                "evidence": part(results, f"{lift}.{section}.{graded}.text"),
             }
         )
     return found

@@ -53,6 +53,7 @@ def headline(lift):
             "extra is left out: it is missing in 50% of the rows",
         ),
         (lambda f: np.inf, "extra is left out: it is missing in 100% of the rows"),
+        (lambda f: 1e300, "extra is left out: it is missing in 100% of the rows"),
         (lambda f: None, "extra is left out: it is missing in 100% of the rows"),
         (lambda f: f["rating"], "Left out because it repeats the rating: extra"),
         (lambda f: 100 - 7 * f["rating"], "Left out because it repeats the rating: extra"),
@@ -62,7 +63,17 @@ def headline(lift):
             "Left out because it repeats the rating: extra",
         ),
     ],
-    ids=["number", "word", "half missing", "infinite", "none", "rating", "turned", "in words"],
+    ids=[
+        "number",
+        "word",
+        "half missing",
+        "infinite",
+        "too large",
+        "none",
+        "rating",
+        "turned",
+        "in words",
+    ],
 )
 def test_a_control_that_can_hold_nothing_equal_is_left_out(observations, outcome, values, said):
     sound = LiftModel(outcome=outcome).fit(observations(600, seed=3))
@@ -77,7 +88,7 @@ def test_words_that_are_missing_for_half_are_a_level_of_their_own(observations):
     assert headline(LiftModel().fit(obs)) == pytest.approx(headline(LiftModel().fit(stated)))
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
 @pytest.mark.parametrize("column", ["revenue_before", "tenure_days", "contacts_before"])
 def test_a_row_without_a_number_to_hold_equal_is_left_out_and_counted(observations, column, value):
     lift = LiftModel().fit(changed(observations, column, 5, value))
@@ -258,6 +269,14 @@ def test_a_level_that_the_fit_never_saw_is_refused(observations):
     new = observations(20, seed=4).frame.assign(segment="giant")
     with pytest.raises(SchemaError, match="'segment' has a level that the fit never saw: 'giant'"):
         lift.controls.matrix(new)
+
+
+def test_rare_levels_are_not_named_where_a_new_one_is_refused(observations):
+    obs = with_control(observations, lambda f: np.where(f.index < 5, "Mr Smith", "others"))
+    new = observations(20, seed=4).frame.assign(extra="giant")
+    with pytest.raises(SchemaError, match=r"It saw: others\. Leave these rows out") as refused:
+        LiftModel().fit(obs).controls.matrix(new)
+    assert "Smith" not in str(refused.value)
 
 
 def test_a_control_dated_after_the_response_is_refused(observations):

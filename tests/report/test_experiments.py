@@ -56,6 +56,7 @@ def test_all_three_are_said(results: dict[str, Any]) -> None:
     assert "Evidence grade: association. The arm was drawn by lot, but nobody" in said
     assert "nobody declares that it works through the rating alone" in said
     assert "from the agent as an instrument" in said
+    assert "Evidence grade: association. To be believed: customers came to agents" in said
     assert "To be believed: customers came to agents as if by lot" in said
     assert "What the roll-out by region did: on revenue" in said
     assert "rating points (" in said
@@ -102,6 +103,10 @@ def test_arms_instruments_and_roll_outs_are_tables(results: dict[str, Any]) -> N
     assert from_agent["instrument"] == "agent_mean"
     assert from_agent["effective_f"] == lift["instrument"]["diagnostics"]["effective_f"]
     assert from_agent["is_weak"]
+    assert from_agent["grade"] == "association"
+    believed = lift["instrument"]["must_be_believed"]
+    assert from_agent["evidence"].endswith(believed)
+    assert from_arm["evidence"] == lift["experiment"]["complier_evidence"]["text"]
     rolled = found["lift_revenue_rollout"]
     whole = [row for row in rolled if row["term"] == "effect"]
     assert [row["on"] for row in whole] == ["revenue", "rating"]

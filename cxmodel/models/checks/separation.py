@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
+from cxmodel.errors import ConvergenceError
 from cxmodel.models.checks.base import Check, Verdict
+from cxmodel.models.estimation import Sample, slope_design
 from cxmodel.models.leaks import EXPECTED_IN_LEVEL, examine_rating
 from cxmodel.models.lift_fit import LiftFit
-from cxmodel.models.say import listed
+from cxmodel.models.say import amount, listed
+from cxmodel.stats.firth import fit_firth_logit
 
 
 def check_separation(fit: LiftFit) -> Check:
@@ -70,7 +74,35 @@ def _failure(fit: LiftFit, ratings: list[float]) -> str:
         said = f"The rating {question} alone tells who leaves with an AUC of {auc:.2f}."
     else:
         said = "Rating and controls together tell who stays and who leaves without error."
-    return f"{said} No slope is given, so read the levels." if fit.separation else said
+    if not fit.separation:
+        return said
+    return f"{said} No slope is given, so read the levels.{_penalised_words(fit.sample)}"
+
+
+def penalised_slope(sample: Sample) -> float | None:
+    """Give the average slope of a penalised logit, which is finite also where outcomes are told.
+
+    Firth's (1993) penalty pulls it towards zero, as half a count of each outcome in each cell of a
+    saturated table would. None where even that has no maximum.
+    """
+    design = slope_design(sample, interacted=False)
+    try:
+        found = fit_firth_logit(design, sample.outcome, sample.share * sample.n_obs)
+    except ConvergenceError:
+        return None
+    chance = expit(found.linear_predictor)
+    return float(found.coefficients[1] * (sample.share @ (chance * (1 - chance))))
+
+
+def _penalised_words(sample: Sample) -> str:
+    """Offer the penalised slope, for orientation: an interval would promise too much."""
+    slope = penalised_slope(sample)
+    if slope is None:
+        return ""
+    return (
+        " For orientation, without an interval: a penalised logit (Firth 1993) gives "
+        f"{amount(slope, 'retention', None)} per rating point."
+    )
 
 
 def _who(fit: LiftFit, ratings: list[float]) -> str:

@@ -85,7 +85,9 @@ def evaluate_experiment(fit: LiftFit) -> ExperimentResult | NotRun:
         hidden=tuple(sorted(hidden)),
         n_control=int((arms == settings.control).sum()),
         n_without_arm=int((arms == MISSING).sum()),
-        sample_ratio_p_value=_sample_ratio(fit.sample.customers, arms, settings),
+        sample_ratio_p_value=_sample_ratio(
+            fit.sample.customers, arms, settings, fit.obs.min_group_size
+        ),
         complier=complier,
         strength=strength,
         caveats=tuple(dict.fromkeys(caveats)),
@@ -199,7 +201,10 @@ def _largest_difference(
 
 
 def _sample_ratio(
-    customers: NDArray[np.int64], arms: NDArray[np.object_], settings: Experiment
+    customers: NDArray[np.int64],
+    arms: NDArray[np.object_],
+    settings: Experiment,
+    min_group_size: int,
 ) -> float:
     """Test the sizes of the arms against the plan: chi-squared, of customers where they stay put.
 
@@ -214,13 +219,34 @@ def _sample_ratio(
     shares = settings.shares or dict.fromkeys(names, 1.0)
     unplanned = [name for name in names if name not in shares]
     if unplanned:
-        raise ConfigError(
-            f"experiment.shares: {listed(unplanned)} occurs in {settings.arm} and has no share."
-        )
+        sizes = {name: int((arms == name).sum()) for name in unplanned}
+        raise ConfigError(_without_share(settings.arm, sizes, min_group_size))
     observed = np.array([counts.get(name, 0) for name in names], dtype=float)
     planned = np.array([shares[name] for name in names])
     expected = planned / planned.sum() * observed.sum()
     return float(chdtrc(len(names) - 1, np.sum((observed - expected) ** 2 / expected)))
+
+
+def _without_share(column: str, sizes: dict[str, int], min_group_size: int) -> str:
+    """Say which arms have no planned share, naming none that is too small to be shown.
+
+    Examples
+    --------
+    >>> _without_share("variant", {"C": 200, "Mr Smith": 1}, 30)[:78]
+    'experiment.shares: C and 1 arm of under 30 responses occur in variant and have'
+    """
+    said = [name for name, n in sizes.items() if n >= min_group_size]
+    n_small = len(sizes) - len(said)
+    if n_small:
+        said.append(
+            f"{n_small} arm{'s' if n_small > 1 else ''} of under {min_group_size} responses"
+        )
+    is_one = len(sizes) == 1
+    return (
+        f"experiment.shares: {listed(said)} {'occurs' if is_one else 'occur'} in {column} and "
+        f"{'has' if is_one else 'have'} no share. Add the share that was planned, or leave those "
+        "responses out of the study."
+    )
 
 
 def _complier(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cxmodel.errors import ConfigError, InsufficientDataError, nearest
 from cxmodel.models.checks.base import p_words
 from cxmodel.models.estimation import Quantity, Sample
+from cxmodel.models.evidence import Evidence
 from cxmodel.models.experiments.instrument_strength import (
     InstrumentStrength,
     balance_p_value,
@@ -67,6 +68,15 @@ class InstrumentResult:
     must_be_believed: str
     caveats: tuple[str, ...]
 
+    @property
+    def evidence(self) -> Evidence:
+        """Grade the lift: an association, since no test shows that chance moved the instrument."""
+        return Evidence(
+            "association",
+            "Association only: it is an effect of the rating if what no test can show is true. "
+            f"{self.must_be_believed}",
+        )
+
     def to_section(self) -> dict[str, Any]:
         """Give ``lift.<outcome>.instrument``."""
         return {
@@ -81,6 +91,7 @@ class InstrumentResult:
                 "balance_p_value": self.balance_p_value,
             },
             "must_be_believed": self.must_be_believed,
+            "evidence": self.evidence.to_dict(),
             "caveats": list(self.caveats),
         }
 

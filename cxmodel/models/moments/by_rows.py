@@ -81,29 +81,7 @@ def fit_by_table(
         quick = None if errors.meat is None else effects_of_logit(fitted, wanted, errors.meat)
         values, meat = quick or effects_by_passes(fitted, wanted, clustered=model.is_clustered)
         spread = meat.factor(fitted.n_params) * meat.matrix
-    names = fitted.moments.columns
-    dropped = np.flatnonzero([name in fitted.collinear for name in names])
-    return MomentsFit(
-        outcome=model.outcome,
-        family=model.family,
-        errors=errors.kind,
-        names=names,
-        coefficients=blank(fitted.coefficients, dropped),
-        covariance=blank_both(errors.covariance, dropped),
-        deg_freedom=errors.deg_freedom,
-        effects=tuple(wanted),
-        effect_values=values,
-        effect_covariance=spread,
-        collinear=fitted.collinear,
-        n_obs=rows.n_used,
-        n_params=fitted.n_params,
-        n_clusters=errors.n_clusters,
-        missing=rows.missing,
-        route=route,
-        conf_level=model.conf_level,
-        caveats=(*said_of(fitted.collinear), *errors.caveats),
-        clusters=errors.clusters,
-    )
+    return _result(model, fitted, errors, route, tuple(wanted), values, spread, fitted.n_params)
 
 
 def _two_parts(
@@ -123,6 +101,20 @@ def _two_parts(
     if columns.numbers:
         values, pulled = effects_of_two_parts(both, columns.numbers, clustered=model.is_clustered)
         meat = pulled.factor(both.n_params) * pulled.matrix
+    return _result(model, fitted, errors, route, columns.numbers, values, meat, both.n_params)
+
+
+def _result(
+    model: MomentsRegression,
+    fitted: PassFit,
+    errors: _Errors,
+    route: Route,
+    effects: tuple[str, ...],
+    values: Floats,
+    spread: Floats,
+    n_params: int,
+) -> MomentsFit:
+    """Put coefficients, errors and average effects together."""
     names = fitted.moments.columns
     dropped = np.flatnonzero([name in fitted.collinear for name in names])
     return MomentsFit(
@@ -133,17 +125,18 @@ def _two_parts(
         coefficients=blank(fitted.coefficients, dropped),
         covariance=blank_both(errors.covariance, dropped),
         deg_freedom=errors.deg_freedom,
-        effects=columns.numbers,
+        effects=effects,
         effect_values=values,
-        effect_covariance=meat,
+        effect_covariance=spread,
         collinear=fitted.collinear,
-        n_obs=rows.n_used,
-        n_params=both.n_params,
+        n_obs=fitted.n_obs,
+        n_params=n_params,
         n_clusters=errors.n_clusters,
-        missing=rows.missing,
+        missing=fitted.rows.missing,
         route=route,
         conf_level=model.conf_level,
         caveats=(*said_of(fitted.collinear), *errors.caveats),
+        clusters=errors.clusters,
     )
 
 

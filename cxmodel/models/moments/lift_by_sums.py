@@ -89,12 +89,37 @@ def lift_by_sums(obs: Observations, outcome: Outcome, settings: LiftSettings) ->
     base, n_customers, n_events = _with_shares(session, population, controls, outcome)
     not_used += _missing_control(obs.n_obs, not_used, n_customers[1], outcome)
     is_clustered = n_customers[0] < n_customers[1]
+    fits, said = _fits(session, base, outcome, settings, controls, n_events, clustered=is_clustered)
+    return _result(
+        obs,
+        outcome,
+        fits,
+        said=said,
+        not_used=tuple(not_used),
+        controls=controls,
+        n_customers=n_customers[0],
+        n_events=n_events,
+        is_clustered=is_clustered,
+    )
+
+
+def _fits(
+    session: Session,
+    base: ir.Table,
+    outcome: Outcome,
+    settings: LiftSettings,
+    controls: tuple[str, ...],
+    n_events: int,
+    *,
+    clustered: bool,
+) -> tuple[dict[str, MomentsFit], str]:
+    """Fit the bare, the additive and the averaged slope; say why the last is the additive one."""
     ask: dict[str, Any] = {
         "outcome": "y",
         "family": "linear" if outcome == "revenue" else "logit",
-        "weight": "share" if is_clustered else None,
-        "customer": "customer" if is_clustered else None,
-        "errors": "CR1" if is_clustered else "HC1",
+        "weight": "share" if clustered else None,
+        "customer": "customer" if clustered else None,
+        "errors": "CR1" if clustered else "HC1",
     }
     bare = fit_table(MomentsRegression(explained_by=["rating"], **ask), session, base)
     additive = fit_table(
@@ -105,25 +130,13 @@ def lift_by_sums(obs: Observations, outcome: Outcome, settings: LiftSettings) ->
     if settings.average == "base" and controls:
         model = MomentsRegression(explained_by=["rating", *controls], interacted="rating", **ask)
         headline, said = _interacted(model, session, base, additive)
-    digits = 10.0 ** -unit_digits(obs.currency) if outcome == "revenue" else 1.0
-    found = {
+    fits = {
         "per_rating_point": headline,
         "unadjusted_per_rating_point": bare,
         "additive_per_rating_point": additive,
         "unweighted_per_rating_point": headline,
     }
-    return _result(
-        obs,
-        outcome,
-        {name: (fit, digits) for name, fit in found.items()},
-        not_used=not_used,
-        controls=controls,
-        n_customers=n_customers[0],
-        n_events=n_events,
-        is_interacted=headline is not additive,
-        is_clustered=is_clustered,
-        said=said,
-    )
+    return fits, said
 
 
 def _interacted(
@@ -224,64 +237,72 @@ def _require(n_events: int, headline: MomentsFit) -> None:
 def _result(
     obs: Observations,
     outcome: Outcome,
-    fits: dict[str, tuple[MomentsFit, float]],
+    fits: dict[str, MomentsFit],
     *,
-    not_used: list[dict[str, Any]],
-    controls: tuple[str, ...],
-    n_customers: int,
-    n_events: int,
-    is_interacted: bool,
-    is_clustered: bool,
     said: str,
+    controls: tuple[str, ...],
+    **facts: Any,
 ) -> LiftResult:
-    units, scale = LiftUnits.of(obs, outcome), obs.scale
-    if scale is None:
+    """Put the slopes together with what a lift without rows can say of itself."""
+    if obs.scale is None:
         raise ConfigError("A lift needs a rating with a scale.")
-    headline = fits["per_rating_point"][0]
+    units, headline = LiftUnits.of(obs, outcome), fits["per_rating_point"]
     checks = tuple(Check.not_run(name, outcome, NO_ROWS) for name in CHECK_NAMES)
     evidence = grade(checks)
-    caveats = (
-        f"{obs.n_obs:,} observations are more than are taken out: slopes come from sums over the "
-        f"table. {headline.route.reason}",
-        f"Held equal: {', '.join(c.removesuffix('_units') for c in controls) or 'nothing'}. No "
-        "column was examined for knowledge of the outcome.",
-        *([said] if said else []),
-        *headline.caveats,
-    )
+    caveats = _caveats(obs, headline, controls, said)
     riding = (first_sentence(evidence.text), *caveats)
+    digits = 10.0 ** -unit_digits(obs.currency) if outcome == "revenue" else 1.0
     made = {
         name: _estimate(fit, digits, units.slope, obs.conf_level, riding)
-        for name, (fit, digits) in fits.items()
+        for name, fit in fits.items()
     }
     return LiftResult(
         outcome=outcome,
         units=units,
         terms={name: made.get(name, NotRun(NO_ROWS)) for name in TERMS},
-        per_kpi={path: NotRun(NO_ROWS) for path in scale.paths},
-        by_rating=(),
-        by_band=(),
-        by_group=NotRun(NO_ROWS),
-        within=None,
-        plus_one_by_band=NotRun(NO_ROWS),
-        curve=NotRun(NO_ROWS),
+        per_kpi={path: NotRun(NO_ROWS) for path in obs.scale.paths},
         checks=checks,
         evidence=evidence,
         caveats=caveats,
-        not_used=tuple(not_used),
-        leaks=LeakReport(),
-        controls=ControlPlan(),
-        scale=scale,
+        scale=obs.scale,
         conf_level=obs.conf_level,
         n_obs=headline.n_obs,
-        n_customers=n_customers,
-        n_events=n_events,
         n_params=headline.n_params,
-        is_interacted=is_interacted,
-        is_clustered=is_clustered,
-        customers=np.array([], dtype=object),
+        is_interacted=headline is not fits["additive_per_rating_point"],
         values={name: one.estimate for name, one in made.items()},
-        influence={},
+        **_without_rows(),
+        **facts,
     )
+
+
+def _caveats(
+    obs: Observations, headline: MomentsFit, controls: tuple[str, ...], said: str
+) -> tuple[str, ...]:
+    """Say that there are slopes alone, what they hold equal, and what the fits said."""
+    held = ", ".join(name.removesuffix("_units") for name in controls) or "nothing"
+    return (
+        f"{obs.n_obs:,} observations are more than are taken out: slopes come from sums over the "
+        f"table. {headline.route.reason}",
+        f"Held equal: {held}. No column was examined for knowledge of the outcome.",
+        *([said] if said else []),
+        *headline.caveats,
+    )
+
+
+def _without_rows() -> dict[str, Any]:
+    """Give what sums do not hold: rows for each rating, band or group, and what customers add."""
+    return {
+        "by_rating": (),
+        "by_band": (),
+        "by_group": NotRun(NO_ROWS),
+        "within": None,
+        "plus_one_by_band": NotRun(NO_ROWS),
+        "curve": NotRun(NO_ROWS),
+        "leaks": LeakReport(),
+        "controls": ControlPlan(),
+        "customers": np.array([], dtype=object),
+        "influence": {},
+    }
 
 
 def _estimate(

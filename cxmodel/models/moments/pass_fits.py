@@ -217,14 +217,7 @@ def _climbed(
     _require_rows(rows, len(kept))
     position, is_last, is_coarse = position.copy(), False, guide is not None
     for iteration in range(1, MAX_ITERATIONS + 1):
-        sums = logit_sums(rows, moments, position, expected) if is_last else None
-        step = (
-            likelihood_step(
-                rows, moments, position, MEANS[family], expected=expected, coarse=is_coarse
-            )
-            if sums is None
-            else sums.step
-        )
+        step, sums = _passed(rows, moments, family, position, expected, is_last, is_coarse)
         try:
             triangle = upper_cholesky(step.information[np.ix_(kept, kept)])
         except np.linalg.LinAlgError:
@@ -233,20 +226,40 @@ def _climbed(
         if guide is not None:
             move = guide.move(position, step, move)
         length = float(np.abs(move).sum())
-        move = move * min(1.0, LONGEST_STEP / max(length, LONGEST_STEP))
-        position[kept] += move
+        position[kept] += move * min(1.0, LONGEST_STEP / max(length, LONGEST_STEP))
         settled = SETTLED * max(1.0, float(np.abs(position).sum()))
         if length < settled:
             return _settled(rows, moments, family, position, step, triangle, kept, dropped, sums)
         if family == "logit" and iteration >= SEPARATED_AFTER and length > SEPARATED_STEP:
             break
         expected = _expected(step, length)
-        # Passes before the last may leave what is far below the distance that counts as settled.
-        off = rows.largest_weight * rows.n_used**1.5 * 2.0**-53
-        spread = np.abs(cho_solve((triangle, False), np.eye(len(kept)))).sum()
-        is_coarse = guide is not None and off * spread < settled / 10
+        is_coarse = guide is not None and _off(rows, triangle) < settled / 10
         is_last = family == "logit" and guide is not None and LEFT * length**2 < settled
     raise _no_maximum(family, iteration)
+
+
+def _passed(
+    rows: CompleteRows,
+    moments: Designed,
+    family: Family,
+    position: Floats,
+    expected: Floats | None,
+    is_last: bool,
+    is_coarse: bool,
+) -> tuple[Step, LogitSums | None]:
+    """Pass over the rows once; where it should be the last, errors and effects come with it."""
+    sums = logit_sums(rows, moments, position, expected) if is_last else None
+    if sums is not None:
+        return sums.step, sums
+    mean = MEANS[family]
+    step = likelihood_step(rows, moments, position, mean, expected=expected, coarse=is_coarse)
+    return step, None
+
+
+def _off(rows: CompleteRows, triangle: Floats) -> float:
+    """Bound how far rounding in a coarse pass moves a step, which must be far below settled."""
+    sums = rows.largest_weight * rows.n_used**1.5 * 2.0**-53
+    return float(sums * np.abs(cho_solve((triangle, False), np.eye(len(triangle)))).sum())
 
 
 def _expected(step: Step, length: float) -> Floats | None:

@@ -74,7 +74,9 @@ class MomentsRegression:
     (``tests/models/moments/test_against_pyfixest.py``).
 
     HC2 and HC3 of a likelihood take a row's leverage from the weighted hat matrix of the last step,
-    with the observed information; at leverage 1 a row fits itself and is left as it is.
+    with the observed information; at leverage 1 a row fits itself and is left as it is. HC2 and HC3
+    have no further factor, as in Stata and in statsmodels' OLS; pyfixest multiplies its HC3 by
+    ``n/(n-k)`` unless told ``ssc(k_adj=False)``.
 
     See Also
     --------

@@ -84,13 +84,15 @@ def _instrument(results: Results, outcome: str) -> list[Block]:
     if found is None or lift is None:
         return []
     name = "the agent" if found["instrument"] == "agent_mean" else str(found["instrument"])
+    # results of before had no evidence of their own here; it was an association all the same
+    grade = part(results, f"lift.{outcome}.instrument.evidence.grade") or "association"
     return [
         Text(
             words=[
                 strong(f"The lift of {outcome} from {words.shortened(name)} as an instrument: "),
                 f"{_with_interval(lift)} per {common.rating_point(results)}. "
-                f"{_prose(found['caveats'])} To be believed: "
-                f"{words.lower_first(found['must_be_believed'])}",
+                f"{_prose(found['caveats'])} Evidence grade: {common.GRADE_NAMES[grade]}. "
+                f"To be believed: {words.lower_first(found['must_be_believed'])}",
             ]
         )
     ]

@@ -312,6 +312,23 @@ def test_separation_fails_warns_and_passes(observations):
     assert _check(obs, "separation", "revenue").verdict == "not_run"
 
 
+def test_a_penalised_slope_is_offered_where_a_plain_one_has_no_end(observations):
+    """Two ratings, 6 points apart, that tell who leaves: half a count is added to each cell."""
+    obs = observations(600, seed=1)
+    low = np.arange(600) % 5 == 0
+    frame = obs.frame.assign(rating=np.where(low, 3.0, 9.0), churned=low.astype(float))
+    lift = LiftModel(outcome="retention", controls=[]).fit(replace(obs, frame=frame))
+    # 120 who left at 3 and 480 who stayed at 9
+    at_low, at_high = 0.5 / 121, 480.5 / 481
+    steep = 0.2 * at_low * (1 - at_low) + 0.8 * at_high * (1 - at_high)
+    log_odds = np.log(at_high / (1 - at_high)) - np.log(at_low / (1 - at_low))
+    expected = 100 * steep * log_odds / 6
+    text = {check.name: check.text for check in lift.checks}["separation"]
+    assert text.endswith(
+        f"a penalised logit (Firth 1993) gives {expected:.2f} percentage points per rating point."
+    )
+
+
 def test_separation_by_controls_together_fails_and_shows_levels(observations):
     """Neither column knows the outcome, their sum does."""
     obs = observations(600, seed=1)

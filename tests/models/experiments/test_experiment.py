@@ -49,17 +49,17 @@ def test_sizes_of_the_arms_by_hand() -> None:
     arms = np.array(["A"] * 40 + ["B"] * 60, dtype=object)
     people = np.arange(100)
     alike = cx.Experiment(arm="v", control="A")
-    assert _sample_ratio(people, arms, alike) == pytest.approx(0.0455003, abs=1e-7)
+    assert _sample_ratio(people, arms, alike, 30) == pytest.approx(0.0455003, abs=1e-7)
     planned = cx.Experiment(arm="v", control="A", shares={"A": 2, "B": 3})
-    assert _sample_ratio(people, arms, planned) == pytest.approx(1.0)
+    assert _sample_ratio(people, arms, planned, 30) == pytest.approx(1.0)
 
 
 def test_customers_are_counted_once_where_the_arm_stays() -> None:
     arms = np.array(["A", "A", "A", "B"], dtype=object)
     alike = cx.Experiment(arm="v", control="A")
-    assert _sample_ratio(np.array([0, 0, 0, 1]), arms, alike) == pytest.approx(1.0)
+    assert _sample_ratio(np.array([0, 0, 0, 1]), arms, alike, 30) == pytest.approx(1.0)
     # a customer in both arms: responses were drawn
-    assert _sample_ratio(np.array([0, 0, 0, 0]), arms, alike) == pytest.approx(0.3173105)
+    assert _sample_ratio(np.array([0, 0, 0, 0]), arms, alike, 30) == pytest.approx(0.3173105)
 
 
 def test_arms_may_be_numbers() -> None:
@@ -219,6 +219,11 @@ def test_settings_that_cannot_be(observations: Make) -> None:
     ):
         with pytest.raises(ConfigError, match=message):
             cx.LiftModel(experiment=declared).fit(obs)
+    obs.frame.loc[obs.frame.index[:3], "variant"] = "Mr Smith"
+    unplanned = cx.Experiment(arm="variant", control="A", shares={"A": 1, "B": 1})
+    with pytest.raises(ConfigError, match="C and 1 arm of under 30 responses occur") as refused:
+        cx.LiftModel(experiment=unplanned).fit(obs)
+    assert "Smith" not in str(refused.value)
     with pytest.raises(ValueError, match="share of 'A' must be above 0"):
         cx.Experiment(arm="variant", control="A", shares={"A": 0})
     with pytest.raises(ValueError, match="no share of the control 'A'"):

@@ -120,6 +120,11 @@ def test_what_must_be_believed_is_said(observations: Make) -> None:
         "moves staying only through what the rating says"
         in (section["instrument"]["must_be_believed"])
     )
+    evidence = section["instrument"]["evidence"]
+    assert evidence["grade"] == "association"
+    assert evidence["text"].endswith(section["instrument"]["must_be_believed"])
+    # passed on alone it says what must be believed of it, not how the headline was graded
+    assert lift.terms["instrumented_per_rating_point"].caveats[0] == evidence["text"]
     assert section["instrumented_per_rating_point"]["unit"].startswith("probability of staying")
     # the joint covariance carries it on
     assert "instrumented_per_rating_point" in lift.influence

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 import cxmodel as cx
@@ -109,10 +110,13 @@ def test_a_regression_leaves_out_the_observations_that_a_lift_does(obs, column, 
     sim = cx.datasets.simulate(n_customers=900, seed=2)
     inactive = cx.join_observations(
         cx.read_surveys(sim.surveys, ratings={"nps": ("nps", cx.NPS)}),
-        customers=cx.read_customers(sim.customers, attributes=["segment"]),
+        customers=cx.read_customers(
+            sim.customers.drop(columns="churned_at"), attributes=["segment"]
+        ),
         revenue=cx.read_revenue(sim.revenue, currency="USD"),
         windows=cx.Windows(inactive_days=60),
     )
+    assert inactive.churn_rule == "inactivity"
     for table in (obs, inactive):
         lift = cx.LiftModel(outcome=outcome, controls=["segment"], rows_up_to=100).fit(table)
         fit = cx.MomentsRegression(outcome=column, explained_by=["rating", "segment"]).fit(table)
@@ -122,3 +126,27 @@ def test_a_regression_leaves_out_the_observations_that_a_lift_does(obs, column, 
         for n in fit.not_used.values():
             assert f"{n:,} " in fit.caveats[-1]
         assert fit.to_dict()["not_used"] == fit.not_used
+
+
+def test_customers_without_a_booking_of_late_are_counted_as_not_at_risk():
+    """Where inactivity is churn nobody can lose who is gone; every sixth customer never booked."""
+    sim = cx.datasets.simulate(n_customers=300, seed=2)
+    revenue = sim.revenue[~sim.revenue.customer_id.isin(sim.customers.customer_id[::6])]
+    inactive = cx.join_observations(
+        cx.read_surveys(sim.surveys, ratings={"nps": ("nps", cx.NPS)}),
+        customers=cx.read_customers(
+            sim.customers.drop(columns="churned_at"), attributes=["segment"]
+        ),
+        revenue=cx.read_revenue(revenue, currency="USD"),
+    )
+    complete = inactive.to_frame().query("outcome_complete")
+    booked = complete[["customer_id", "responded_at"]].merge(revenue, on="customer_id")
+    since = pd.to_datetime(booked.responded_at) - pd.to_datetime(booked.booked_at)
+    of_late = booked[(since > pd.Timedelta(0)) & (since <= pd.Timedelta(days=90))]
+    n_active = len(of_late.drop_duplicates(["customer_id", "responded_at"]))
+    fit = cx.MomentsRegression(outcome="churned", explained_by=["rating", "segment"]).fit(inactive)
+    assert fit.not_used["not_at_risk"] == len(complete) - n_active
+    assert fit.not_used["not_at_risk"] >= 44
+    assert "by customers who were not active before the response" in fit.caveats[-1]
+    money = cx.MomentsRegression(outcome="revenue_after_units", explained_by=["rating"])
+    assert "not_at_risk" not in money.fit(inactive).not_used

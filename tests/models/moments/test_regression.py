@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,6 +23,7 @@ from cxmodel.errors import (
 from cxmodel.models.estimates.two_part import _hurdle
 from cxmodel.models.estimation import Sample, fit_slope, slope_design
 from cxmodel.models.moments.jointly import fit_jointly
+from cxmodel.stats.survival import kaplan_meier
 
 EXACT = {"rtol": 1e-10}
 FAMILIES = {
@@ -101,10 +104,32 @@ def test_likelihoods_on_cells_and_on_passes(rows, design, wide, family):
         np.testing.assert_allclose(fit.covariance, expected.cov_params(), rtol=2e-10)
 
 
+def test_a_hazard_is_a_logit_of_customer_months():
+    """A row for each month at risk: without other columns its survival is Kaplan and Meier's."""
+    rng = np.random.default_rng(4)
+    last, left = rng.integers(1, 7, 300), rng.random(300) < 0.6
+    people = pd.DataFrame({"last": last, "ends": left, "rating": rng.integers(0, 11, 300)})
+    months = people.loc[np.repeat(people.index, last)].reset_index(drop=True)
+    months["month"] = np.concatenate([np.arange(1, n + 1) for n in last])
+    months["left"] = months.ends & (months.month == months["last"])
+    bare = regression("left", ["month"], categories=["month"], family="logit").fit(months)
+    odds = bare.coefficients[0] + np.insert(bare.coefficients[1:], 0, 0.0)
+    survival = np.cumprod(1 - 1 / (1 + np.exp(-odds)))
+    np.testing.assert_allclose(survival, kaplan_meier(last, left).at(np.arange(1, 7)), rtol=1e-10)
+    fit = regression(
+        "left", ["rating", "month"], categories=["month"], family="logit", errors="HC0"
+    ).fit(months)
+    flags = pd.get_dummies(months.month, drop_first=True).to_numpy(float)
+    matrix = np.column_stack([np.ones(len(months)), months.rating, flags])
+    expected = glm("logit", months["left"], matrix, cov_type="HC0")
+    np.testing.assert_allclose(fit.coefficients, expected.params, **EXACT)
+    np.testing.assert_allclose(fit.std_errors, expected.bse, **EXACT)
+
+
 @pytest.mark.parametrize("family", list(FAMILIES))
 @pytest.mark.parametrize("kind", ["HC2", "HC3"])
 def test_leverage_of_a_likelihood_is_that_of_its_weighted_hat_matrix(rows, wide, family, kind):
-    """statsmodels gives the leverage; its own GLM takes HC0 where HC2 or HC3 is asked for."""
+    """statsmodels 0.15 gives the leverage; its GLM gives HC0 whichever of HC1-HC3 is asked for."""
     outcome = FAMILIES[family][1]
     fit = regression(outcome, ["rating", "tenure", "segment"], family=family, errors=kind).fit(rows)
     expected = glm(family, rows[outcome], wide)
@@ -285,7 +310,32 @@ def test_few_clusters_take_cr2_and_its_degrees_of_freedom(rows, design):
     assert fit.n_clusters == 9
     np.testing.assert_allclose(fit.covariance, sums.T @ sums, rtol=1e-9)
     assert 2 < fit.deg_freedom[1] < 9
-    assert 0 <= fit.wild_p_value("rating", seed=1) <= 1
+
+
+def test_the_wild_bootstrap_of_a_fit_is_that_of_the_rows(rows, design):
+    """All 512 patterns of signs of nine regions, under a slope one error below the estimate."""
+    few, matrix = rows.iloc[:300], design[:300]
+    fit = regression(customer="region").fit(few)
+    slope = fit.estimate("rating")
+    null = slope.estimate - slope.std_error
+    codes, moved = few.region.to_numpy(), few.spent.to_numpy(float) - null * matrix[:, 1]
+    others = matrix[:, [0, 2, 3]]
+    base = others @ np.linalg.lstsq(others, moved, rcond=None)[0]
+
+    def t_of(outcome):
+        b = np.linalg.lstsq(matrix, outcome, rcond=None)[0]
+        bread = np.linalg.inv(matrix.T @ matrix)
+        scores = matrix * (outcome - matrix @ b)[:, None]
+        sums = np.array([scores[codes == region].sum(axis=0) for region in range(9)])
+        return abs(b[1]) / np.sqrt((bread @ sums.T @ sums @ bread)[1, 1])
+
+    drawn = [
+        t_of(base + np.array(signs)[codes] * (moved - base))
+        for signs in itertools.product([-1.0, 1.0], repeat=9)
+    ]
+    expected = np.mean(np.array(drawn) >= t_of(moved) * (1 - 1e-10))
+    assert 0.05 < expected < 0.95
+    assert fit.wild_p_value("rating", null=null, seed=1) == pytest.approx(expected, abs=1e-12)
 
 
 def test_effects_of_customers_are_dummies(rows):
@@ -312,6 +362,18 @@ def test_an_epoch_and_an_offset_of_a_billion_cost_no_digits(rows):
     expected = sm.OLS(rows.spent.astype(float), near).fit(cov_type="HC1")
     np.testing.assert_allclose(fit.coefficients[1:] * [1, 3_600], expected.params[1:], rtol=1e-8)
     np.testing.assert_allclose(fit.std_errors[1:] * [1, 3_600], expected.bse[1:], rtol=1e-8)
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_an_epoch_among_the_columns_of_a_likelihood_costs_no_digits(rows, family):
+    outcome, hours = FAMILIES[family][1], np.arange(len(rows)) * 3_600
+    moved = rows.assign(at=1_700_000_000 + hours)
+    fit = regression(outcome, ["rating", "at"], family=family, errors="HC0").fit(moved)
+    near = np.column_stack([np.ones(len(rows)), rows.rating, hours / hours.max()]).astype(float)
+    expected = glm(family, rows[outcome], near, cov_type="HC0")
+    scale = np.array([1, hours.max()])
+    np.testing.assert_allclose(fit.coefficients[1:] * scale, expected.params[1:], rtol=1e-8)
+    np.testing.assert_allclose(fit.std_errors[1:] * scale, expected.bse[1:], rtol=1e-8)
 
 
 # -- properties -------------------------------------------------------------------------------
