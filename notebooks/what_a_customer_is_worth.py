@@ -77,16 +77,14 @@ hazard
 # change per rating point is split into staying and spending: bookkeeping, not two effects.
 
 # %%
-lift = cx.LiftModel(outcome="revenue").fit(observations)
-staying = cx.LiftModel(outcome="retention").fit(observations)
-model = cx.CltvModel(gross_margin=0.6, annual_discount_rate=0.10, by="segment")
-value = model.fit(observations, lift=lift, retention_lift=staying)
+value = cx.CltvModel(gross_margin=0.6, annual_discount_rate=0.10, by="segment").fit(observations)
 value
 
 # %%
-margin = lift.per_rating_point().scaled(0.6, unit="USD margin")
-print(f"truth {0.6 * company.truth['lift.revenue.per_rating_point']:.2f}, estimate {margin.estimate:.2f}")
-value.change.total
+truth = company.truth["cltv.change_per_rating_point.total"]
+total = value.change.total
+print(f"truth {truth:.2f}, estimate {total.estimate:.2f}")
+print(f"interval {total.conf_low:.2f} to {total.conf_high:.2f}")
 
 # %% [markdown]
 # ## Without a contract
@@ -94,8 +92,7 @@ value.change.total
 # Nobody says goodbye: purchases stop. A purchase model tells from the gaps who is still there.
 
 # %%
-ledger = revenue
-histories = cx.summarize_purchases(ledger, as_of="2026-06-30", unit_days=7)
+histories = cx.summarize_purchases(revenue, as_of="2026-06-30", unit_days=7)
 buys = cx.PurchaseModel(family="bg_nbd").fit(histories)
 buys
 

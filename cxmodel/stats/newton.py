@@ -82,6 +82,7 @@ def climb(
     theta = box.clip(start)
     value, gradient, hessian = terms(theta)
     for _ in range(_MAX_STEPS):
+        _require_finite(gradient, hessian, what)
         step = _ascent(theta, gradient, hessian, box)
         to_win = (gradient * step).sum(axis=1) / scale
         if np.all(to_win <= _CLOSE):
@@ -93,6 +94,14 @@ def climb(
             'Take family="geometric", or more periods.'
         )
     return theta, value
+
+
+def _require_finite(gradient: FloatArray, hessian: FloatArray, what: str) -> None:
+    if not (np.isfinite(gradient).all() and np.isfinite(hessian).all()):
+        raise ConvergenceError(
+            f"The likelihood of {what} has no finite slope where it was looked for. "
+            'Take family="geometric", or more periods.'
+        )
 
 
 def _ascent(theta: FloatArray, gradient: FloatArray, hessian: FloatArray, box: Box) -> FloatArray:

@@ -134,6 +134,30 @@ def test_survival_keeps_its_digits_where_loss_is_rare() -> None:
     # far out S(t) = Gamma(a + b) / Gamma(b) t^-a
     expected = special.gammaln(3.5) - special.gammaln(2.0) - 1.5 * math.log(1e30)
     assert log_beta_survival(1.5, 2.0, 1e30) == pytest.approx(expected, rel=1e-12)
+    # far out ln Gamma(x + a) - ln Gamma(x) = a ln x: what is left is a ln(1.5)
+    assert log_beta_survival(0.005, 1e16, 5e15) == pytest.approx(-0.005 * math.log(1.5), rel=1e-9)
+    # ten whole steps: a product of ten ratios
+    steps = sum(math.log((1 + i) / (1e6 + 1 + i)) for i in range(10))
+    assert log_beta_survival(1e6, 1.0, 10.0) == pytest.approx(steps, rel=1e-12)
+
+
+def test_a_likelihood_without_a_finite_slope_is_named():
+    box = Box(np.array([-9.0]), np.array([9.0]))
+
+    def broken(theta):
+        return -np.inf * np.ones(1), np.full((1, 1), np.nan), np.full((1, 1, 1), np.nan)
+
+    with pytest.raises(ConvergenceError, match="likelihood of the lump has no finite slope"):
+        climb(broken, np.zeros((1, 1)), box, np.ones(1), what="the lump")
+
+
+def test_a_hazard_that_falls_from_a_high_start_is_fitted():
+    """Few leavers, most of them early: the power of time runs to the end of its range."""
+    lost = [3, 5, 2, 2, 1, 1, 1, 0, 1, 0, 1]
+    counts = PeriodCounts.from_alive(500 - np.cumsum([0, *lost]))
+    fit = fit_lifetime("bdw", counts)
+    assert np.isfinite(fit.parameters).all()
+    assert fit.log_likelihood[0] >= fit_lifetime("sbg", counts).log_likelihood[0] - 1e-6
 
 
 @pytest.mark.parametrize("rate", [0.0, 1e-6, 0.01, 0.1])
