@@ -19,7 +19,7 @@
 # %%
 import cxmodel as cx
 
-company = cx.datasets.simulate(n_customers=3_000, seed=7)
+company = cx.datasets.simulate(n_customers=3_000, seed=1)
 surveys = cx.read_surveys(company.surveys, ratings={"nps": ("nps", cx.NPS)})
 customers = cx.read_customers(
     company.customers,
@@ -82,7 +82,7 @@ value
 
 # %%
 truth = company.truth["cltv.change_per_rating_point.total"]
-total = value.change.total
+total = value.change_per_rating_point["total"]
 print(f"truth {truth:.2f}, estimate {total.estimate:.2f}")
 print(f"interval {total.conf_low:.2f} to {total.conf_high:.2f}")
 
