@@ -14,7 +14,7 @@
 # # A first study, step by step
 #
 # A simulated company whose truth is known, so that every number can be held against it: one 95% interval
-# in twenty misses the truth, under another seed perhaps yours.
+# in twenty misses the truth, under another seed perhaps this one.
 # The same steps run on your own tables: a path or a frame is accepted wherever a frame stands here.
 
 # %%
