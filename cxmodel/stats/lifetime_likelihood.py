@@ -100,9 +100,9 @@ def log_beta_survival(a: npt.ArrayLike, b: npt.ArrayLike, time: npt.ArrayLike) -
     """Give ln B(a, b + time) - ln B(a, b): the log of the mean of (1 - p) ** time."""
     first, second, reach = (np.asarray(value, dtype=float) for value in (a, b, time))
     short = log_gamma_rise(second, reach) - log_gamma_rise(first + second, reach)
-    # the same in another order, in which long times cancel nothing
+    # a and time may change places: the shorter step is taken, else two large numbers cancel
     long = log_gamma_rise(second, first) - log_gamma_rise(second + reach, first)
-    return np.asarray(np.where(reach > second, long, short), dtype=float)
+    return np.asarray(np.where(reach > first, long, short), dtype=float)
 
 
 def lifetime_terms(
