@@ -122,6 +122,9 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+MOST_KNOWN = 30
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Name the nearest known word, as the end of a message, or say what is known.
 
@@ -134,4 +137,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name, known, n=1)
     if close:
         return f"Did you mean {close[0]!r}?"
-    return f"Known: {', '.join(known)}." if known else "Nothing is known here."
+    if not known:
+        return "Nothing is known here."
+    more = f" and {len(known) - MOST_KNOWN} more" if len(known) > MOST_KNOWN else ""
+    return f"Known: {', '.join(known[:MOST_KNOWN])}{more}."

@@ -58,8 +58,8 @@ def score(
     check_replaceable(output)
     with make_progress(quiet=options.quiet) as progress, output_file(output) as aside:
         summary, notes = _score(stored, input_, aside, day, engine, progress)
-    if not options.quiet:
-        for line in [*summary.lines(stored, day), *notes]:
+    for line in [*summary.lines(stored, day), *notes]:
+        if not options.quiet or line.startswith("Warning"):
             click.echo(line, err=True)
     click.echo(output)
 
@@ -70,7 +70,7 @@ def _load(path: Path, day: dt.date | None) -> StoredChurnModel:
     from cxmodel.scoring.load import load_model
 
     with warnings.catch_warnings():
-        # the summary says it, and --quiet silences it there
+        # the summary says it, with --quiet too
         warnings.simplefilter("ignore", CxModelWarning)
         stored = load_model(path, at=day)
     if not isinstance(stored, StoredChurnModel):

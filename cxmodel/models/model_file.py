@@ -149,7 +149,7 @@ def read_model_file(path: str | Path) -> ModelFile:
     found = _parsed(path)
     if found.get("format") != FORMAT:
         raise SourceError(
-            f"{path} is no model of cxmodel: its format is {said(found.get('format'))}. "
+            f"{path} is no model of cxmodel: {_other_format(found)}. "
             "Name a file that .save(path) or cxmodel run has written (models/churn.json)."
         )
     version = found.get("schema_version")
@@ -246,6 +246,12 @@ def _table_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the key {twice[:60]!r} stands twice")
     return table
+
+
+def _other_format(found: Mapping[str, Any]) -> str:
+    if "format" not in found:
+        return "it does not name its format"
+    return f"its format is {said(found['format'])}"
 
 
 def said(value: Any) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cxmodel.errors import InsufficientDataError
-from cxmodel.models.churn.profile import SCORE, ModelDrift, compare
+from cxmodel.models.churn.profile import SCORE, ModelDrift, compare, drift_lines
 from cxmodel.scoring.load import expired
 
 if TYPE_CHECKING:
@@ -72,8 +72,7 @@ class ScoreSummary:
                 "median of the fit stands for a number, no level for a word."
             )
         if self.drift is not None:
-            moved = [row for row in self.drift.rows if row["verdict"] != "pass"]
-            found += [f"Warning: drift: {row['text']}" for row in moved]
+            found += [f"Warning: drift: {said}" for said in drift_lines(self.drift.rows)]
         if model.expires_at is not None and model.is_expired(at):
             found.append(f"Warning: the model {expired(model.expires_at)}")
         return found

@@ -99,8 +99,8 @@ def _power_rise(x: FloatArray, growth: FloatArray, k: int) -> FloatArray:
 def log_beta_survival(a: npt.ArrayLike, b: npt.ArrayLike, time: npt.ArrayLike) -> FloatArray:
     """Give ln B(a, b + time) - ln B(a, b): the log of the mean of (1 - p) ** time."""
     first, second, reach = (np.asarray(value, dtype=float) for value in (a, b, time))
-    # The beta function is alike in a and in the time: the smaller one as the step cancels least.
     short = log_gamma_rise(second, reach) - log_gamma_rise(first + second, reach)
+    # a and time may change places: the shorter step is taken, else two large numbers cancel
     long = log_gamma_rise(second, first) - log_gamma_rise(second + reach, first)
     return np.asarray(np.where(reach > first, long, short), dtype=float)
 

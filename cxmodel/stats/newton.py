@@ -81,16 +81,21 @@ def climb(
     """
     theta = box.clip(start)
     value, gradient, hessian = terms(theta)
-    for _ in range(_MAX_STEPS):
+    n_steps = 0
+    while n_steps < _MAX_STEPS:
+        n_steps += 1
         _require_finite(gradient, hessian, what)
         step = _ascent(theta, gradient, hessian, box)
         to_win = (gradient * step).sum(axis=1) / scale
         if np.all(to_win <= _CLOSE):
             return theta, value
+        stood = theta
         theta, value, gradient, hessian = _line_search(terms, theta, step, value, box)
+        if np.array_equal(theta, stood):  # no step climbs: the next would be the same
+            break
     if not np.all(to_win <= _NEAR):
         raise ConvergenceError(
-            f"{what[0].upper()}{what[1:]} did not converge in {_MAX_STEPS} steps. "
+            f"{what[0].upper()}{what[1:]} did not converge in {n_steps} steps. "
             'Take family="geometric", or more periods.'
         )
     return theta, value
@@ -133,4 +138,7 @@ def _line_search(
         if not fell.any():
             break
         length = np.where(fell, length / 2, length)
+    else:
+        trial = np.where(fell[:, None], theta, trial)
+        found, gradient, hessian = terms(trial)
     return trial, found, gradient, hessian

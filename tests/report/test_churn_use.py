@@ -72,7 +72,7 @@ def test_what_the_rating_adds_is_said(used):
     assert "NPS tells who leaves beyond what behaviour tells." in text
     assert "+0.050 (+0.030 to +0.070)" in text
     notes = [b.note for b in sections.churn_section(used) if isinstance(b, Table)]
-    assert any("The single column was tenure days." in note for note in notes)
+    assert any("The best single column was tenure days." in note for note in notes)
     used["churn"]["added_by_rating"]["roc_auc"] = _estimate(0.0, 0.01)
     assert "It is not shown that NPS tells more than behaviour alone." in text_of(used)
     used["churn"]["added_by_rating"]["roc_auc"] = _estimate(-0.05, 0.01)
@@ -89,7 +89,8 @@ def test_an_answer_after_the_decision_is_no_early_sign(used):
 def test_pictures_say_what_they_show(used):
     headlines = [block.headline for block in use_pictures(used)]
     assert headlines == [
-        "Calling by risk pays where a customer is worth calling from a risk between 10% and 30%",
+        "Calling by risk beats calling everybody or nobody where a call begins to pay at a risk "
+        "of 10% to 30%",
         "The model leans most on NPS",
         "How the risk runs along NPS",
     ]
@@ -98,6 +99,16 @@ def test_pictures_say_what_they_show(used):
     assert "NPS: 10% at 10, 24% at 3" in alts
     # a group too small to show is not in the picture
     assert "Gold" not in alts
+
+
+def test_a_column_that_is_shown_to_matter_is_named_whatever_stands_first(used):
+    found = used["churn"]["importance"]["rows"]
+    found.insert(0, {**found[0], "column": "segment", **_estimate(0.05, 0.04)})
+    headlines = [block.headline for block in use_pictures(used)]
+    assert "Shown to matter: NPS and tenure days" in headlines
+    for row in found:
+        row |= _estimate(row["estimate"], 0.04)
+    assert "No column alone is shown to matter" in [b.headline for b in use_pictures(used)]
 
 
 def test_where_nothing_is_foretold_no_one_is_sent_to_call(used):
@@ -114,15 +125,24 @@ def test_few_customers_are_said(used):
     assert "40 customers for 12 terms." in text_of(used)
 
 
+def test_a_rating_that_knows_the_outcome_is_not_praised(used):
+    used["churn"]["metrics"]["roc_auc"] |= {"estimate": 0.99, "conf_low": 0.98, "conf_high": 1.0}
+    text = text_of(used)
+    assert "No forecast can be claimed" in text
+    assert "tells who leaves beyond" not in text
+    assert "What NPS adds in this table, where the outcome may have been known already." in text
+
+
 def test_leaks_have_both_figures_and_the_unexamined_are_named(used):
     used["churn"]["leaks"] = {
         "rows": [{"column": "Churn Score", "auc": 0.943, "pure_share": 0.41,
-                  "reason": "40% of the rows lie in levels", "kept": False}],
+                  "reason": "41% of the rows lie in levels of one outcome", "kept": False}],
         "not_examined": ["City"],
     }  # fmt: skip
     text = text_of(used)
     assert "Churn Score" in text
-    assert "(AUC 0.943; 41% of the rows in levels of one outcome)" in text
+    # each figure once
+    assert "41% of the rows lie in levels of one outcome (AUC 0.943)" in text
     assert "Not examined, as it is text of too many values: City." in text
 
 

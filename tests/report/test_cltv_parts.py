@@ -96,7 +96,7 @@ def test_the_section_says_how_and_what_stands_beside(full):
     assert "as nothing but missing bookings says who left." in text
     assert "A new customer costs $120" in text
     assert "this is not taken off the value" in text
-    assert "8.4 discounted purchases are still to come" in text
+    assert "8.4 discounted purchases (7.0 to 9.8) are still to come" in text
     assert "All customers with a purchase together" in text
 
 
@@ -133,9 +133,24 @@ def test_the_backtest_is_said_in_numbers(full):
     assert "do not rank customers by these values" in text_of(worse)
 
 
+def test_a_forecast_that_failed_is_said_before_its_figures(full):
+    assert "failed their test" not in text_of(full)
+    full["cltv"]["backtest"]["gain_over_baseline"] = estimate(-5.0, -8.0, -2.0)
+    text = text_of(full)
+    assert "6% less was foretold than came; a plain rule came nearer" in text
+    full["cltv"]["backtest"]["total_error"] = estimate(222.0, 128.0, 315.0, "percent")
+    text = text_of(full)
+    assert "222% more was foretold than came, and a plain rule came nearer" in text
+    assert text.index("failed their test") < text.index("each, detractors")
+    # wide, but it holds zero: nothing failed
+    full["cltv"]["backtest"]["gain_over_baseline"] = estimate(-5.0, -18.0, 8.0)
+    full["cltv"]["backtest"]["total_error"] = estimate(222.0, -10.0, 454.0, "percent")
+    assert "failed their test" not in text_of(full)
+
+
 def test_a_backtest_that_was_not_run_says_why(full):
     full["cltv"]["backtest"] = {"status": "not_run", "reason": "history is too short"}
-    assert "was not held against a later period: history is too short." in text_of(full)
+    assert "was not held against a later period. History is too short." in text_of(full)
 
 
 def test_tables_and_figures_are_written(full):

@@ -51,12 +51,17 @@ def test_the_same_input_gives_the_same_bytes(folder):
     assert Path("a.csv").read_bytes() == Path("b.csv").read_bytes()
 
 
-def test_quiet_says_nothing_but_the_file(folder, capsys):
+def test_quiet_says_the_file_and_warnings(folder, capsys):
     expired = make_model_file(
         "churn", cx.load_model("churn.json").file.content, created_at=dt.date(2020, 1, 1)
     )
     Path("old.json").write_text(to_json(expired))
     assert cli.main(["score", "old.json", "in.csv", "out.csv", "--quiet"]) == 0
+    said = capsys.readouterr()
+    assert said.out == "out.csv\n"
+    # a job that runs quietly must still learn that its model is too old
+    assert said.err.startswith("Warning: the model expired on 2020-12-31")
+    assert cli.main(["score", "churn.json", "in.csv", "out.csv", "--quiet"]) == 0
     assert capsys.readouterr() == ("out.csv\n", "")
     assert cli.main(["score", "old.json", "in.csv", "out.csv"]) == 0
     assert "Warning: the model expired on 2020-12-31" in capsys.readouterr().err

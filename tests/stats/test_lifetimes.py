@@ -134,11 +134,34 @@ def test_survival_keeps_its_digits_where_loss_is_rare() -> None:
     # far out S(t) = Gamma(a + b) / Gamma(b) t^-a
     expected = special.gammaln(3.5) - special.gammaln(2.0) - 1.5 * math.log(1e30)
     assert log_beta_survival(1.5, 2.0, 1e30) == pytest.approx(expected, rel=1e-12)
+    # a short step far out: B(1, b + t) / B(1, b) = b / (b + t)
+    assert log_beta_survival(1.0, 4e13, 1e12) == pytest.approx(-math.log1p(1 / 40), rel=1e-12)
+    # B(2, b + t) / B(2, b) = b (b + 1) / ((b + t) (b + t + 1)), where 1 is nothing beside b
+    assert log_beta_survival(2.0, 4e13, 1e12) == pytest.approx(-2 * math.log1p(1 / 40), rel=1e-12)
     # far out ln Gamma(x + a) - ln Gamma(x) = a ln x: what is left is a ln(1.5)
     assert log_beta_survival(0.005, 1e16, 5e15) == pytest.approx(-0.005 * math.log(1.5), rel=1e-9)
     # ten whole steps: a product of ten ratios
     steps = sum(math.log((1 + i) / (1e6 + 1 + i)) for i in range(10))
     assert log_beta_survival(1e6, 1.0, 10.0) == pytest.approx(steps, rel=1e-12)
+
+
+def test_a_steep_hazard_in_a_small_group_is_found() -> None:
+    # 138 customers whose likelihood climbs to the end of the range of b, where own time is 1e14
+    stayed = [3, 2, 3, 2, 10, 3, 2, 5, 5, 5, 4, 5, 4, 5, 4, 10, 6, 11, 5, 22, 9]
+    lost = [0, 0, 2, 1, 2, 0, 1, 1, 1, 0, 0, 1, 2, 0, 1, 0, 1, 0, 0, 0, 0]
+    cells = np.array([stayed, lost], dtype=float)
+    fit = fit_lifetime("bdw", PeriodCounts(np.arange(21.0), cells[:1], cells[1:]))
+    # a + b large is the discrete Weibull, S(t) = exp(-k t^c): its maximum by another optimiser
+    t = np.arange(21.0)
+
+    def weibull(p: np.ndarray) -> float:
+        k, c = np.exp(p)
+        drop = -np.expm1(-k * ((t + 1) ** c - t**c))
+        return -float(cells[0] @ (-k * t**c) + cells[1] @ (np.log(drop) - k * t**c))
+
+    plain = optimize.minimize(weibull, [-4.0, 0.0], method="Nelder-Mead")
+    assert fit.at_boundary[0]
+    assert fit.log_likelihood[0] >= -plain.fun - 1e-4
 
 
 def test_a_likelihood_without_a_finite_slope_is_named():
@@ -269,6 +292,23 @@ def test_a_search_without_a_maximum_is_named() -> None:
             Box(np.array([-1e9]), np.array([1e9])),
             np.ones(1),
             what="the cliff",
+        )
+
+
+def test_a_step_into_nowhere_is_not_taken() -> None:
+    def edge(theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        # the slope points up, yet there is nothing beyond 0
+        value = np.where(theta[:, 0] > 0, -np.inf, 0.0)
+        slope = np.where(theta > 0, np.nan, 1.0)
+        return value, slope, np.full((len(theta), 1, 1), -1.0)
+
+    with pytest.raises(ConvergenceError, match="The edge did not converge in 1 steps"):
+        climb(
+            edge,
+            np.zeros((1, 1)),
+            Box(np.full(1, -9.0), np.full(1, 9.0)),
+            np.ones(1),
+            what="the edge",
         )
 
 

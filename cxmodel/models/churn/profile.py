@@ -282,15 +282,42 @@ def _row(name: str, then: Ints, now: Ints) -> dict[str, Any]:
     }
 
 
+_MOVED = {
+    "pass": "are spread as where the model was fitted",
+    "warn": "have moved since the model was fitted",
+    "fail": "are spread as in another population than the one that the model was fitted to, so its "
+    "probabilities may not hold here",
+}
+
+
 def _words(name: str, index: float, verdict: str) -> str:
     what = "The predicted probabilities" if name == SCORE else f"The values of {name!r}"
-    moved = {
-        "pass": "are spread as where the model was fitted",
-        "warn": "have moved since the model was fitted",
-        "fail": "are spread as in another population than the one that the model was fitted to, "
-        "so its probabilities may not hold here",
-    }[verdict]
-    return f"{what} {moved} (population stability index {index:.2f})."
+    return f"{what} {_MOVED[verdict]} (population stability index {index:.2f})."
+
+
+def drift_lines(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Say what has moved: the probabilities by themselves, columns of one verdict in one sentence.
+
+    Examples
+    --------
+    >>> drift_lines([{"column": "age", "index": 0.4, "verdict": "fail", "text": "It moved."}])
+    ['It moved.']
+    >>> row = {"index": 0.22, "verdict": "warn", "text": ""}
+    >>> drift_lines([{**row, "column": "age"}, {**row, "column": "plan"}])[0][63:]
+    'age (population stability index 0.22) and plan (0.22).'
+    """
+    rows = [row for row in rows if row["verdict"] != "pass"]
+    said = [str(row["text"]) for row in rows if row["column"] == SCORE]
+    for verdict in ("fail", "warn"):
+        moved = [row for row in rows if row["verdict"] == verdict and row["column"] != SCORE]
+        if len(moved) == 1:
+            said.append(str(moved[0]["text"]))
+        elif moved:
+            names = [f"{row['column']} ({row['index']:.2f})" for row in moved]
+            names[0] = names[0].replace("(", "(population stability index ", 1)
+            listed = f"{', '.join(names[:-1])} and {names[-1]}"
+            said.append(f"The values of {len(moved)} columns {_MOVED[verdict]}: {listed}.")
+    return said
 
 
 def count_frame(profile: Profile, features: Features, frame: pd.DataFrame) -> dict[str, Ints]:

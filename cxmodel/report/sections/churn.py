@@ -23,6 +23,7 @@ from cxmodel.report.reading import Results, as_estimate, figure_of, part, rows
 from cxmodel.report.sections import common
 from cxmodel.report.sections.churn_use import (
     added_blocks,
+    column_name,
     depth_blocks,
     leak_figures,
     method_blocks,
@@ -345,7 +346,7 @@ def _coefficient_blocks(results: Results) -> list[Block]:
                 Column(key="value", label="Times the odds of leaving", align="right"),
                 Column(key="interval", label="Interval", align="right"),
             ],
-            rows=[_odds_row(row) for row in strongest],
+            rows=[_odds_row(results, row) for row in strongest],
             note=_odds_note(len(found) - len(strongest)),
         )
     ]
@@ -363,7 +364,7 @@ def _strength(row: dict[str, Any]) -> float:
     return known if known is not None else float(row["estimate"])
 
 
-def _odds_row(row: dict[str, Any]) -> dict[str, Any]:
+def _odds_row(results: Results, row: dict[str, Any]) -> dict[str, Any]:
     """Write a coefficient as odds: of a number per standard deviation, of a category as it is."""
     term = str(row.get("term"))
     is_number = ": " not in term and not term.endswith(" missing")
@@ -372,7 +373,7 @@ def _odds_row(row: dict[str, Any]) -> dict[str, Any]:
     value, low, high = (figure_of(row.get(key)) for key in (keys if per_deviation else _PLAIN_KEYS))
     tail = ", one standard deviation more" if per_deviation else ""
     return {
-        "term": f"{words.sentence(words.name(term))}{tail}",
+        "term": f"{words.sentence(column_name(results, term))}{tail}",
         "value": _odds(value),
         "interval": f"{_odds(low)} to {_odds(high)}" if low is not None else "",
     }

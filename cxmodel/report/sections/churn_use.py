@@ -30,7 +30,7 @@ _ADDED = {
 
 
 def leak_figures(row: dict[str, Any]) -> str:
-    """Give the two figures of a suspect column, whichever of them made it one.
+    """Give the figures of a suspect column that its reason does not say already.
 
     Examples
     --------
@@ -40,8 +40,11 @@ def leak_figures(row: dict[str, Any]) -> str:
     auc, pure = figure_of(row.get("auc")), figure_of(row.get("pure_share"))
     if auc is None or pure is None:
         return ""
-    share = words.percent(pure, 0)
-    return f" (AUC {words.number(auc, 3)}; {share} of the rows in levels of one outcome)"
+    said = str(row.get("reason") or "")
+    figures = [] if "AUC" in said else [f"AUC {words.number(auc, 3)}"]
+    if "of the rows" not in said:
+        figures.append(f"{words.percent(pure, 0)} of the rows in levels of one outcome")
+    return f" ({'; '.join(figures)})" if figures else ""
 
 
 def not_examined_blocks(results: Results) -> list[Block]:
@@ -176,6 +179,8 @@ def _added_caption(results: Results) -> str:
     if found is None:
         return "What the model adds to a plain rule, on responses that it has not seen."
     name = common.rating_name(results)
+    if common.is_separated(results):
+        return f"What {name} adds in this table, where the outcome may have been known already."
     shown = words.shown(found)
     if shown == "higher":
         return f"{name} tells who leaves beyond what behaviour tells."
@@ -190,8 +195,9 @@ def _added_note(results: Results) -> str:
     said = "Differences with intervals, from customers redrawn for both at once. "
     said += "Above 0 is better in ranking, below 0 in errors. "
     if names:
-        shown = words.listing([_column(results, name) for name in names[:3]])
-        said += f"The single column was {shown}."
+        shown = words.listing([column_name(results, name) for name in names[:3]])
+        when = " in one period or another" if len(names) > 1 else ""
+        said += f"The best single column was{when} {shown}."
     return said.strip()
 
 
@@ -214,7 +220,21 @@ def method_blocks(results: Results) -> list[Block]:
     ]
 
 
-def _column(results: Results, name: Any) -> str:
+def _is_clear(row: dict[str, Any]) -> bool:
+    found = as_estimate(row)
+    return found is not None and words.shown(found) == "higher"
+
+
+def _importance_headline(shown: list[dict[str, Any]]) -> str:
+    clear = [str(row["column"]) for row in shown if _is_clear(row)]
+    if not clear:
+        return "No column alone is shown to matter"
+    if _is_clear(shown[0]):
+        return f"The model leans most on {clear[0]}"
+    return f"Shown to matter: {words.listing(clear)}"
+
+
+def column_name(results: Results, name: Any) -> str:
     """Name a column as a reader would; the rating by its own name."""
     return common.rating_name(results) if name == "rating" else words.name(str(name).lstrip("_"))
 
@@ -240,8 +260,8 @@ def _decision_pictures(results: Results) -> list[Picture]:
     headline = "Calling by risk is not shown to beat calling everybody or nobody"
     if low is not None and high is not None:
         headline = (
-            f"Calling by risk pays where a customer is worth calling from a risk between "
-            f"{words.percent(low, 0)} and {words.percent(high, 0)}"
+            f"Calling by risk beats calling everybody or nobody where a call begins to pay at a "
+            f"risk of {words.percent(low, 0)} to {words.percent(high, 0)}"
         )
     return [
         picture(
@@ -283,17 +303,13 @@ def _importance_pictures(results: Results) -> list[Picture]:
         return []
     from cxmodel.plots.churn_use import plot_importance
 
-    shown = [{**row, "column": _column(results, row["column"])} for row in found[:MOST_COLUMNS]]
-    first = shown[0]["column"]
-    clear = words.shown(as_estimate(found[0])) == "higher"  # type: ignore[arg-type]
+    shown = [{**row, "column": column_name(results, row["column"])} for row in found[:MOST_COLUMNS]]
     more = len(found) - len(shown)
     tail = f" {words.plural(more, 'column')} more in the tables." if more else ""
     return [
         picture(
             plot_importance(shown),
-            headline=f"The model leans most on {first}"
-            if clear
-            else "No column alone is shown to matter",
+            headline=_importance_headline(shown),
             caption="How much worse the probabilities become when a column is shuffled among "
             "customers. Columns that say the same share it, and it is no effect: changing the "
             f"column need not change who leaves.{tail}",
@@ -317,7 +333,7 @@ def _dependence(results: Results) -> list[Picture]:
         return []
     from cxmodel.plots.churn_use import MOST_PANELS, plot_dependence
 
-    shown = [{**row, "column": _column(results, row["column"])} for row in found]
+    shown = [{**row, "column": column_name(results, row["column"])} for row in found]
     names = list(dict.fromkeys(str(row["column"]) for row in shown))[:MOST_PANELS]
     return [
         picture(
@@ -349,6 +365,7 @@ def _dependence_alt(found: list[dict[str, Any]], names: list[str]) -> str:
 
 __all__ = [
     "added_blocks",
+    "column_name",
     "depth_blocks",
     "leak_figures",
     "not_examined_blocks",

@@ -31,6 +31,7 @@ def cltv_section(results: Results) -> list[Block]:
             words=f"Per customer: {words.with_interval(found)}.{_equity(results, equity)}"
             f"{cltv_parts.how_valued(results)}{cltv_parts.beside_value(results)}{_caveats(results)}"
         ),
+        *cltv_parts.failed_test(results),
         *cltv_pictures(results),
         *cltv_parts.change_pictures(results),
         *_change_table(results),
@@ -54,7 +55,7 @@ def _cltv_headline(results: Results, found: Estimate) -> str:
     what = "revenue" if part(results, "cltv.benefit") == "revenue" else "margin"
     if common.is_chained(results):
         return (
-            f"If the one window seen repeated itself, a new customer would bring {value} of {what} "
+            f"If the one window seen repeated itself, a customer would bring {value} of {what} "
             f"{horizon_words(results)}"
         )
     return f"A customer is worth {value} of {what} {horizon_words(results)}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from cxmodel.report import amounts, words
-from cxmodel.report.blocks import Block, Column, Picture, Table, Text, picture
+from cxmodel.report.blocks import Block, Callout, Column, Picture, Table, Text, picture
 from cxmodel.report.reading import Results, as_estimate, estimate, part, reason, rows
 from cxmodel.report.sections import common
 
+# In all, where the interval excludes zero: further off than a plan would bear.
+FAR_OFF_PERCENT = 25.0
 CHANGES = {
     "staying": "by staying",
     "spending": "by spending",
@@ -17,7 +19,8 @@ CHANGES = {
     "total_no_fade": "Total, if the gain never faded",
 }
 _KINDS = {
-    "contract": "what the ledger shows in the window, then margin of customers who remain",
+    "contract": "what the ledger shows in the window, then {benefit} of customers who remain",
+    "monthly": "monthly {benefit} while there, times the share of customers still there",
     "purchases": "purchases still expected of each customer, times what a purchase is worth",
 }
 
@@ -25,9 +28,13 @@ _KINDS = {
 def how_valued(results: Results) -> str:
     """Say by which of the two ways customers were valued, and why; empty where nobody knows."""
     kind, reason = part(results, "cltv.kind"), part(results, "cltv.kind_reason")
-    if kind not in _KINDS:
+    if kind not in ("contract", "purchases"):
         return ""
-    return f" The value is {_KINDS[kind]}, as {words.lower_first(words.ended(str(reason)))}"
+    if kind == "purchases":
+        return f" The value is {_KINDS[kind]}, as {words.lower_first(words.ended(str(reason)))}"
+    benefit = "revenue" if part(results, "cltv.benefit") == "revenue" else "margin"
+    how = _KINDS["monthly" if common.is_flat(results) else "contract"]
+    return f" The value is {how.format(benefit=benefit)}."
 
 
 def beside_value(results: Results) -> str:
@@ -41,7 +48,11 @@ def beside_value(results: Results) -> str:
     if ahead is not None:
         what = "purchases" if "purchases" in ahead.unit else "months"
         number = words.number(ahead.estimate, 1)
-        said.append(f" Without a horizon, {number} discounted {what} are still to come.")
+        low, high = ahead.conf_low, ahead.conf_high
+        ends = ""
+        if low is not None and high is not None:
+            ends = f" ({words.number(low, 1)} to {words.number(high, 1)})"
+        said.append(f" Without a horizon, {number} discounted {what}{ends} are still to come.")
     return "".join(said)
 
 
@@ -122,12 +133,41 @@ def cohort_table(results: Results) -> list[Block]:
     ]
 
 
+def failed_test(results: Results) -> list[Block]:
+    """Warn before the figures where the forecast missed by far, or a plain rule came nearer."""
+    error = estimate(results, "cltv.backtest.total_error")
+    gain = estimate(results, "cltv.backtest.gain_over_baseline")
+    beaten = gain is not None and gain.conf_high is not None and gain.conf_high < 0
+    missed = (
+        error is not None
+        and words.shown(error) in ("higher", "lower")
+        and abs(error.estimate) > FAR_OFF_PERCENT
+    )
+    if error is None or not (missed or beaten):
+        return []
+    side = "more" if error.estimate > 0 else "less"
+    why = f"{words.number(abs(error.estimate), 0)}% {side} was foretold than came"
+    if beaten:
+        why += ", and a plain rule came nearer" if missed else "; a plain rule came nearer"
+    return [
+        Callout(
+            title="These values failed their test",
+            words=f"Held against a later period, {why} (the end of this section). Do not plan with "
+            "the sums below, nor rank customers by them.",
+            tone="bad",
+        )
+    ]
+
+
 def backtest_blocks(results: Results) -> list[Block]:
     """Hold the forecast against what came, in words and as a picture."""
     found = part(results, "cltv.backtest")
     if found is None:
         why = reason(results, "cltv.backtest")
-        said = f"The value was not held against a later period: {words.ended(str(why))}"
+        said = (
+            "The value was not held against a later period. "
+            f"{words.sentence(words.ended(str(why)))}"
+        )
         return [Text(words=said)] if why else []
     return [Text(words=_backtest_words(results, found)), *backtest_pictures(results)]
 

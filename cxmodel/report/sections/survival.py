@@ -42,9 +42,22 @@ def family_blocks(results: Results) -> list[Block]:
                 }
                 for row in found
             ],
-            note=words.ended(str(reason)),
+            note=_choice_words(found, str(reason)),
         )
     ]
+
+
+def _choice_words(found: list[dict[str, Any]], reason: str) -> str:
+    """Say what the table does not: that the lowest AIC was passed over, or a family asked for."""
+    chosen = next((row for row in found if row.get("is_chosen")), None)
+    if chosen is None or not any(row.get("note") for row in found) or "asked for" in reason:
+        return words.ended(reason) if "asked for" in reason else ""
+    if chosen["aic"] <= min(row["aic"] for row in found):
+        return ""
+    return (
+        "A model that ran to the end of its range, or that the data cannot tell, is not used to "
+        "look ahead, however small its AIC."
+    )
 
 
 def _hazard(results: Results) -> list[Block]:
@@ -88,7 +101,7 @@ def _by_band(results: Results) -> list[Block]:
     return [
         Table(
             caption=f"How many leave in a {part(results, 'retention.hazard.period') or 'month'}, "
-            f"as a multiple of {_band(reference)}.",
+            f"as a multiple of {words.lower_first(_band(reference))}.",
             columns=[
                 Column(key="band", label="Band"),
                 Column(key="ratio", label="Hazard ratio", align="right"),
@@ -118,7 +131,8 @@ def _bands_stay(results: Results) -> list[Block]:
     if len(found) < 2 or horizon is None or p_value is None:
         return []
     differ = "do not stay equally long" if p_value < 0.05 else "are not shown to differ"
-    chance = "under .001" if p_value < 0.001 else words.number(p_value, 3)
+    chance = "p under 0.001" if p_value < 0.001 else f"p = {words.number(p_value, 3)}"
+    first = words.lower_first(_band(found[0]["band"]))
     return [
         Table(
             caption=f"How many of the first {horizon:g} months customers stay, by the band of "
@@ -127,7 +141,7 @@ def _bands_stay(results: Results) -> list[Block]:
                 Column(key="band", label="Band"),
                 Column(key="mean", label="Months", align="right"),
                 Column(key="interval", label="Interval", align="right"),
-                Column(key="more", label=f"More than {_band(found[0]['band'])}", align="right"),
+                Column(key="more", label=f"More than {first}", align="right"),
                 Column(key="n", label="Customers", align="right"),
             ],
             rows=[
@@ -140,7 +154,7 @@ def _bands_stay(results: Results) -> list[Block]:
                 }
                 for row in found
             ],
-            note=f"Log-rank test: bands {differ} (p {chance}).",
+            note=f"Log-rank test: bands {differ} ({chance}).",
         )
     ]
 

@@ -230,9 +230,12 @@ def contract_caveats(
         )
     below = rows.amount < 0
     if below.any():
+        n_below, total = int(below.sum()), rows.amount[below].sum()
+        # of a few customers the sum would give one away
+        net = f" ({total:,.2f} {obs.currency} net)" if n_below >= obs.min_group_size else ""
         said.append(
-            f"{int(below.sum()):,} of {len(below):,} customers were given back more than they paid "
-            f"({rows.amount[below].sum():,.2f} {obs.currency} net); it is netted."
+            f"{n_below:,} of {len(below):,} customers were given back more than they paid{net}; "
+            "refunds are netted."
         )
     if rows.mean() <= 0:
         said.append(
