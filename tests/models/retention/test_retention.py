@@ -129,7 +129,7 @@ def test_without_a_window_time_counts_from_the_start() -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.lists(st.integers(1, 60), min_size=2, max_size=9), st.integers(5, 500))
+@given(st.lists(st.integers(5, 60), min_size=2, max_size=9), st.integers(5, 500))
 def test_every_curve_starts_at_one_and_falls(losses: list[int], left_over: int) -> None:
     alive = np.cumsum([left_over, *losses])[::-1]
     curve = RetentionModel(n_draws=10).fit_counts(alive).curve(30)
@@ -232,6 +232,20 @@ def test_lifetime_without_discount_may_be_infinite() -> None:
 def test_equal_customers_are_named_as_a_boundary() -> None:
     fit = RetentionModel(n_draws=2).fit_counts([100_000, 90_000, 81_000, 72_900])
     assert "no difference between customers: it is a constant loss of 10.0" in fit.caveats[0]
+    assert 'take family="geometric" or "auto"' in fit.caveats[0]
+
+
+def test_one_period_does_not_determine_two_parameters() -> None:
+    fit = RetentionModel(n_draws=2).fit_counts([1000, 869])
+    assert "2 parameters, and customers left in 1 period alone" in fit.caveats[0]
+    assert not RetentionModel(family="geometric", n_draws=2).fit_counts([1000, 869]).caveats
+
+
+@pytest.mark.parametrize("t", [-1, [0, np.nan], np.inf])
+def test_times_before_the_start_are_refused(t: float | list[float]) -> None:
+    fit = RetentionModel(n_draws=2).fit_counts(HIGH_END)
+    with pytest.raises(ValueError, match="finite times of 0 or more"):
+        fit.at(t)
 
 
 @pytest.mark.parametrize(
@@ -251,6 +265,13 @@ def test_impossible_counts_are_refused(alive: list[float], message: str) -> None
 def test_no_churn_and_all_churn_are_named(alive: list[float]) -> None:
     with pytest.raises(InsufficientDataError, match="no loss, or everybody lost"):
         RetentionModel().fit_counts(alive)
+
+
+def test_too_few_losses_of_a_count_are_refused() -> None:
+    with pytest.raises(InsufficientDataError, match="7 of 1000 left; at least 10 are needed"):
+        RetentionModel().fit_counts([1000, 997, 993])
+    with pytest.raises(InsufficientDataError, match="shares of 1 say nothing of how many"):
+        RetentionModel().fit_counts([1.0, 0.869, 0.743, 0.653])
 
 
 def test_too_few_events_are_refused() -> None:
