@@ -149,6 +149,10 @@ class ContractValue:
         if self.rows.tenure_months is not None:  # of customers who have been there for a while
             long = fit.residual_curve(self.rows.tenure_months, _LONG)
             point = float(long.retention[1:] @ discounts[1:])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", CxModelWarning)
+                later = fit.derl(_LONG + int(self.rows.tenure_months.mean()), rate)
+            point += float(long.retention[-1] * discounts[-1] / (1 + rate)) * later
         else:
             long = fit.curve(_LONG)
             seen = float(long.retention[1 : last + 1] @ discounts[1 : last + 1])
