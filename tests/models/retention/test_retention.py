@@ -186,6 +186,22 @@ def test_who_is_not_at_risk_is_left_out_and_counted() -> None:
     assert fit.n_obs == 380
 
 
+def test_customers_count_by_their_response_weight() -> None:
+    obs = simulate_observations(1_000, repeats=0.0)
+    # a customer of weight 2 is two customers; one that counts for 3 like all others is one
+    some = np.arange(obs.n_obs) % 4 == 0
+    weighted = replace(obs, frame=obs.frame.assign(response_weight=np.where(some, 2.0, 1.0)))
+    again = obs.frame[some].assign(customer_id=lambda f: f["customer_id"] + "-2")
+    twice = replace(obs, frame=pd.concat([obs.frame, again], ignore_index=True))
+    model = RetentionModel(n_draws=5)
+    fit, two = model.fit(weighted), model.fit(twice)
+    assert fit.parameters == pytest.approx(two.parameters, rel=1e-3)
+    # 1,250 of weight claim no more than 1,250 ** 2 / (750 + 250 x 4) = 892.9 customers
+    assert fit.log_likelihood == pytest.approx(two.log_likelihood * 892.857 / 1250, rel=1e-4)
+    same = model.fit(replace(obs, frame=obs.frame.assign(response_weight=3.0)))
+    assert same.log_likelihood == pytest.approx(model.fit(obs).log_likelihood)
+
+
 def test_expected_events_of_everybody_are_the_events() -> None:
     rows = read_durations(simulate_observations(300, repeats=0.0), stage="retention")
     assert expected_events(rows, rows) == pytest.approx(rows.events.sum(), rel=1e-9)
