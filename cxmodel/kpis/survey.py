@@ -26,6 +26,7 @@ from cxmodel.results import CONF_LEVEL
 from cxmodel.scales import PROMOTER, Scale
 from cxmodel.stats.intervals import Interval, adjusted_wald_nps, wilson
 from cxmodel.tables.engines.engine import rows_of
+from cxmodel.tables.times.given_days import as_day
 from cxmodel.tables.times.zones import as_of_end
 
 if TYPE_CHECKING:
@@ -193,9 +194,7 @@ def _population(
 
 def to_date(day: dt.date | str) -> dt.date:
     """Read a date as it may be written in Python or TOML."""
-    if isinstance(day, str):
-        return dt.date.fromisoformat(day)
-    return day.date() if isinstance(day, dt.datetime) else day
+    return as_day(day)
 
 
 def _score(rating: ir.NumericColumn, scale: Scale) -> ir.IntegerColumn:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cxmodel.tables.engines.engine import Engine
 from cxmodel.tables.reading import Names, Ratings, given_columns, make_spec, open_spec
 from cxmodel.tables.sources import Source
+from cxmodel.tables.times.given_days import maybe_day
 
 if TYPE_CHECKING:
     from cxmodel.tables.observation_table import Observations, Windows
@@ -163,7 +164,7 @@ duration_months : str, optional
         rating=rating,
         windows=windows,
         outcome_days=None if windows is None else windows.outcome_days,
-        as_of=dt.date.fromisoformat(as_of) if isinstance(as_of, str) else as_of,
+        as_of=maybe_day(as_of),
         time_zone=source.time_zone,
         currency=currency,
     )

@@ -66,6 +66,7 @@ from cxmodel.tables.occasions import OccasionSettings, Population, find_occasion
 from cxmodel.tables.one_engine import check_kinds, one_engine
 from cxmodel.tables.opening.money import unit_digits
 from cxmodel.tables.sources import Source, Sources
+from cxmodel.tables.times.given_days import maybe_day
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -171,7 +172,7 @@ def join_observations(
     settings = JoinSettings(
         windows=windows or Windows(),
         rating=rating,
-        as_of=_as_date(as_of),
+        as_of=maybe_day(as_of),
         time_zone=time_zone,
         conf_level=conf_level,
         min_group_size=min_group_size,
@@ -179,12 +180,6 @@ def join_observations(
         response=None if population is None else OccasionSettings(population=population),
     )
     return observe(sources, settings)
-
-
-def _as_date(day: dt.date | str | None) -> dt.date | None:
-    if isinstance(day, str):
-        return dt.date.fromisoformat(day)
-    return day.date() if isinstance(day, dt.datetime) else day
 
 
 def observe(sources: Sources, settings: JoinSettings) -> Observations:

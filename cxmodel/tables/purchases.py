@@ -33,6 +33,7 @@ from cxmodel.tables.purchase_tables import (
     with_covariates,
 )
 from cxmodel.tables.sources import Source, Sources
+from cxmodel.tables.times.given_days import maybe_day
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -108,7 +109,7 @@ def summarize_purchases(
     if not (math.isfinite(unit_days) and unit_days > 0):
         raise ValueError(f"unit_days must be a positive number of days, not {unit_days}.")
     joined = one_engine(sources)
-    days = Days.of(joined, _as_date(as_of), _as_date(holdout_from))
+    days = Days.of(joined, maybe_day(as_of), maybe_day(holdout_from, "holdout_from"))
     names = (covariates,) if isinstance(covariates, str) else tuple(covariates)
     session, bookings = joined.session, joined.by_kind["revenue"].table
     with scratch_tables(session) as scratch:
@@ -128,12 +129,6 @@ def summarize_purchases(
             },
         )
     return _summary(found, repeats, counted, days, joined, unit_days, names)
-
-
-def _as_date(day: dt.date | str | None) -> dt.date | None:
-    if isinstance(day, str):
-        return dt.date.fromisoformat(day)
-    return day.date() if isinstance(day, dt.datetime) else day
 
 
 def _summary(

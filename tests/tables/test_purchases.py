@@ -275,6 +275,12 @@ def test_bad_arguments_teach() -> None:
         cx.summarize_purchases(revenue, unit_days=0)
     with pytest.raises(ValueError, match=r"as_of \(2025-01-01\) lies before all bookings"):
         cx.summarize_purchases(revenue, as_of="2025-01-01")
+    with pytest.raises(
+        ValueError, match=r"as_of must be a day written like 2026-06-30, not '30\.6\.26'"
+    ):
+        cx.summarize_purchases(revenue, as_of="30.6.26")
+    with pytest.raises(ValueError, match="holdout_from must be a day written like"):
+        cx.summarize_purchases(revenue, holdout_from="June")
     with pytest.raises(ValueError, match="must lie after the first booking"):
         cx.summarize_purchases(revenue, holdout_from="2026-01-05", as_of="2026-02-01")
     with pytest.raises(ValueError, match="not after as_of"):

@@ -15,7 +15,7 @@ from cxmodel.errors import ConfigError, InsufficientDataError, nearest
 from cxmodel.models.retention.choice import FamilyRow, choose_family
 from cxmodel.models.retention.durations import Durations, read_durations
 from cxmodel.models.retention.features import Feature, design_of, features_of
-from cxmodel.models.retention.input_checks import require_events
+from cxmodel.models.retention.input_checks import checked_times, require_events
 from cxmodel.models.retention.lifetime import rate_per_period, residual_lifetime
 from cxmodel.results import CONF_LEVEL, Estimate, Result, critical_value
 from cxmodel.stats.lifetime_likelihood import LifetimeFamily, lifetime_scores, lifetime_terms
@@ -134,9 +134,10 @@ class RetentionByCovariates(Result):
         Raises
         ------
         ValueError
-            If a column is not among the covariates, or has no such level.
+            If a column is not among the covariates, or has no such level; or a time is negative.
         """
-        return lifetime_survival(self.family, self._values, t, self._ratio(values or {}))
+        times = checked_times(t)
+        return lifetime_survival(self.family, self._values, times, self._ratio(values or {}))
 
     def derl(
         self,

@@ -30,7 +30,7 @@ class Durations:
     events : numpy.ndarray of bool, shape (n,)
         Whether the customer left.
     weights : numpy.ndarray, shape (n,)
-        How much each customer counts.
+        How much each customer counts: by its response weight.
     customer : numpy.ndarray of int, shape (n,)
         Place of the row's customer among all `n_customers` of the observations.
     entry_months : numpy.ndarray, shape (n,), optional
@@ -137,7 +137,7 @@ def read_durations(obs: Observations, *, stage: str) -> Durations:
     return Durations(
         months=months,
         events=events,
-        weights=np.ones(int(chosen.sum())),
+        weights=_weights(obs, chosen),
         customer=customer[chosen],
         n_customers=n_customers,
         entry_months=entry,
@@ -146,6 +146,18 @@ def read_durations(obs: Observations, *, stage: str) -> Durations:
         not_used=tuple(not_used),
         caveats=caveats,
     )
+
+
+def _weights(obs: Observations, chosen: npt.NDArray[np.bool_]) -> FloatArray:
+    """Give the response weights, scaled to sum to the effective number of customers (Kish).
+
+    So that the likelihood and Greenwood's intervals claim no more than the weights leave.
+    """
+    if not obs.has("response_weight"):
+        return np.ones(int(chosen.sum()))
+    weights = obs.frame.loc[chosen, "response_weight"].fillna(1.0).to_numpy(dtype=float)
+    squares = float(weights @ weights)
+    return weights * (weights.sum() / squares) if squares > 0 else weights
 
 
 def expected_events(every: Durations, some: Durations) -> float:

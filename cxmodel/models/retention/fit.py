@@ -12,6 +12,7 @@ import pandas as pd
 
 from cxmodel.models.retention.choice import FamilyRow
 from cxmodel.models.retention.curve import RetentionCurve
+from cxmodel.models.retention.input_checks import checked_times
 from cxmodel.models.retention.lifetime import rate_per_period, residual_lifetime
 from cxmodel.results import CONF_LEVEL, Result, critical_value
 from cxmodel.stats.lifetime_likelihood import LifetimeFamily
@@ -77,8 +78,14 @@ class RetentionFit(Result):
         )
 
     def at(self, t: npt.ArrayLike) -> FloatArray:
-        """Give the model's S(t): the share still there after `t` periods."""
-        return lifetime_survival(self.family, self._values, t)
+        """Give the model's S(t): the share still there after `t` periods.
+
+        Raises
+        ------
+        ValueError
+            If a time is negative or not finite.
+        """
+        return lifetime_survival(self.family, self._values, checked_times(t))
 
     def derl(
         self,

@@ -47,3 +47,21 @@ def checked_counts(alive: Sequence[float] | npt.NDArray[Any]) -> FloatArray:
             "the first period, no retention model can be fitted. Bring more periods."
         )
     return counts
+
+
+def require_losses(lost: FloatArray, censored: FloatArray) -> None:
+    """Refuse counts of which fewer than 10 left."""
+    n_lost, n = float(lost.sum()), float(lost.sum() + censored.sum())
+    if n_lost < MIN_EVENTS:
+        raise InsufficientDataError(
+            f"Retention: {n_lost:g} of {n:g} left; at least {MIN_EVENTS} are needed. Bring more "
+            "periods or a larger cohort, and count customers: shares of 1 say nothing of how many."
+        )
+
+
+def checked_times(t: npt.ArrayLike) -> FloatArray:
+    """Refuse times before the start."""
+    times = np.asarray(t, dtype=float)
+    if not (np.isfinite(times).all() and (times >= 0).all()):
+        raise ValueError(f"t must hold finite times of 0 or more, not {times}.")
+    return times

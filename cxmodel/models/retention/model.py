@@ -13,7 +13,12 @@ from cxmodel.errors import ConvergenceError
 from cxmodel.models.retention.choice import FamilyChoice, FamilyRow, choose_family
 from cxmodel.models.retention.durations import Durations, read_durations
 from cxmodel.models.retention.fit import Family, RetentionFit
-from cxmodel.models.retention.input_checks import MIN_EVENTS, checked_counts, require_events
+from cxmodel.models.retention.input_checks import (
+    MIN_EVENTS,
+    checked_counts,
+    require_events,
+    require_losses,
+)
 from cxmodel.results import CONF_LEVEL
 from cxmodel.stats.draws import draw_customer_weights
 from cxmodel.stats.lifetimes import (
@@ -94,7 +99,7 @@ class RetentionModel:
         ValueError
             If there are fewer than two counts, or one is negative, not finite or rising.
         InsufficientDataError
-            If nobody, or everybody in the first period, left.
+            If nobody, or everybody in the first period, left; or fewer than 10 did.
         """
         counts = checked_counts(alive)
         censored = np.zeros(counts.size)
@@ -110,7 +115,13 @@ class RetentionModel:
             Customers who left in the period after 0, 1, 2, ... whole ones.
         censored : numpy.ndarray, shape (k,)
             Customers who were still there after so many periods, and not followed further.
+
+        Raises
+        ------
+        InsufficientDataError
+            If fewer than 10 left.
         """
+        require_losses(lost, censored)
         periods = np.arange(lost.size, dtype=float)
         observed = PeriodCounts(periods, (lost + censored)[None, :], lost[None, :])
         rng = np.random.default_rng(self.seed)
@@ -147,7 +158,7 @@ class RetentionModel:
         ValueError
             If there are fewer than two cohorts, or counts are impossible.
         InsufficientDataError
-            If nobody left, or everybody in the first period.
+            If nobody left, everybody in the first period, or fewer than 10.
 
         Examples
         --------
@@ -322,6 +333,7 @@ class RetentionModel:
         caveats = () if rows is None else rows.caveats
         if family != "geometric" and best.at_boundary[0]:
             caveats = (*caveats, _boundary_caveat(family, best.parameters[0]))
+        caveats += _undetermined_caveat(family, observed.n_loss_periods)
         caveats += _misfit_caveat(
             lifetime_survival(family, best.parameters[0], np.arange(curves[0].shape[1])),
             curves[0][0],
@@ -359,12 +371,25 @@ def _misfit_caveat(model: FloatArray, observed: FloatArray, period: str) -> tupl
     )
 
 
+def _undetermined_caveat(family: Family, n_loss_periods: int) -> tuple[str, ...]:
+    """Say that parameters are open where there are more of them than periods with a loss."""
+    n_parameters = len(PARAMETER_NAMES[family])
+    if n_loss_periods >= n_parameters:
+        return ()
+    return (
+        f"The {NAMES[family]} has {n_parameters} parameters, and customers left in "
+        f"{n_loss_periods} period alone: its projection is one of many that fit as well. Bring "
+        'more periods, or take family="geometric".',
+    )
+
+
 def _boundary_caveat(family: Family, parameters: FloatArray) -> str:
     first, second = parameters[:2]
     if family == "sbg" and first > 1 and second > 1:
         return (
             "The shifted beta-geometric ran to its limit of no difference between customers: it is "
-            f"a constant loss of {100 * first / (first + second):.2f}% a period."
+            f"a constant loss of {100 * first / (first + second):.2f}% a period. Read the curve, "
+            'not these parameters, or take family="geometric" or "auto".'
         )
     found = ", ".join(
         f"{name} {value:.3g}"

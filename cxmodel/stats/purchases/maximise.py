@@ -49,13 +49,19 @@ class Maximum:
     is_converged: bool
 
     def covariance(self) -> FloatArray:
-        """Invert the information; NaN for coordinates at a bound, or when it has no inverse."""
+        """Invert the information; NaN for coordinates at a bound, or along which it is flat.
+
+        What the data say nothing of is held, so that the errors of the others are known.
+        """
         k = len(self.point)
-        free = ~self.at_bound
+        free = np.flatnonzero(~self.at_bound)
         found = np.full((k, k), np.nan)
-        inner = self.information[np.ix_(free, free)]
-        if free.any() and np.linalg.eigvalsh(inner).min() > 0:
-            found[np.ix_(free, free)] = np.linalg.inv(inner)
+        while free.size:
+            inner = self.information[np.ix_(free, free)]
+            if np.linalg.eigvalsh(inner).min() > 0:
+                found[np.ix_(free, free)] = np.linalg.inv(inner)
+                break
+            free = np.delete(free, int(np.argmin(np.diag(inner))))
         return found
 
 

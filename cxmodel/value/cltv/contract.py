@@ -17,6 +17,7 @@ from cxmodel.models.retention.model import RetentionModel
 from cxmodel.results import Estimate, NotRun
 from cxmodel.stats.rates import DAYS_PER_MONTH, monthly_discount_rate
 from cxmodel.tables.observation_table import Observations
+from cxmodel.value.cltv.by_tenure import TenureLifetimes
 from cxmodel.value.cltv.change_result import Baseline
 from cxmodel.value.cltv.groups import Group
 from cxmodel.value.cltv.lifetime import Horizon
@@ -69,7 +70,7 @@ class ContractValue:
 
     def per_customer(self) -> Estimate:
         """Give the value per customer over all of them."""
-        return self._value(self.rows, self._curve_of(self.whole, self.rows))
+        return self._value(self.rows, self.whole)
 
     def group_row(self, group: Group) -> dict[str, Any]:
         """Value one group, with its own retention where enough of it left."""
@@ -80,7 +81,7 @@ class ContractValue:
         curve = self._group_curve(group)
         if isinstance(curve, NotRun):
             return {**group.label, **empty, "suppressed": False, "reason": curve.reason}
-        value = self._value(part, self._curve_of(curve, part))
+        value = self._value(part, curve)
         return {
             **group.label,
             **value.to_dict(),
@@ -99,11 +100,9 @@ class ContractValue:
             curve = self._curve_of(self.whole, self.rows)
             lives = self.horizon.lifetimes(curve.retention[None, :])
             return np.asarray(self.settings.share * spend * lives[0], dtype=float)
-        tenures, place = np.unique(np.floor(self.rows.tenure_months), return_inverse=True)
-        reach = self.settings.horizon_months + 1
-        stays = [self.whole.residual_curve([tenure], reach).retention for tenure in tenures]
-        lives = self.horizon.lifetimes(np.vstack(stays))
-        return np.asarray(self.settings.share * spend * lives[place], dtype=float)
+        by_tenure = TenureLifetimes.of(self.whole, self.rows.tenure_months, self.horizon)
+        lives = by_tenure.point[by_tenure.place]
+        return np.asarray(self.settings.share * spend * lives, dtype=float)
 
     def baseline(self) -> Baseline:
         """Give spending in the window and retention as they are, with their draws."""
@@ -150,6 +149,10 @@ class ContractValue:
         if self.rows.tenure_months is not None:  # of customers who have been there for a while
             long = fit.residual_curve(self.rows.tenure_months, _LONG)
             point = float(long.retention[1:] @ discounts[1:])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", CxModelWarning)
+                later = fit.derl(_LONG + int(self.rows.tenure_months.mean()), rate)
+            point += float(long.retention[-1] * discounts[-1] / (1 + rate)) * later
         else:
             long = fit.curve(_LONG)
             seen = float(long.retention[1 : last + 1] @ discounts[1 : last + 1])
@@ -162,9 +165,19 @@ class ContractValue:
             conf_level=self.settings.conf_level,
         )
 
-    def _value(self, rows: SpendRows, curve: RetentionCurve) -> Estimate:
-        """Give value per customer: the point, and its error from redrawn customers."""
+    def _value(self, rows: SpendRows, whole: Curve) -> Estimate:
+        """Give value per customer: the point, and its error from redrawn customers.
+
+        Where tenures are known it is the mean of products, not the product of means: who stays
+        longer may pay more.
+        """
         share, n_draws = self.settings.share, self.settings.n_draws
+        if rows.tenure_months is not None and isinstance(whole, RetentionFit):
+            lives_of = TenureLifetimes.of(whole, rows.tenure_months, self.horizon)
+            drawn = share * lives_of.redrawn_means(rows, n_draws, self.settings.seed)
+            value = share * lives_of.mean_value(rows)
+            return self.settings.estimate(value, float(np.nanstd(drawn)), len(rows.amount))
+        curve = self._curve_of(whole, rows)
         point = share * rows.mean() * float(self.horizon.lifetimes(curve.retention[None, :])[0])
         spend = rows.redrawn_means(n_draws, self.settings.seed)
         lives = self.horizon.lifetimes(curve.draws)[np.arange(n_draws) % len(curve.draws)]
@@ -250,5 +263,5 @@ def equity_of(
 ) -> Estimate | NotRun:
     """Give what the active customers are worth together."""
     if n_customers is None:
-        return NotRun("the number of active customers is not known")
+        return NotRun("the number of active customers is not known; in Python, pass n_customers=")
     return per_customer.scaled(n_customers, unit=currency)

@@ -332,9 +332,7 @@ class CltvModel:
             customer_equity=value.equity(),
             acquisition_cost=self._acquisition(settings),
             residual_lifetime=value.residual_lifetime(),
-            change=CltvChange.not_run(_NO_OBSERVATIONS)
-            if change is None
-            else change.alone(settings),
+            change=found_change,
             backtest=backtest_purchases(rows, settings, self.family, last),
             horizon_months=self.horizon_months,
             benefit=self.benefit,

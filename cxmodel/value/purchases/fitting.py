@@ -17,6 +17,8 @@ RowLikelihood = Callable[[tuple[FloatArray, ...]], tuple[FloatArray, tuple[Float
 
 FAR = 4.0
 """How far from the first guess, in logarithms, such a parameter counts as run away."""
+RAN_ALONG = 6.0
+"""How far from the first guess a parameter lies that ran along with another to the edge."""
 VAGUE = 3.0
 """A standard error of the logarithm of a parameter beyond which the data do not determine it."""
 
@@ -139,6 +141,9 @@ def _fitted(layout: Layout, found: Maximum, first: FloatArray) -> Fitted:
     k = len(layout.parameters)
     is_vague = ~(errors[:k] <= VAGUE)
     is_far = found.at_bound[:k] | (is_vague & (np.abs(moved[:k]) > FAR))
+    if found.at_bound[:k].any():
+        # held at a bound, the one fixes the other, which the errors then take for known
+        is_far |= np.abs(moved[:k]) > RAN_ALONG
     return Fitted(
         layout=layout,
         vector=vector,

@@ -9,8 +9,12 @@ _EDGES: tuple[tuple[dict[str, str], str], ...] = (
     ({"r": "high", "alpha": "high"}, "customers do not differ in how often they buy"),
     (_LEAVING, "nobody is seen to leave, so that all count as active"),
     (
-        {"a": "high", "s": "high", "beta": "high", "gamma": "high", "delta": "high"},
+        {"a": "high", "s": "high", "gamma": "high"},
         "customers do not differ in how readily they leave",
+    ),
+    (
+        {"b": "high", "beta": "high", "delta": "high"},
+        "nobody is seen to leave, so that all count as active",
     ),
     ({"b": "low", "delta": "low"}, "nearly all leave at the first chance"),
     ({"r": "low", "alpha": "low"}, "a few customers make all of the repeat purchases"),

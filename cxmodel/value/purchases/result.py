@@ -158,7 +158,8 @@ class PurchaseFit(Result):
     def _natural(self, vector: FloatArray) -> FloatArray:
         found = np.array(vector, dtype=float)
         k = len(self._family.parameters)
-        found[:k] = np.exp(found[:k])
+        with np.errstate(over="ignore"):  # the upper end of a parameter that the data leave open
+            found[:k] = np.exp(found[:k])
         return found
 
     # -- Expectations ------------------------------------------------------------------------------

@@ -251,7 +251,8 @@ class SpendFit(Result):
 
     def _natural(self, vector: FloatArray) -> FloatArray:
         found = np.array(vector, dtype=float)
-        found[:3] = np.exp(found[:3])
+        with np.errstate(over="ignore"):  # the upper end of a parameter that the data leave open
+            found[:3] = np.exp(found[:3])
         return found
 
 

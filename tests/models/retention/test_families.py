@@ -184,6 +184,10 @@ def test_impossible_cohorts_are_named() -> None:
         model.fit_cohorts({"a": [100, 80], "b": [100, 100]})
     with pytest.raises(ValueError, match="1 cohorts"):
         model.fit_cohorts({"a": [100, 80]})
+    # a cohort that lost few still counts among all, and has no model of its own
+    young = model.fit_cohorts({"a": [100, 80, 66], "b": [100, 95]})
+    assert young.together.n_events == 39
+    assert "5 of 100 left" in str(young.cohorts["b"])
 
 
 def test_unknown_and_useless_covariates_are_named() -> None:

@@ -129,7 +129,7 @@ def test_without_a_window_time_counts_from_the_start() -> None:
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.lists(st.integers(1, 60), min_size=2, max_size=9), st.integers(5, 500))
+@given(st.lists(st.integers(5, 60), min_size=2, max_size=9), st.integers(5, 500))
 def test_every_curve_starts_at_one_and_falls(losses: list[int], left_over: int) -> None:
     alive = np.cumsum([left_over, *losses])[::-1]
     curve = RetentionModel(n_draws=10).fit_counts(alive).curve(30)
@@ -186,6 +186,22 @@ def test_who_is_not_at_risk_is_left_out_and_counted() -> None:
     assert fit.n_obs == 380
 
 
+def test_customers_count_by_their_response_weight() -> None:
+    obs = simulate_observations(1_000, repeats=0.0)
+    # a customer of weight 2 is two customers; one that counts for 3 like all others is one
+    some = np.arange(obs.n_obs) % 4 == 0
+    weighted = replace(obs, frame=obs.frame.assign(response_weight=np.where(some, 2.0, 1.0)))
+    again = obs.frame[some].assign(customer_id=lambda f: f["customer_id"] + "-2")
+    twice = replace(obs, frame=pd.concat([obs.frame, again], ignore_index=True))
+    model = RetentionModel(n_draws=5)
+    fit, two = model.fit(weighted), model.fit(twice)
+    assert fit.parameters == pytest.approx(two.parameters, rel=1e-3)
+    # 1,250 of weight claim no more than 1,250 ** 2 / (750 + 250 x 4) = 892.9 customers
+    assert fit.log_likelihood == pytest.approx(two.log_likelihood * 892.857 / 1250, rel=1e-4)
+    same = model.fit(replace(obs, frame=obs.frame.assign(response_weight=3.0)))
+    assert same.log_likelihood == pytest.approx(model.fit(obs).log_likelihood)
+
+
 def test_expected_events_of_everybody_are_the_events() -> None:
     rows = read_durations(simulate_observations(300, repeats=0.0), stage="retention")
     assert expected_events(rows, rows) == pytest.approx(rows.events.sum(), rel=1e-9)
@@ -232,6 +248,20 @@ def test_lifetime_without_discount_may_be_infinite() -> None:
 def test_equal_customers_are_named_as_a_boundary() -> None:
     fit = RetentionModel(n_draws=2).fit_counts([100_000, 90_000, 81_000, 72_900])
     assert "no difference between customers: it is a constant loss of 10.0" in fit.caveats[0]
+    assert 'take family="geometric" or "auto"' in fit.caveats[0]
+
+
+def test_one_period_does_not_determine_two_parameters() -> None:
+    fit = RetentionModel(n_draws=2).fit_counts([1000, 869])
+    assert "2 parameters, and customers left in 1 period alone" in fit.caveats[0]
+    assert not RetentionModel(family="geometric", n_draws=2).fit_counts([1000, 869]).caveats
+
+
+@pytest.mark.parametrize("t", [-1, [0, np.nan], np.inf])
+def test_times_before_the_start_are_refused(t: float | list[float]) -> None:
+    fit = RetentionModel(n_draws=2).fit_counts(HIGH_END)
+    with pytest.raises(ValueError, match="finite times of 0 or more"):
+        fit.at(t)
 
 
 @pytest.mark.parametrize(
@@ -251,6 +281,13 @@ def test_impossible_counts_are_refused(alive: list[float], message: str) -> None
 def test_no_churn_and_all_churn_are_named(alive: list[float]) -> None:
     with pytest.raises(InsufficientDataError, match="no loss, or everybody lost"):
         RetentionModel().fit_counts(alive)
+
+
+def test_too_few_losses_of_a_count_are_refused() -> None:
+    with pytest.raises(InsufficientDataError, match="7 of 1000 left; at least 10 are needed"):
+        RetentionModel().fit_counts([1000, 997, 993])
+    with pytest.raises(InsufficientDataError, match="shares of 1 say nothing of how many"):
+        RetentionModel().fit_counts([1.0, 0.869, 0.743, 0.653])
 
 
 def test_too_few_events_are_refused() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from cxmodel.stats.purchases.histories import Counts, group_equal, log_rising
 from cxmodel.stats.purchases.layout import Layout, Scaling
-from cxmodel.stats.purchases.maximise import maximise
+from cxmodel.stats.purchases.maximise import Maximum, maximise
 
 BOUNDS = (np.full(2, -12.0), np.full(2, 12.0))
 
@@ -36,6 +36,19 @@ def test_a_maximum_beyond_the_range_is_at_its_end() -> None:
     covariance = found.covariance()
     assert covariance[0, 0] == pytest.approx(0.5, rel=1e-7)
     assert np.isnan(covariance[1]).all()
+
+
+def test_what_is_flat_is_held_and_the_rest_keeps_its_error() -> None:
+    # information 4 of the first, none of the second
+    found = Maximum(
+        point=np.zeros(2),
+        log_likelihood=0.0,
+        information=np.array([[4.0, 0.0], [0.0, -1e-12]]),
+        at_bound=np.zeros(2, dtype=bool),
+        is_converged=True,
+    ).covariance()
+    assert found[0, 0] == 0.25
+    assert np.isnan(found[1]).all()
 
 
 def test_no_start_is_refused() -> None:

@@ -176,14 +176,38 @@ def test_joined_tables_use_monthly_revenue() -> None:
     from cxmodel.models.retention.durations import read_durations
 
     rows = read_durations(obs, stage="cltv")
-    stays = fit.residual_curve(rows.entry_months, 37).retention
-    rate = monthly_discount_rate(0.10)
-    months = np.arange(1, 37)
-    expected = (
-        0.6 * obs.frame["_monthly_revenue"].mean() * (stays[1:37] / (1 + rate) ** months).sum()
-    )
+    assert rows.entry_months is not None
+    discounts = (1 + monthly_discount_rate(0.10)) ** -np.arange(1.0, 37)
+    # each customer's own money times the own months still to come
+    tenures, place = np.unique(np.floor(rows.entry_months), return_inverse=True)
+    lives = [fit.residual_curve([t], 36).retention[1:] @ discounts for t in tenures]
+    expected = 0.6 * (obs.frame["_monthly_revenue"] * np.array(lives)[place]).mean()
     assert result.per_customer.estimate == pytest.approx(expected)
     assert any("Monthly revenue is taken to stay" in caveat for caveat in result.caveats)
+
+
+def test_who_has_been_there_for_long_may_pay_more() -> None:
+    obs = joined_table(600)
+    tenure = obs.frame["_duration_months"]
+    # newcomers leave eight times as often
+    left = np.random.default_rng(2).random(600) < np.where(tenure > 30, 0.05, 0.4)
+    obs = replace(obs, frame=obs.frame.assign(churned=left.astype(float), _event=left))
+    dearer = obs.frame.assign(_monthly_revenue=np.where(tenure > 30, 80.0, 20.0))
+    same = obs.frame.assign(_monthly_revenue=float(dearer["_monthly_revenue"].mean()))
+    fit = RetentionModel(n_draws=20).fit(obs)
+    model = CltvModel(gross_margin=0.6, annual_discount_rate=0.10, n_draws=20)
+    values = []
+    for frame in (dearer, same):
+        table = replace(obs, frame=frame.drop(columns="band"))
+        found = model.fit(table, fit, lift=NotRun("not asked for"))
+        assert model.predict(table, fit)["cltv"].mean() == pytest.approx(
+            found.per_customer.estimate
+        )
+        values.append(found.per_customer)
+    # who pays more also stays longer: more than the mean price times the mean stay
+    assert values[0].estimate > 1.1 * values[1].estimate
+    assert values[0].std_error is not None
+    assert 0 < values[0].std_error < 0.1 * values[0].estimate
 
 
 def test_section_has_the_names_of_the_contract() -> None:

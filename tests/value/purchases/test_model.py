@@ -192,6 +192,39 @@ def test_an_edge_of_the_family_is_named_with_what_to_do() -> None:
     assert buys.conditional_expected_purchases(40).mean() == pytest.approx(19.5, rel=0.02)
 
 
+def test_where_nobody_leaves_the_rest_is_known_with_its_error() -> None:
+    # rates of purchase are Gamma(2, 10), and all buy until the end
+    rng = np.random.default_rng(4)
+    x = rng.poisson(40 * rng.gamma(2.0, 0.1, 400))
+    recency = np.where(x > 0, np.round(40 * x / (x + 1)), 0.0)
+    rows = pd.DataFrame({"frequency": x, "recency": recency, "T": 40.0})
+    with pytest.warns(CxModelWarning, match="nobody is seen to leave"):
+        buys = cx.PurchaseModel(family="mbg_nbd").fit(rows)
+    assert not any("hardly determine" in caveat for caveat in buys.caveats)
+    table = buys.to_frame().set_index("term")
+    assert table.conf_low["r"] < 2 < table.conf_high["r"]
+    assert table.conf_low["alpha"] < 10 < table.conf_high["alpha"]
+    # a negative binomial: its mean is that of the sample, with the error of a mean of 400
+    found = buys.estimate_of(lambda fit: float(fit.expected_purchases(40)), unit="purchases")
+    assert found.estimate == pytest.approx(x.mean(), rel=1e-3)
+    assert found.std_error == pytest.approx(x.std() / 20, rel=0.15)
+
+
+def test_parameters_that_run_together_are_named_together() -> None:
+    # all leave with the same probability of a fifth: only a / (a + b) is known
+    rng = np.random.default_rng(1)
+    rows = []
+    for rate in rng.gamma(2.0, 0.1, 400):
+        times = np.cumsum(rng.exponential(1 / rate, rng.geometric(0.2)))
+        times = times[times <= 40]
+        rows.append((len(times), times[-1] if len(times) else 0.0, 40.0))
+    histories = pd.DataFrame(rows, columns=["frequency", "recency", "T"])
+    with pytest.warns(
+        CxModelWarning, match=r"how readily they leave \(a without end, b without end"
+    ):
+        cx.PurchaseModel().fit(histories)
+
+
 def test_no_finite_mean_without_discounting_is_named(cdnow: PurchaseSummary) -> None:
     buys = cx.PurchaseModel(family="pareto_nbd").fit(cdnow)
     with pytest.warns(CxModelWarning, match=r"no finite mean, as s = 0.606 is 1 or less") as seen:
