@@ -89,8 +89,8 @@ def test_an_answer_after_the_decision_is_no_early_sign(used):
 def test_pictures_say_what_they_show(used):
     headlines = [block.headline for block in use_pictures(used)]
     assert headlines == [
-        "Calling by risk beats calling everybody or nobody where a call pays from a risk of 10% "
-        "to 30% on",
+        "Calling by risk beats calling everybody or nobody where a call begins to pay at a risk "
+        "of 10% to 30%",
         "The model leans most on NPS",
         "How the risk runs along NPS",
     ]

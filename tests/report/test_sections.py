@@ -6,7 +6,7 @@ import pytest
 
 from cxmodel.report import sections
 from cxmodel.report.blocks import Picture, Table
-from cxmodel.report.sections import common, decision
+from cxmodel.report.sections import common, decision, survival
 
 ORDER = (
     "cover",
@@ -325,3 +325,46 @@ def test_programmes_are_valued_at_the_lift_within_customers_too(values):
     for row in values["programmes"]["rows"]:
         row["npv_within_customer"] = {**row["npv"], "estimate": 1_234.0}
     assert "At the lift within customers" in all_text(values)
+
+
+def test_evidence_that_differs_is_said_of_each_outcome(values):
+    same = "The checks that could be run found nothing; they cannot see everything."
+    grades = {"grade": "adjusted", "text": same}
+    values["evidence"] |= {"by_outcome": {"revenue": dict(grades), "retention": dict(grades)}}
+    assert "For retention:" not in first_page(values)
+    values["evidence"]["by_outcome"]["retention"]["text"] = (
+        "The checks that this grade rests on found nothing, but sample_size failed; they cannot "
+        "see all. The check sample_size failed, which does not lower the grade: 12 events."
+    )
+    page = first_page(values)
+    assert "For retention: adjusted. The checks that this grade rests on found nothing" in page
+    # the check itself stands in a bullet of its own
+    assert "12 events" not in page
+
+
+def test_models_that_were_passed_over_are_explained_once(values):
+    def row(model, aic, **more):
+        return {"model": model, "n_parameters": 1, "log_likelihood": -aic / 2, "aic": aic,
+                "is_chosen": False, "note": "", **more}  # fmt: skip
+
+    rows = [row("geometric", 220.0, is_chosen=True), row("shifted beta-geometric", 210.0)]
+    values["retention"] |= {
+        "families": {"rows": rows},
+        "choice": "The geometric has the lowest AIC.",
+    }
+    (found,) = survival.family_blocks(values)
+    assert found.note == ""
+    rows[1]["note"] = "ran to the end of its range"
+    (found,) = survival.family_blocks(values)
+    assert found.note.startswith("A model that ran to the end of its range")
+    assert found.rows[1]["chosen"] == "Ran to the end of its range"
+    values["retention"]["choice"] = "The geometric was asked for; by AIC the other fits best"
+    (found,) = survival.family_blocks(values)
+    assert found.note == "The geometric was asked for; by AIC the other fits best."
+
+
+def test_a_window_that_repeats_itself_says_nothing_of_new_customers(values):
+    # customers of one window are valued at the time they have been there, not from the start
+    values["study"] |= {"churn_rule": "observed", "window_words": "91 days"}
+    heading = sections.cltv_section(values)[0].plain_text()
+    assert "If the one window seen repeated itself, a customer would bring" in heading

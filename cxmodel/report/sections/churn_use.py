@@ -260,8 +260,8 @@ def _decision_pictures(results: Results) -> list[Picture]:
     headline = "Calling by risk is not shown to beat calling everybody or nobody"
     if low is not None and high is not None:
         headline = (
-            f"Calling by risk beats calling everybody or nobody where a call pays from a risk of "
-            f"{words.percent(low, 0)} to {words.percent(high, 0)} on"
+            f"Calling by risk beats calling everybody or nobody where a call begins to pay at a "
+            f"risk of {words.percent(low, 0)} to {words.percent(high, 0)}"
         )
     return [
         picture(

@@ -203,6 +203,7 @@ def trust(results: Results) -> list[Words]:
         items.append(
             [strong(f"Evidence grade: {grade}. "), words.sentence(readable(str(text or "")))]
         )
+        items.extend(_other_evidence(results, outcome, str(text or "")))
     items.extend(_unexpected(results))
     items.extend(_check_items(results))
     audit = part(results, "audit") or {}
@@ -213,6 +214,19 @@ def trust(results: Results) -> list[Words]:
             [strong(f"{words.count(used)} of {words.count(n)} responses "), f"are used{rest}"]
         )
     return items or ["Nothing could be checked: no lift was computed."]
+
+
+def _other_evidence(results: Results, headline: str, text: str) -> list[Words]:
+    """Say what the evidence of the other outcome rests on, where it is not the same."""
+    found: list[Words] = []
+    for outcome in common.OUTCOMES:
+        said = part(results, f"evidence.by_outcome.{outcome}.text")
+        if outcome == headline or not said or said == text or not common.lift_of(results, outcome):
+            continue
+        grade = common.GRADE_NAMES[common.grade(results, outcome)]
+        first = ended(readable(str(said)).split(". ")[0])
+        found.append([strong(f"For {outcome}: {lower_first(grade)}. "), words.sentence(first)])
+    return found
 
 
 def _unexpected(results: Results) -> list[Words]:
