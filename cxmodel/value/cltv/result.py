@@ -86,15 +86,22 @@ class CltvResult(Result):
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Give one row an estimate: all customers, bands, groups, cohorts."""
+        """Give a row per estimate: all customers, what a rating point adds, bands, cohorts."""
         import pandas as pd
 
         rows = [{"group": "all", **self.per_customer.to_dict()}]
+        rows += [
+            {"group": "all", "term": f"change_per_rating_point.{name}", **found.to_dict()}
+            for name, found in self.change_per_rating_point.items()
+            if isinstance(found, Estimate)
+        ]
         rows += [{"group": row["band"], **row} for row in self.by_band]
         rows += [{**row, "group": _label(row["group"])} for row in self.by_group]
         if not isinstance(self.by_cohort, NotRun):
             rows += [{"group": f"started {row['cohort']}", **row} for row in self.by_cohort]
-        return pd.DataFrame(rows).drop(columns=["band", "cohort"], errors="ignore")
+        rows = [{"term": "per_customer", **row} for row in rows]
+        frame = pd.DataFrame(rows).drop(columns=["band", "cohort"], errors="ignore")
+        return frame[["group", "term", *(n for n in frame if n not in ("group", "term"))]]
 
     def to_section(self) -> dict[str, Any]:
         """Give the ``cltv`` section of ``results.json``."""

@@ -230,7 +230,13 @@ def test_section_has_the_names_of_the_contract() -> None:
         "total_window_only",
         "total_no_fade",
     }
-    assert result.to_frame()["group"].tolist() == ["all", "detractor", "passive", "promoter"]
+    frame = result.to_frame().set_index("term")
+    bands = ["all", "detractor", "passive", "promoter"]
+    assert frame.loc["per_customer", "group"].tolist() == bands
+    total = result.change_per_rating_point["total"]
+    assert frame["estimate"].get("change_per_rating_point.total") == (
+        total.estimate if isinstance(total, Estimate) else None
+    )
 
 
 # -- properties
