@@ -33,7 +33,7 @@ Make = Callable[[np.random.Generator, int, float], Draw]
 FULL = 4
 DOLLARS, LOG_ODDS = 5.0, 0.15
 SHARE_ANSWERING = 0.6
-LEAK_LOG_ODDS = 0.13
+LEAK_LOG_ODDS = 0.14
 """So much that a leak which hides most of it moves the headline by four standard errors."""
 
 
@@ -294,7 +294,7 @@ def bent_confounder(rng: np.random.Generator, n: int, strength: float) -> Draw:
     """Rating and spending follow old spending along a bend that straight controls do not follow."""
     people = draw_people(rng, n)
     bend = people.usual**2 - 0.5
-    rated = rate(rng, 4.0 + 0.9 * bend)
+    rated = rate(rng, 4.5 + 0.9 * bend, 2.5)
     return _money(rng, people, rated, _line(people, DOLLARS, 20 * bend))
 
 
@@ -397,7 +397,7 @@ WORLDS: dict[str, World] = {
         purpose="Old revenue moves rating and outcome past the controls.",
     ),
     "bent_confounder": World(
-        make=bent_confounder, n_customers=1_500,
+        make=bent_confounder, n_customers=2_000,
         purpose="Revenue before matters along a bend; straight controls miss it.",
     ),
     "feedback": World(
