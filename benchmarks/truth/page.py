@@ -21,8 +21,8 @@ Companies are simulated whose truth is known, lifts are fitted to them again and
 comes out is held against what was claimed (`benchmarks/truth/expectations.toml`; some claims were
 sharpened on trial runs, whose random numbers are not used here). The truth is that of the estimand
 which each estimator claims (the mean slope over the customers, the variance-weighted slope, the
-slope within customers, the step below the top, a KPI point), read from the law of the world under
-changed ratings.
+slope within customers, the step below the top, a KPI point, the step between adjacent bands at the
+ratings that customers like them give), read from the law of the world under changed ratings.
 
 A claimed estimator falls short when the 99% Monte Carlo interval of its bias lies wholly outside
 +-0.1 standard deviations of the estimate, or that of the coverage of its 95% intervals wholly
@@ -193,7 +193,10 @@ def _power(cells: Sequence[Cell]) -> str:
     ]  # fmt: skip
     head = ("world", "check", "nominal shift", "n", "shift", "fires", "99%")
     text = _section("Power: how often a check fires by how far the figure is moved", head, rows)
-    return f"{text}\nShifts in standard deviations of the figure that is moved.\n"
+    return (
+        f"{text}\nShifts in standard deviations of the figure that is moved; in heterogeneous and "
+        "leak of the headline.\n"
+    )
 
 
 def _grades(cells: Sequence[Cell]) -> str:
