@@ -84,6 +84,12 @@ def _state(cells: Sequence[Cell], code: str, taken_over: Mapping[str, int]) -> s
             f"This is a trial run: the study asks for {ENOUGH:,} replications "
             f"({ENOUGH_SLOW} of the flexible estimate)."
         )
+    n_slow = min((c.n for c in claimed if c.name in SLOW), default=ENOUGH_SLOW)
+    if n_least >= ENOUGH and n_slow < ENOUGH_SLOW:
+        said.append(
+            f"Of the flexible estimates at least {n_slow:,} are judged, of {ENOUGH_SLOW:,} asked "
+            "for: where a band has too few customers, its contrast is not run."
+        )
     if never:
         said.append(f"Not run anywhere, so claimed in vain: {', '.join(never)}.")
     return "\n".join(said) + "\n"
