@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,16 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.truth import judge as judging  # noqa: E402
-from benchmarks.truth.draws import Draw, draw_people, observe, rate, truths  # noqa: E402
+from benchmarks.truth import study as running  # noqa: E402
+from benchmarks.truth.draws import (  # noqa: E402
+    Chances,
+    Draw,
+    draw_people,
+    observe,
+    rate,
+    truths,
+)
+from benchmarks.truth.fitted_by import fingerprint, modules  # noqa: E402
 from benchmarks.truth.judge import (  # noqa: E402
     expectations,
     fires,
@@ -27,12 +38,17 @@ from benchmarks.truth.judge import (  # noqa: E402
 from benchmarks.truth.page import write_page  # noqa: E402
 from benchmarks.truth.replicate import (  # noqa: E402
     ESTIMATORS,
-    fingerprint,
     replicate,
     seed_of,
     shifts_of,
 )
-from benchmarks.truth.study import FIRST_SEED, read_rows, rows_file, run  # noqa: E402
+from benchmarks.truth.study import (  # noqa: E402
+    FIRST_SEED,
+    read_rows,
+    rows_file,
+    run,
+    take_over,
+)
 from benchmarks.truth.worlds import FULL, WORLDS  # noqa: E402
 from cxmodel.models.checks.base import CHECK_NAMES  # noqa: E402
 
@@ -64,6 +80,24 @@ def test_truths_of_a_square_by_hand():
     assert found["revenue.plus_one"] == pytest.approx(5.0)
     # detractors at 1, 2, 3: mean 14/3; promoters at 10: 100
     assert found["revenue.detractor_to_promoter"] == pytest.approx(0.005 * (100 - 14 / 3))
+
+
+def test_chances_are_beta_binomial():
+    # mean 5, concentration 2: a flat share, so every level is as likely, 1/11
+    assert Chances(np.array([5.0]), 2.0).of_levels()[0] == pytest.approx(np.full(11, 1 / 11))
+    levels = Chances(np.array([3.0, 8.0]), 4.0).of_levels()
+    assert levels @ np.arange(11) == pytest.approx([3.0, 8.0])
+
+
+def test_a_contrast_of_bands_is_at_the_ratings_given_within_them():
+    # all levels as likely: detractors at 0-6 mean 3, passives 7.5, promoters 9.5; slope 2
+    draw = replace(
+        draw_of(np.tile([5.0, 9.0], 20), lambda r: 2 * r),
+        chances=Chances(np.full(40, 5.0), 2.0),
+    )
+    found = truths(draw)
+    assert found["revenue.to_passive"] == pytest.approx(2 * 4.5)
+    assert found["revenue.to_promoter"] == pytest.approx(2 * 2.0)
 
 
 def test_uniform_shift_is_the_slope_by_the_points_that_cross():
@@ -224,6 +258,117 @@ def test_a_run_that_was_killed_goes_on(tmp_path):
     assert read_rows(tmp_path, "ceiling") == whole
 
 
+def test_the_code_of_the_study_is_what_a_fit_imports():
+    found = modules()
+    for name in (
+        "benchmarks.truth.worlds",
+        "cxmodel.models.lift",
+        "cxmodel.models.estimates.cross_fitting",
+        "cxmodel.models.checks.timing",
+        "cxmodel.models.response.model",
+        "cxmodel.stats.linear",
+    ):
+        assert name in found
+    for room in ("models.churn", "models.retention", "value", "kpis", "report", "plots"):
+        assert not [name for name in found if name.startswith(f"cxmodel.{room}")]
+    assert not {"benchmarks.truth.judge", "benchmarks.truth.page"} & set(found)
+
+
+def test_all_of_the_package_that_a_fit_loads_is_among_the_code():
+    script = (
+        "import sys; from benchmarks.truth.replicate import replicate; from "
+        "benchmarks.truth.fitted_by import PASSED_BY; replicate('repeated_customers', 4, 5); "
+        "print(*(m for m in sys.modules if m.split('.')[0] == 'cxmodel' and m not in PASSED_BY))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ).stdout.split()  # fmt: skip
+    assert len(loaded) > 50
+    assert set(loaded) <= set(modules())
+
+
+def written_by_older_code(folder, change=None):
+    """Run a little, and let the lines be those of other code."""
+    run(folder, ["ceiling"], 6, 5, 1)
+    path = rows_file(folder, "ceiling")
+    lines = [{**json.loads(line), "code": "older"} for line in path.read_text().splitlines()]
+    if change is not None:
+        change(lines)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return lines
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Replications that cost nothing: their numbers are their seeds."""
+
+    def fit(world, shift, number):
+        value = shift + number / 7
+        return {
+            "world": world, "shift": shift, "seed": number,
+            "terms": {"revenue.additive": [value, 1.0, value - 2, value + 2]}, "checks": {},
+            "grades": {}, "not_run": {"revenue.percent": "words"}, "errors": {},
+        }  # fmt: skip
+
+    monkeypatch.setattr(running, "replicate", fit)
+
+
+def test_lines_of_other_code_are_taken_over_where_the_first_come_out_the_same(quick, tmp_path):
+    lines = written_by_older_code(tmp_path)
+    assert read_rows(tmp_path, "ceiling") == []
+    take_over(tmp_path, "ceiling")
+    assert len(read_rows(tmp_path, "ceiling")) == len(lines)
+    assert {row["code"] for row in read_rows(tmp_path, "ceiling")} == {"older"}
+    # nothing is left to do, and nothing is noticed twice
+    text = rows_file(tmp_path, "ceiling").read_text()
+    run(tmp_path, ["ceiling"], 6, 5, 1)
+    assert rows_file(tmp_path, "ceiling").read_text() == text
+
+
+def test_a_number_that_differs_in_its_last_digit_makes_that_shift_start_anew(quick, tmp_path):
+    def change(lines):
+        line = next(x for x in lines if x["shift"] == FULL and x["seed"] == FIRST_SEED + 4)
+        figures = line["terms"]["revenue.additive"]
+        figures[0] = math.nextafter(figures[0], math.inf)
+
+    written_by_older_code(tmp_path, change)
+    take_over(tmp_path, "ceiling")
+    assert {row["shift"] for row in read_rows(tmp_path, "ceiling")} == {1, 2}
+    run(tmp_path, ["ceiling"], 6, 5, 1)
+    again = [row for row in read_rows(tmp_path, "ceiling") if row["shift"] == FULL]
+    assert len(again) == 6
+    assert {row["code"] for row in again} == {fingerprint()}
+
+
+def test_too_few_lines_of_other_code_are_not_taken_over(quick, tmp_path):
+    def change(lines):
+        lines[:] = [x for x in lines if x["seed"] < FIRST_SEED + 4]
+
+    written_by_older_code(tmp_path, change)
+    take_over(tmp_path, "ceiling")
+    assert read_rows(tmp_path, "ceiling") == []
+
+
+def test_other_words_of_a_reason_are_taken_over_and_another_estimate_is_not(quick, tmp_path):
+    def reword(lines):
+        for line in lines:
+            line["not_run"] = {"revenue.percent": "other words"}
+
+    written_by_older_code(tmp_path, reword)
+    take_over(tmp_path, "ceiling")
+    assert len(read_rows(tmp_path, "ceiling")) == 16
+
+    def lack(lines):
+        for line in lines:
+            line["terms"] = {}
+
+    rows_file(tmp_path, "ceiling").unlink()
+    written_by_older_code(tmp_path, lack)
+    take_over(tmp_path, "ceiling")
+    assert read_rows(tmp_path, "ceiling") == []
+
+
 def test_rows_of_other_code_are_not_mixed_in(tmp_path):
     row = {"shift": FULL, "seed": 0, "code": fingerprint()}
     lines = [json.dumps(row), json.dumps({**row, "seed": 1, "code": "older"})]
@@ -239,11 +384,12 @@ def test_cells_come_back_as_they_were_written_and_make_a_page(tmp_path):
     assert [(c.world, c.name, c.verdict, c.n) for c in again] == [
         (c.world, c.name, c.verdict, c.n) for c in cells
     ]
-    write_page(again, tmp_path / "page.md", "abc123")
+    write_page(again, tmp_path / "page.md", "abc123", {"older": 1_200})
     page = (tmp_path / "page.md").read_text()
     assert "- clean.revenue.timing (must not, fired in 100.0% of 50): not explained yet." in page
     assert "fitted by code `abc123`" in page
     assert "This is a trial run" in page
+    assert "1,200 of these replications were fitted by code `older` and taken over" in page
 
 
 # -- errors ---------------------------------------------------------------------------------------

@@ -4,7 +4,10 @@
                                [--power 200] [--runs DIR] [--no-run]
 
 Every replication is a line in ``runs/<world>.jsonl`` under ``--runs``; a run that was killed goes
-on where it stopped, and lines of other code are left out. At the end ``results.csv`` and
+on where it stopped. Lines of other code count only where it is shown that they may: at the start,
+the first replications of each world are fitted anew, and lines are taken over where those come out
+the same to the last digit (``taking_over.py``; which files are that code: ``fitted_by.py``). Words
+of a reason may differ, and stay as they were. At the end ``results.csv`` and
 ``docs/known_truth.md`` are written anew from all lines (with ``--no-run`` from those there are).
 What is claimed stands in ``expectations.toml``.
 """
@@ -12,13 +15,14 @@ What is claimed stands in ``expectations.toml``.
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from benchmarks.truth.fitted_by import fingerprint
 from benchmarks.truth.judge import Cell, expectations, judge, read_cells, write_cells
 from benchmarks.truth.page import write_page
-from benchmarks.truth.replicate import fingerprint
 from benchmarks.truth.study import read_rows, run
 from benchmarks.truth.worlds import WORLDS
 
@@ -36,10 +40,13 @@ def main() -> None:
             run(options.runs, worlds, options.replications, options.power, options.processes)
     table = expectations()
     judged: list[Cell] = []
+    taken_over: Counter[str] = Counter()
     for world in WORLDS:
-        judged += judge(read_rows(options.runs, world), world, table)
+        rows = read_rows(options.runs, world)
+        taken_over.update(row["code"] for row in rows if row["code"] != fingerprint())
+        judged += judge(rows, world, table)
     write_cells(judged, options.results)
-    write_page(read_cells(options.results), options.page, fingerprint())
+    write_page(read_cells(options.results), options.page, fingerprint(), taken_over)
     for cell in judged:
         if cell.verdict == "falls short":
             print(f"falls short: {cell.world} {cell.outcome} {cell.name} ({cell.claim})")

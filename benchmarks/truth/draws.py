@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import comb
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import betaln
 
 from benchmarks.truth.silent import weigh
 from cxmodel.scales import NPS
@@ -104,10 +106,33 @@ def draw_people(
     return People(customer, size, before, before_2, before_3, contacts, tenure)
 
 
+@dataclass(frozen=True, eq=False)
+class Chances:
+    """The law of each customer's rating: beta-binomial on 0-10.
+
+    Parameters
+    ----------
+    mean : array (n,)
+        Its mean.
+    concentration : float or array (n,)
+        The larger, the less it spreads around that.
+    """
+
+    mean: Floats
+    concentration: float | Floats
+
+    def of_levels(self) -> Floats:
+        """Give the probability of every level, (n, 11)."""
+        share = self.mean / 10
+        a, b = share * self.concentration, (1 - share) * self.concentration
+        found = [comb(10, k) * np.exp(betaln(a + k, b + 10 - k) - betaln(a, b)) for k in range(11)]
+        return np.column_stack(found)
+
+
 def rate(
     rng: np.random.Generator, mean: Floats, concentration: float | Floats = 4.0
-) -> tuple[Floats, Floats]:
-    """Draw ratings 0-10 whose mean is exactly `mean`: beta-binomial; give them and the mean.
+) -> tuple[Floats, Chances]:
+    """Draw ratings 0-10 whose mean is exactly `mean`: beta-binomial; give them and their law.
 
     Raises
     ------
@@ -118,7 +143,7 @@ def rate(
         raise ValueError(f"Mean ratings of {mean.min():.2f} to {mean.max():.2f} leave the scale.")
     share = mean / 10
     drawn = rng.beta(share * concentration, (1 - share) * concentration)
-    return rng.binomial(10, drawn).astype(float), mean
+    return rng.binomial(10, drawn).astype(float), Chances(mean, concentration)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -141,6 +166,8 @@ class Draw:
         Day of the answer; default spread over 60 days.
     percent : float, optional
         True percent change per rating point, where it is the same for everybody.
+    chances : Chances, optional
+        Law of the ratings, where it depends on nothing but the controls.
     changes : mapping
         Other fields of the observations.
     settings : mapping
@@ -154,6 +181,7 @@ class Draw:
     answered: NDArray[np.bool_] | None = None
     day: Floats | None = None
     percent: float | None = None
+    chances: Chances | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -293,7 +321,9 @@ def truths(draw: Draw) -> dict[str, float]:
         by the rating's variance given the controls. ``within``: by its variance within customers,
         who count once each.
         ``plus_one``: mean change from one point more below the top. ``uniform_shift`` and
-        ``detractor_to_promoter``: per NPS point. ``percent``: per rating point.
+        ``detractor_to_promoter``: per NPS point. ``percent``: per rating point. ``to_passive`` and
+        ``to_promoter``: had everybody been in that band rather than the one below, at the ratings
+        of it that customers like them give.
     """
     found = {}
     weights = _shares(draw.people.customer)
@@ -304,6 +334,10 @@ def truths(draw: Draw) -> dict[str, float]:
         found[f"{outcome}.variance"] = _weighted_by(_residual(draw, answered), slope, weights)
         found[f"{outcome}.within"] = _weighted_by(_deviation(draw), slope, weights)
         found |= {f"{outcome}.{k}": v for k, v in _level_truths(draw, law, slope, weights).items()}
+        if draw.chances is not None:
+            bands = _band_means(draw.chances.of_levels(), law, weights)
+            found[f"{outcome}.to_passive"] = bands[1] - bands[0]
+            found[f"{outcome}.to_promoter"] = bands[2] - bands[1]
         if draw.percent is not None:
             found[f"{outcome}.percent"] = draw.percent
     return found
@@ -341,6 +375,17 @@ def _deviation(draw: Draw) -> Floats:
 def _ratio(part: float, whole: float) -> float:
     """Divide; where nobody is, there is nothing to tell."""
     return float(part / whole) if whole else float("nan")
+
+
+def _band_means(chances: Floats, law: Law, weights: Floats) -> list[float]:
+    """Give the mean had everybody been in a band, at the ratings that they would give within it."""
+    found = []
+    for is_in in (LEVELS <= 6, (LEVELS > 6) & (LEVELS < 9), LEVELS >= 9):
+        levels = LEVELS[is_in]
+        given = chances[:, is_in] / chances[:, is_in].sum(axis=1, keepdims=True)
+        outcomes = np.column_stack([law(np.full(len(given), level)) for level in levels])
+        found.append(float(weights @ (given * outcomes).sum(axis=1) / weights.sum()))
+    return found
 
 
 def _level_truths(draw: Draw, law: Law, slope: Floats, weights: Floats) -> dict[str, float]:

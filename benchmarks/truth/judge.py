@@ -221,14 +221,15 @@ def _power_cells(rows: Rows, world: str, outcome: str, table: dict[str, Any]) ->
         for shift in sorted(shifts_of(world)):
             at = [row for row in rows if row["shift"] == shift]
             cell = _check_cell(at, world, outcome, name, table, shift)
-            moved = _moved(at, world, outcome, shift, table)
+            moved = _moved(rows, world, outcome, shift, table)
             verdict = "shown" if cell.n else "not run"
             cells.append(replace(cell, kind="power", verdict=verdict, moved=moved, note=""))
     return cells
 
 
-def _moved(rows: Rows, world: str, outcome: str, shift: int, table: dict[str, Any]) -> float:
+def _moved(all_rows: Rows, world: str, outcome: str, shift: int, table: dict[str, Any]) -> float:
     stated = table["moved"].get(world)
+    rows = [row for row in all_rows if row["shift"] == shift]
     if stated is None:
         return math.nan
     key = f"{outcome}.{stated['estimator']}"
@@ -237,9 +238,8 @@ def _moved(rows: Rows, world: str, outcome: str, shift: int, table: dict[str, An
         return math.nan
     truth = truth_of(world, shift)[f"{outcome}.{stated['from']}"]
     spread_of = f"{outcome}.{stated.get('in', stated['estimator'])}"
-    spread = np.std(
-        [row["terms"][spread_of][0] for row in rows if spread_of in row["terms"]], ddof=1
-    )
+    of = [row for row in all_rows if row["shift"] == stated.get("at", shift)]
+    spread = np.std([row["terms"][spread_of][0] for row in of if spread_of in row["terms"]], ddof=1)
     return float(abs(values.mean() - truth) / spread)
 
 

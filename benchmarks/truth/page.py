@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.truth.judge import ENOUGH, ENOUGH_SLOW, Cell
 from benchmarks.truth.replicate import ESTIMATORS, SLOW
+from benchmarks.truth.taking_over import FIRST
 from benchmarks.truth.worlds import FULL, WORLDS
 from cxmodel.models.checks.base import CHECK_NAMES
 
@@ -20,12 +21,12 @@ Companies are simulated whose truth is known, lifts are fitted to them again and
 comes out is held against what was claimed (`benchmarks/truth/expectations.toml`; some claims were
 sharpened on trial runs, whose random numbers are not used here). The truth is that of the estimand
 which each estimator claims (the mean slope over the customers, the variance-weighted slope, the
-slope within customers, the step below the top, a KPI point), read from the law of the world under
-changed ratings.
+slope within customers, the step below the top, a KPI point, the step between adjacent bands at the
+ratings that customers like them give), read from the law of the world under changed ratings.
 
 A claimed estimator falls short when the 99% Monte Carlo interval of its bias lies wholly outside
 +-0.1 standard deviations of the estimate, or that of the coverage of its 95% intervals wholly
-outside 93-97% (the flexible one: +-0.25 and 90-98%). A check that must fire falls short when it
+outside 93-97% (the flexible ones: +-0.25 and 90-98%). A check that must fire falls short when it
 surely fires in under 95%, one that must not when it surely fires in over 7%. *Cannot know*: what is
 hidden there is beyond that check, or it is right to speak up for another reason; shown, not judged.
 """
@@ -38,7 +39,9 @@ SHORT = {
 }  # fmt: skip
 
 
-def write_page(cells: Sequence[Cell], path: Path, code: str) -> None:
+def write_page(
+    cells: Sequence[Cell], path: Path, code: str, taken_over: Mapping[str, int] | None = None
+) -> None:
     """Write the page.
 
     Parameters
@@ -49,16 +52,17 @@ def write_page(cells: Sequence[Cell], path: Path, code: str) -> None:
         Of the page.
     code : str
         Fingerprint of the code that fitted them.
+    taken_over : mapping of str to int, optional
+        Fingerprints of other code -> replications of it that count.
     """
     parts = [
-        HEAD, _state(cells, code), _shortfalls(cells), _worlds(), _estimators(cells),
-        _others(cells),
-        _checks(cells), _power(cells), _grades(cells),
+        HEAD, _state(cells, code, taken_over or {}), _shortfalls(cells), _worlds(),
+        _estimators(cells), _others(cells), _checks(cells), _power(cells), _grades(cells),
     ]  # fmt: skip
     path.write_text("\n".join(parts))
 
 
-def _state(cells: Sequence[Cell], code: str) -> str:
+def _state(cells: Sequence[Cell], code: str, taken_over: Mapping[str, int]) -> str:
     """Say how many replications there are, of which code, and how many cells hold."""
     claimed = [c for c in cells if c.verdict in ("held", "falls short")]
     n_held = sum(c.verdict == "held" for c in claimed)
@@ -69,10 +73,22 @@ def _state(cells: Sequence[Cell], code: str) -> str:
         f"**{n_held:,} of {len(claimed):,} claims that could be judged hold**, from at least "
         f"{n_least:,} replications each, fitted by code `{code}`."
     ]
+    for other, n in taken_over.items():
+        said.append(
+            f"{n:,} of these replications were fitted by code `{other}` and taken over, because "
+            f"the first {FIRST} of each world at each shift, fitted anew, gave the same to the "
+            "last digit."
+        )
     if n_least < ENOUGH:
         said.append(
             f"This is a trial run: the study asks for {ENOUGH:,} replications "
             f"({ENOUGH_SLOW} of the flexible estimate)."
+        )
+    n_slow = min((c.n for c in claimed if c.name in SLOW), default=ENOUGH_SLOW)
+    if n_least >= ENOUGH and n_slow < ENOUGH_SLOW:
+        said.append(
+            f"Of the flexible estimates at least {n_slow:,} are judged, of {ENOUGH_SLOW:,} asked "
+            "for: where a band has too few customers, its contrast is not run."
         )
     if never:
         said.append(f"Not run anywhere, so claimed in vain: {', '.join(never)}.")
@@ -183,7 +199,10 @@ def _power(cells: Sequence[Cell]) -> str:
     ]  # fmt: skip
     head = ("world", "check", "nominal shift", "n", "shift", "fires", "99%")
     text = _section("Power: how often a check fires by how far the figure is moved", head, rows)
-    return f"{text}\nShifts in standard deviations of the figure that is moved.\n"
+    return (
+        f"{text}\nShifts in standard deviations of the figure that is moved; in heterogeneous and "
+        "leak of the headline.\n"
+    )
 
 
 def _grades(cells: Sequence[Cell]) -> str:

@@ -10,7 +10,9 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from benchmarks.truth.replicate import fingerprint, replicate, shifts_of
+from benchmarks.truth.fitted_by import fingerprint
+from benchmarks.truth.replicate import replicate, shifts_of
+from benchmarks.truth.taking_over import FIRST, candidates, counted, notice, same_codes
 from benchmarks.truth.worlds import FULL
 
 Task = tuple[str, int, int]
@@ -25,22 +27,51 @@ def rows_file(folder: Path, world: str) -> Path:
 
 
 def read_rows(folder: Path, world: str) -> list[dict[str, Any]]:
-    """Read a world's replications in the order of their seeds, those of this code alone.
+    """Read a world's replications in the order of their seeds: of this code, or taken over by it.
 
     A last line that was cut off when a run was killed is left out.
     """
+    return counted(_lines(folder, world), fingerprint())
+
+
+def _lines(folder: Path, world: str) -> list[dict[str, Any]]:
     path = rows_file(folder, world)
-    if not path.exists():
-        return []
-    rows = {}
-    for line in path.read_text().splitlines():
+    lines = []
+    for text in path.read_text().splitlines() if path.exists() else ():
         try:
-            row = json.loads(line)
+            lines.append(json.loads(text))
         except json.JSONDecodeError:
             continue
-        if row["code"] == fingerprint():
-            rows[row["shift"], row["seed"]] = row
-    return [rows[key] for key in sorted(rows)]
+    return lines
+
+
+def take_over(folder: Path, world: str) -> None:
+    """Take over what other code fitted of a world, where the first replications come out the same.
+
+    At each shift alone, for a changed strength changes nothing elsewhere.
+    """
+    lines, code = _lines(folder, world), fingerprint()
+    seeds = range(FIRST_SEED, FIRST_SEED + FIRST)
+    for shift in shifts_of(world):
+        of_others = candidates(lines, code, shift, seeds)
+        same = same_codes(of_others, seeds, lambda seed, at=shift: _as_read(world, at, seed))
+        for other in of_others:
+            verdict = "taken over" if other in same else "not the same, left out"
+            print(f"{world} at {shift}, fitted by {other}: {verdict}", file=sys.stderr, flush=True)
+        for other in same:
+            _append(folder, world, notice(other, code, world, shift))
+
+
+def _as_read(world: str, shift: int, seed: int) -> dict[str, Any]:
+    """Fit a replication and read it as from its file."""
+    row: dict[str, Any] = json.loads(json.dumps(replicate(world, shift, seed)))
+    return row
+
+
+def _append(folder: Path, world: str, line: dict[str, Any]) -> None:
+    with rows_file(folder, world).open("ab+") as file:
+        _end_line(file)
+        file.write(json.dumps(line).encode() + b"\n")
 
 
 def tasks(folder: Path, worlds: Iterable[str], n: int, n_power: int) -> Iterator[Task]:
@@ -67,12 +98,12 @@ def run(folder: Path, worlds: list[str], n: int, n_power: int, processes: int) -
         How many at a time.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for world in worlds:
+        take_over(folder, world)
     left = list(tasks(folder, worlds, n, n_power))
     start = time.monotonic()
     for n_done, (world, row) in enumerate(_done(left, processes), start=1):
-        with rows_file(folder, world).open("ab+") as file:
-            _end_line(file)
-            file.write(json.dumps({**row, "code": fingerprint()}).encode() + b"\n")
+        _append(folder, world, {**row, "code": fingerprint()})
         if n_done % 100 == 0 or n_done == len(left):
             _say(n_done, len(left), time.monotonic() - start)
 

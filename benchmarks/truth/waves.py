@@ -77,6 +77,23 @@ def stable_trait(rng: np.random.Generator, n: int, strength: float) -> Draw:
     )  # fmt: skip
 
 
+def transient_event(rng: np.random.Generator, n: int, strength: float) -> Draw:
+    """Three waves; at each, an event that is seen nowhere lowers rating and spending to come."""
+    people = draw_people(rng, n, 3)
+    event = (rng.random(people.n_rows) < 0.3).astype(float)
+    rating, _ = rate(rng, 5.5 + 0.4 * people.usual - 1.5 * event)
+
+    def law(changed: Floats) -> Floats:
+        return np.asarray(people.before + DOLLARS * changed - 12 * event)
+
+    columns = draw_revenue(rng, law(rating))
+    laws: dict[str, Law] = {"revenue": law}
+    return Draw(
+        people=people, rating=rating, laws=laws, columns=columns,
+        day=_days(rng, _wave(people.customer)),
+    )  # fmt: skip
+
+
 def feedback(rng: np.random.Generator, n: int, strength: float) -> Draw:
     """Four waves; what a customer spent more than usual lifts the next rating, which does nothing.
 

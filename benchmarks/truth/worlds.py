@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks.truth import waves
 from benchmarks.truth.draws import (
+    Chances,
     Draw,
     Floats,
     Law,
@@ -31,6 +32,9 @@ from benchmarks.truth.draws import (
 Make = Callable[[np.random.Generator, int, float], Draw]
 FULL = 4
 DOLLARS, LOG_ODDS = 5.0, 0.15
+SHARE_ANSWERING = 0.6
+LEAK_LOG_ODDS = 0.14
+"""So much that a leak which hides most of it moves the headline by four standard errors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +69,7 @@ class World:
     vouched_for: str | None = None
 
 
-def _line(people: People, dollars: float | Floats, start: float = 0.0) -> Law:
+def _line(people: People, dollars: float | Floats, start: float | Floats = 0.0) -> Law:
     """Spending as before, and so much for each rating point."""
     return lambda rating: start + people.before + dollars * rating
 
@@ -75,9 +79,14 @@ def _odds(people: People, per_point: float, confounding: float, start: float = 1
 
 
 def _both(
-    rng: np.random.Generator, people: People, rating: Floats, spending: Law, log_odds: Law
+    rng: np.random.Generator,
+    people: People,
+    rated: tuple[Floats, Chances],
+    spending: Law,
+    log_odds: Law,
 ) -> Draw:
     """Draw both outcomes from their laws."""
+    rating, chances = rated
     columns = {
         **draw_revenue(rng, spending(rating)),
         **churn_columns(draw_leaving(rng, log_odds(rating))),
@@ -86,52 +95,60 @@ def _both(
         "revenue": spending,
         "retention": lambda changed: stay_probability(log_odds(changed)),
     }
-    return Draw(people=people, rating=rating, laws=laws, columns=columns)
+    return Draw(people=people, rating=rating, laws=laws, columns=columns, chances=chances)
 
 
 def _money(
-    rng: np.random.Generator, people: People, rating: Floats, law: Law, spread: float | Floats = 20
+    rng: np.random.Generator,
+    people: People,
+    rated: tuple[Floats, Chances | None],
+    law: Law,
+    spread: float | Floats = 20,
 ) -> Draw:
     """Draw spending alone from its law."""
+    rating, chances = rated
     columns = draw_revenue(rng, law(rating), spread)
-    return Draw(people=people, rating=rating, laws={"revenue": law}, columns=columns)
+    return Draw(
+        people=people, rating=rating, laws={"revenue": law}, columns=columns, chances=chances
+    )
 
 
 def clean(rng: np.random.Generator, n: int, strength: float) -> Draw:
     people = draw_people(rng, n)
-    rating, _ = rate(rng, np.full(n, 5.0))
-    return _both(rng, people, rating, _line(people, DOLLARS), _odds(people, LOG_ODDS, 1.0))
+    rated = rate(rng, np.full(n, 5.0))
+    return _both(rng, people, rated, _line(people, DOLLARS), _odds(people, LOG_ODDS, 1.0))
 
 
 def confounded(rng: np.random.Generator, n: int, strength: float) -> Draw:
     people = draw_people(rng, n)
-    rating, _ = rate(rng, 5 + 0.7 * people.usual)
-    return _both(rng, people, rating, _line(people, DOLLARS), _odds(people, LOG_ODDS, 1.0))
+    rated = rate(rng, 5 + 0.7 * people.usual)
+    return _both(rng, people, rated, _line(people, DOLLARS), _odds(people, LOG_ODDS, 1.0))
 
 
 def null(rng: np.random.Generator, n: int, strength: float) -> Draw:
     people = draw_people(rng, n)
-    rating, _ = rate(rng, 5 + 0.7 * people.usual)
-    return _both(rng, people, rating, _line(people, 0.0), _odds(people, 0.0, 1.0))
+    rated = rate(rng, 5 + 0.7 * people.usual)
+    draw = _both(rng, people, rated, _line(people, 0.0), _odds(people, 0.0, 1.0))
+    return replace(draw, answered=rng.random(n) < SHARE_ANSWERING)
 
 
 def heterogeneous(rng: np.random.Generator, n: int, strength: float) -> Draw:
     """Let the slope be small where ratings spread most, and noise large where it is large."""
     people = draw_people(rng, n)
     is_small = people.size == 0
-    rating, _ = rate(rng, 5 + 0.4 * people.usual, np.where(is_small, 1.0, 20.0))
+    rated = rate(rng, 5 + 0.4 * people.usual, np.where(is_small, 1.0, 20.0))
     slope = np.where(is_small, DOLLARS, DOLLARS + strength)
-    return _money(rng, people, rating, _line(people, slope), np.where(is_small, 12.0, 25.0))
+    return _money(rng, people, rated, _line(people, slope), np.where(is_small, 12.0, 25.0))
 
 
 def at_random(rng: np.random.Generator, n: int, strength: float) -> Draw:
     """Who answers depends on what is known, and so does the slope; weights from a logit of all."""
     people = draw_people(rng, n)
-    rating, _ = rate(rng, 5 + 0.5 * people.usual)
+    rated = rate(rng, 5 + 0.5 * people.usual)
     log_odds = -1.0 + 0.9 * people.size + 0.5 * people.usual
     answered = rng.random(n) < stay_probability(log_odds)
     law = _line(people, 3 + 4 * people.size)
-    return replace(_money(rng, people, rating, law), answered=answered)
+    return replace(_money(rng, people, rated, law), answered=answered)
 
 
 def not_at_random(rng: np.random.Generator, n: int, strength: float) -> Draw:
@@ -145,16 +162,17 @@ def not_at_random(rng: np.random.Generator, n: int, strength: float) -> Draw:
     def law(changed: Floats) -> Floats:
         return people.before + DOLLARS * changed + 20 * kept
 
-    return replace(_money(rng, people, rating, law, 10), answered=answered)
+    return replace(_money(rng, people, (rating, None), law, 10), answered=answered)
 
 
 def event_triggered(rng: np.random.Generator, n: int, strength: float) -> Draw:
-    """Only a contact brings an answer, and the slope grows with contacts."""
+    """Only a contact brings a question, which chance answers; the slope grows with contacts."""
     people = draw_people(rng, n)
     people = _with_contacts(people, 1.0 + rng.poisson(0.8, n))
-    rating, _ = rate(rng, 5 + 0.4 * people.usual - 0.3 * np.minimum(people.contacts, 4))
+    rated = rate(rng, 5 + 0.4 * people.usual - 0.3 * np.minimum(people.contacts, 4))
     slope = 2 + 1.5 * people.contacts
-    return _money(rng, people, rating, lambda r: people.before - 6 * people.contacts + slope * r)
+    draw = _money(rng, people, rated, lambda r: people.before - 6 * people.contacts + slope * r)
+    return replace(draw, answered=rng.random(n) < SHARE_ANSWERING)
 
 
 def _with_contacts(people: People, contacts: Floats) -> People:
@@ -196,21 +214,21 @@ def noisy_rating(rng: np.random.Generator, n: int, strength: float) -> Draw:
 def ceiling(rng: np.random.Generator, n: int, strength: float) -> Draw:
     """Bring nothing more above 6, where most ratings lie."""
     people = draw_people(rng, n)
-    rating, _ = rate(rng, 7 + 0.4 * people.usual)
+    rated = rate(rng, 7 + 0.4 * people.usual)
 
     def law(changed: Floats) -> Floats:
         return np.asarray(people.before + strength * np.minimum(changed, 6.0))
 
-    return _money(rng, people, rating, law)
+    return _money(rng, people, rated, law)
 
 
 def rare_churn(rng: np.random.Generator, n: int, strength: float) -> Draw:
     people = draw_people(rng, n)
-    rating, _ = rate(rng, 5 + 0.4 * people.usual)
+    rating, chances = rate(rng, 5 + 0.4 * people.usual)
     log_odds = _odds(people, LOG_ODDS, 1.0, start=3.9)
     columns = churn_columns(draw_leaving(rng, log_odds(rating)))
     laws: dict[str, Law] = {"retention": lambda changed: stay_probability(log_odds(changed))}
-    return Draw(people=people, rating=rating, laws=laws, columns=columns)
+    return Draw(people=people, rating=rating, laws=laws, columns=columns, chances=chances)
 
 
 GROWTH, TAIL, SHARE_SPENDING, SHARE_REFUNDED = 0.04, 1.1, 0.7, 0.004
@@ -219,7 +237,7 @@ GROWTH, TAIL, SHARE_SPENDING, SHARE_REFUNDED = 0.04, 1.1, 0.7, 0.004
 def heavy_tailed(rng: np.random.Generator, n: int, strength: float) -> Draw:
     """Log-normal spending, many zeros, a few refunds; the mean grows by a share per point."""
     people = draw_people(rng, n)
-    rating, _ = rate(rng, np.full(n, 5.0))
+    rating, chances = rate(rng, np.full(n, 5.0))
 
     def law(changed: Floats) -> Floats:
         usual = np.exp(4.0 + GROWTH * (changed - 5) + 0.15 * people.usual)
@@ -236,15 +254,8 @@ def heavy_tailed(rng: np.random.Generator, n: int, strength: float) -> Draw:
         laws={"revenue": law},
         columns=columns,
         percent=100 * float(np.expm1(GROWTH)),
+        chances=chances,
     )
-
-
-def transient_event(rng: np.random.Generator, n: int, strength: float) -> Draw:
-    """Lower the rating and the spending to come by an event that is seen nowhere."""
-    people = draw_people(rng, n)
-    event = (rng.random(n) < 0.3).astype(float)
-    rating, _ = rate(rng, 5.5 + 0.4 * people.usual - 1.5 * event)
-    return _money(rng, people, rating, lambda r: people.before + DOLLARS * r - 12 * event)
 
 
 def early_decision(rng: np.random.Generator, n: int, strength: float) -> Draw:
@@ -268,29 +279,30 @@ def remembered(rng: np.random.Generator, n: int, strength: float) -> Draw:
     """Ratings follow spending older than the controls reach, which changes nothing else."""
     people = draw_people(rng, n)
     rating, _ = rate(rng, 5 + 1.2 * people.old)
-    return _money(rng, people, rating, _line(people, DOLLARS))
+    return _money(rng, people, (rating, None), _line(people, DOLLARS))
 
 
 def older_confounding(rng: np.random.Generator, n: int, strength: float) -> Draw:
     """Old spending drives the rating, and later spending past the windows that are controls."""
     people = draw_people(rng, n)
     rating, _ = rate(rng, 5 + strength * people.old)
-    return _money(rng, people, rating, lambda r: people.before + DOLLARS * r + 22 * people.old)
+    law = _line(people, DOLLARS, 22 * people.old)
+    return _money(rng, people, (rating, None), law)
 
 
 def bent_confounder(rng: np.random.Generator, n: int, strength: float) -> Draw:
     """Rating and spending follow old spending along a bend that straight controls do not follow."""
     people = draw_people(rng, n)
     bend = people.usual**2 - 0.5
-    rating, _ = rate(rng, 4.0 + 0.9 * bend)
-    return _money(rng, people, rating, lambda r: people.before + DOLLARS * r + 20 * bend)
+    rated = rate(rng, 4.5 + 0.9 * bend, 2.5)
+    return _money(rng, people, rated, _line(people, DOLLARS, 20 * bend))
 
 
 def leak(rng: np.random.Generator, n: int, strength: float) -> Draw:
     """Offer a score that was written down after the outcome; held equal, it hides the effect."""
     people = draw_people(rng, n)
-    rating, _ = rate(rng, 5 + 0.4 * people.usual)
-    log_odds = _odds(people, 0.3, 1.0)
+    rating, chances = rate(rng, 5 + 0.4 * people.usual)
+    log_odds = _odds(people, LEAK_LOG_ODDS, 1.0)
     columns = churn_columns(draw_leaving(rng, log_odds(rating)))
     score = strength * columns["churned"] + rng.normal(0, 1, n)
     laws: dict[str, Law] = {"retention": lambda changed: stay_probability(log_odds(changed))}
@@ -299,6 +311,7 @@ def leak(rng: np.random.Generator, n: int, strength: float) -> Draw:
         rating=rating,
         laws=laws,
         columns={**columns, "risk_score": score},
+        chances=chances,
         changes={"attributes": ("segment", "risk_score")},
     )
 
@@ -308,8 +321,8 @@ def no_overlap(rng: np.random.Generator, n: int, strength: float) -> Draw:
     people = draw_people(rng, n)
     is_small = people.size == 0
     mean = np.where(is_small, 2.0, 6.0)
-    rating, _ = rate(rng, mean, np.where(is_small, 60.0, 4.0))
-    return _money(rng, people, rating, lambda r: people.before + 2 * r + 0.4 * (r - 5) ** 2)
+    rated = rate(rng, mean, np.where(is_small, 60.0, 4.0))
+    return _money(rng, people, rated, lambda r: people.before + 2 * r + 0.4 * (r - 5) ** 2)
 
 
 BOTH = ("revenue", "retention")
@@ -323,8 +336,8 @@ WORLDS: dict[str, World] = {
         purpose="Those who spent more rate higher, spend more and stay more.",
     ),
     "null": World(
-        make=null, n_customers=1_000, outcomes=BOTH,
-        purpose="As confounded, but ratings change nothing.",
+        make=null, n_customers=1_600, outcomes=BOTH,
+        purpose="As confounded, but ratings change nothing; 60% answer, at random.",
     ),
     "heterogeneous": World(
         make=heterogeneous, n_customers=1_500, strengths={1: 0.7, 2: 1.4, 4: 3.6},
@@ -343,8 +356,8 @@ WORLDS: dict[str, World] = {
         purpose="Who answers depends on the rating and on what nobody knows.",
     ),
     "event_triggered": World(
-        make=event_triggered, n_customers=1_500,
-        purpose="Answers follow a contact; the population is customers after one.",
+        make=event_triggered, n_customers=2_500,
+        purpose="Answers follow a contact (60%, at random); the population is customers after one.",
     ),
     "noisy_rating": World(
         make=noisy_rating, n_customers=1_500,
@@ -367,8 +380,8 @@ WORLDS: dict[str, World] = {
         purpose="A trait that nobody sees drives rating and spending, always.",
     ),
     "transient_hidden_event": World(
-        make=transient_event, n_customers=1_500,
-        purpose="An event just before the answer lowers both, seen nowhere.",
+        make=waves.transient_event, n_customers=500, answers=3,
+        purpose="Events just before the answers lower both, seen nowhere.",
     ),
     "decision_before_answer": World(
         make=early_decision, n_customers=1_500, outcomes=BOTH,
@@ -384,7 +397,7 @@ WORLDS: dict[str, World] = {
         purpose="Old revenue moves rating and outcome past the controls.",
     ),
     "bent_confounder": World(
-        make=bent_confounder, n_customers=1_500,
+        make=bent_confounder, n_customers=2_000,
         purpose="Revenue before matters along a bend; straight controls miss it.",
     ),
     "feedback": World(
@@ -393,7 +406,7 @@ WORLDS: dict[str, World] = {
     ),
     "leak": World(
         make=leak, n_customers=1_500, outcomes=("retention",), vouched_for="risk_score",
-        strengths={1: 0.5, 2: 0.85, 4: 2.8},
+        strengths={1: 0.9, 2: 1.5, 4: 2.8},
         purpose="A score that was written down after the outcome.",
     ),
     "few_clusters": World(
