@@ -6,6 +6,7 @@ import pytest
 
 from cxmodel.config import parse_config
 from cxmodel.models.lift import LiftModel
+from cxmodel.results import NotRun
 from cxmodel.study_programmes import programme_rows
 from tests.panel_observations import panel_observations
 
@@ -23,7 +24,14 @@ RAW = {
 def rows_of(trait: float, seed: int) -> tuple[list[dict[str, object]], object]:
     obs = panel_observations(300, 3, trait=trait, seed=seed)
     lift = LiftModel(flexible=False).fit(obs)
-    found = programme_rows(parse_config(RAW), lift, None, n_customers=1_000, margin=0.5)
+    found = programme_rows(
+        parse_config(RAW),
+        lift,
+        None,
+        n_customers=1_000,
+        margin=0.5,
+        cltv=NotRun("no programme is valued by it"),
+    )
     return found, lift
 
 

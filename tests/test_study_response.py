@@ -168,5 +168,5 @@ def test_defaults():
 
 
 def test_a_control_that_nobody_knows_is_named(folder):
-    with pytest.raises(ConfigError, match=r"response\.controls has 'segmnt'"):
+    with pytest.raises(ConfigError, match=r'response\.controls has "segmnt"'):
         run(folder, "wrong", '[response]\ncontrols = ["segmnt"]', only=("lift",))

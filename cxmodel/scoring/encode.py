@@ -15,7 +15,7 @@ from cxmodel.errors import SchemaError, nearest
 from cxmodel.models.churn.expression import wrong_kind
 from cxmodel.models.churn.features import Feature
 from cxmodel.models.churn.profile import NumberProfile, WordProfile
-from cxmodel.models.leaks import MISSING
+from cxmodel.models.leaks import MISSING, TOO_LARGE
 from cxmodel.models.model_file import said
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _is_number(kind: Any) -> bool:
 
 
 def numbers_of(column: pa.Array, name: str) -> Floats:
-    """Read a column as numbers, missing and infinite as NaN.
+    """Read a column as numbers; what is missing, infinite or beyond 1e100 is NaN.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def numbers_of(column: pa.Array, name: str) -> Floats:
     elif kinds.is_boolean(column.type):
         column = column.cast(pa.int8())
     values = np.array(pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False))
-    values[~np.isfinite(values)] = np.nan
+    values[~(np.abs(values) < TOO_LARGE)] = np.nan
     return values
 
 

@@ -18,7 +18,7 @@ from cxmodel.errors import SchemaError, nearest
 from cxmodel.models.churn.features import Feature
 from cxmodel.models.churn.profile import SCORE, NumberProfile, WordProfile
 from cxmodel.models.churn.stored_scores import LinearScores, StoredCalibration
-from cxmodel.models.leaks import MISSING
+from cxmodel.models.leaks import MISSING, TOO_LARGE
 from cxmodel.tables.engines.functions import is_finite, number_of
 from cxmodel.tables.joining.columns import as_stated
 
@@ -167,7 +167,8 @@ def _as_number(value: Any, part: Feature) -> Any:
         found = as_stated(value.cast("float64"))
     else:
         raise wrong_kind(part.name, "numbers", str(kind))
-    found = is_finite(found).ifelse(found, ibis.null("float64"))
+    is_usable = is_finite(found) & (found.abs() < number(TOO_LARGE))
+    found = is_usable.ifelse(found, ibis.null("float64"))
     if np.isfinite(part.cap):
         found = (found > number(part.cap)).ifelse(number(part.cap), found)
     return found

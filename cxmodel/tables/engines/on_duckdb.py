@@ -118,14 +118,25 @@ def open_duckdb(engine: Engine) -> DuckDBSession:
         backend = ibis.duckdb.connect(
             engine.address or ":memory:", read_only=_is_read_only(engine), **given
         )
-        # A query of over two seconds would draw a bar on standard output.
-        backend.raw_sql("SET enable_progress_bar = false")
+        _draw_no_bar(backend)
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if not isinstance(error, Exception):
             raise
         raise EngineError(_cannot_open(error)) from error
     return DuckDBSession(backend, spill_folder=folder)
+
+
+def _draw_no_bar(backend: Any) -> None:
+    """Turn off the bar that a query of over two seconds would draw on standard output."""
+    import duckdb
+
+    try:
+        backend.raw_sql("SET enable_progress_bar = false")
+    except duckdb.InvalidInputException as error:
+        # In a notebook without widgets DuckDB can draw no bar, and refuses to be asked about it.
+        if "ipywidgets" not in str(error):
+            raise
 
 
 def _check_address(engine: Engine) -> None:
