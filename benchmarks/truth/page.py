@@ -66,12 +66,15 @@ def _state(cells: Sequence[Cell], code: str, taken_over: Mapping[str, int]) -> s
     """Say how many replications there are, of which code, and how many cells hold."""
     claimed = [c for c in cells if c.verdict in ("held", "falls short")]
     n_held = sum(c.verdict == "held" for c in claimed)
-    n_least = min((c.n for c in claimed if c.name not in SLOW), default=0)
+    most: dict[str, int] = {}
+    for cell in claimed:
+        most[cell.world] = max(cell.n, most.get(cell.world, 0))
+    n_least = min(most.values(), default=0)
     absent = sorted({c.name for c in cells if c.verdict == "not run" and c.claim != "not claimed"})
     never = [n for n in absent if not any(c.n and c.name == n for c in cells)]
     said = [
         f"**{n_held:,} of {len(claimed):,} claims that could be judged hold**, from at least "
-        f"{n_least:,} replications each, fitted by code `{code}`."
+        f"{n_least:,} replications of each world, fitted by code `{code}`."
     ]
     for other, n in taken_over.items():
         said.append(
