@@ -66,34 +66,29 @@ def _state(cells: Sequence[Cell], code: str, taken_over: Mapping[str, int]) -> s
     """Say how many replications there are, of which code, and how many cells hold."""
     claimed = [c for c in cells if c.verdict in ("held", "falls short")]
     n_held = sum(c.verdict == "held" for c in claimed)
-    quick = [c for c in claimed if c.name not in SLOW]
-    n_least = min((c.n for c in quick), default=0)
-    worlds = {c.world for c in quick}
-    n_run = min((max(c.n for c in quick if c.world == world) for world in worlds), default=0)
+    most: dict[str, int] = {}
+    for cell in claimed:
+        most[cell.world] = max(cell.n, most.get(cell.world, 0))
+    n_least = min(most.values(), default=0)
     absent = sorted({c.name for c in cells if c.verdict == "not run" and c.claim != "not claimed"})
     never = [n for n in absent if not any(c.n and c.name == n for c in cells)]
     said = [
         f"**{n_held:,} of {len(claimed):,} claims that could be judged hold**, from at least "
-        f"{n_run:,} replications of each world, fitted by code `{code}`."
+        f"{n_least:,} replications of each world, fitted by code `{code}`."
     ]
-    if n_least < n_run:
-        said.append(
-            f"Where an estimate or a check was not run in some of them, at least {n_least:,} are "
-            "judged."
-        )
     for other, n in taken_over.items():
         said.append(
             f"{n:,} of these replications were fitted by code `{other}` and taken over, because "
             f"the first {FIRST} of each world at each shift, fitted anew, gave the same to the "
             "last digit."
         )
-    if n_run < ENOUGH:
+    if n_least < ENOUGH:
         said.append(
             f"This is a trial run: the study asks for {ENOUGH:,} replications "
             f"({ENOUGH_SLOW} of the flexible estimate)."
         )
     n_slow = min((c.n for c in claimed if c.name in SLOW), default=ENOUGH_SLOW)
-    if n_run >= ENOUGH and n_slow < ENOUGH_SLOW:
+    if n_least >= ENOUGH and n_slow < ENOUGH_SLOW:
         said.append(
             f"Of the flexible estimates at least {n_slow:,} are judged, of {ENOUGH_SLOW:,} asked "
             "for: where a band has too few customers, its contrast is not run."
