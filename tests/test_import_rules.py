@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "cxmodel"
-GROUND = {"errors", "results", "display", "scales", "config", "stats", "plots", "datasets"}
+GROUND = {
+    "errors",
+    "results",
+    "display",
+    "scales",
+    "config",
+    "stats",
+    "plots",
+    "datasets",
+    "plain_json",
+}
 STAGES = {"tables": 1, "kpis": 2, "models": 2, "value": 3, "scoring": 4}
 STAGES |= {"monitoring": 5, "report": 5}
 ROOF = 9

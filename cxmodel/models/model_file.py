@@ -15,9 +15,7 @@ write the digest too. Take model files from where you would take programs.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
-import math
 import os
 import tempfile
 from collections.abc import Mapping
@@ -26,6 +24,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from cxmodel.errors import OutputError, SourceError, nearest
+from cxmodel.plain_json import (
+    FileWords,
+    compact_json,
+    digest_of,
+    is_number,
+    read_json_table,
+    said,
+)
 
 FORMAT = "cxmodel model"
 MODEL_VERSION = 1
@@ -33,6 +39,11 @@ MODEL_VERSION = 1
 MOST_BYTES = 20_000_000
 HOLDS_FOR = dt.timedelta(days=365)
 AGAIN = "Take the file as cxmodel wrote it, or fit and save the model again."
+_WORDS = FileWords(
+    what="model",
+    whence="Name a file that .save(path) or cxmodel run has written.",
+    again=AGAIN,
+)
 _KEYS = (
     "format",
     "schema_version",
@@ -98,12 +109,12 @@ def make_model_file(
         content=content,
         digest="",
     )
-    return ModelFile(**{**vars(made), "digest": _digest_of(_plain(made))})
+    return ModelFile(**{**vars(made), "digest": digest_of(_plain(made), without="digest")})
 
 
 def to_json(model: ModelFile) -> str:
     """Write a model file: the same model gives the same bytes, one key a line."""
-    lines = [f"{json.dumps(key)}:{_compact(value)}" for key, value in _plain(model).items()]
+    lines = [f"{json.dumps(key)}:{compact_json(value)}" for key, value in _plain(model).items()]
     return "{" + ",\n".join(lines) + "}\n"
 
 
@@ -146,7 +157,7 @@ def read_model_file(path: str | Path) -> ModelFile:
         If it is missing, too large, no model, of another version, or was changed.
     """
     path = Path(path)
-    found = _parsed(path)
+    found = read_json_table(path, _WORDS, most_bytes=MOST_BYTES)
     if found.get("format") != FORMAT:
         raise SourceError(
             f"{path} is no model of cxmodel: {_other_format(found)}. "
@@ -165,7 +176,7 @@ def read_model_file(path: str | Path) -> ModelFile:
             f"or unknown. {AGAIN}"
         )
     try:
-        digest = _digest_of(found)
+        digest = digest_of(found, without="digest")
     except ValueError as error:
         raise SourceError(f"{path} cannot be read as a model: {error}. {AGAIN}") from error
     if found["digest"] != digest:
@@ -196,78 +207,10 @@ def _plain(model: ModelFile) -> dict[str, Any]:
     }
 
 
-def _digest_of(found: Mapping[str, Any]) -> str:
-    rest = {key: value for key, value in found.items() if key != "digest"}
-    text = _compact(rest, sort=True)
-    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _compact(value: Any, *, sort: bool = False) -> str:
-    return json.dumps(
-        value, sort_keys=sort, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as stream:
-            raw = stream.read(MOST_BYTES + 1)
-        if len(raw) > MOST_BYTES:
-            raise SourceError(
-                f"{path} holds more than {MOST_BYTES:,} bytes, and no model of cxmodel does. "
-                "Name a file that .save(path) has written."
-            )
-        found = json.loads(
-            raw.decode("utf-8"),
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_table_without_repeats,
-        )
-    except FileNotFoundError:
-        raise SourceError(
-            f"{path} does not exist. Name a file that .save(path) or cxmodel run has written."
-        ) from None
-    except RecursionError:
-        raise SourceError(f"{path} is no model: it is nested too deeply. {AGAIN}") from None
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{path} cannot be read as a model: {error}. {AGAIN}") from error
-    if not isinstance(found, dict):
-        raise SourceError(f"{path} is no model: it holds {said(found)}. {AGAIN}")
-    return found
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"it holds {name}, which is no number")
-
-
-def _table_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice[:60]!r} stands twice")
-    return table
-
-
 def _other_format(found: Mapping[str, Any]) -> str:
     if "format" not in found:
         return "it does not name its format"
     return f"its format is {said(found['format'])}"
-
-
-def said(value: Any) -> str:
-    """Write a value into a message, cut short."""
-    text = ascii(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def is_number(value: Any) -> bool:
-    """Say whether a value is a finite number; true and false are none."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
 
 
 class Fields:

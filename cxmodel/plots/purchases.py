@@ -7,10 +7,9 @@ from matplotlib.figure import Figure
 from cxmodel.plots.style import (
     BLUE,
     GOLD,
-    GREY,
-    MUTED,
     Rows,
     format_axis,
+    mark_edge,
     new_figure,
     rows_of,
     styled,
@@ -58,18 +57,7 @@ def plot_tracking(
     held = [row["time"] for row in data if row["is_holdout"]]
     if held:
         edge = max((row["time"] for row in data if not row["is_holdout"]), default=0)
-        axes.axvline(edge, color=GREY, linewidth=0.9)
-        for text, shift, align in (("learnt from", -5, "right"), ("holdout", 5, "left")):
-            axes.annotate(
-                text,
-                (edge, 1.0),
-                xytext=(shift, 2),
-                xycoords=("data", "axes fraction"),
-                textcoords="offset points",
-                ha=align,
-                color=MUTED,
-                fontsize=8.5,
-            )
+        mark_edge(axes, edge, "learnt from", "holdout")
     axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)
     axes.set_xlabel(time_label)

@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from cxmodel.plots.style import (
     BLUE,
     GREY,
-    MUTED,
     SKY,
     Rows,
     format_axis,
+    mark_edge,
     new_figure,
     rows_of,
     styled,
@@ -55,18 +55,7 @@ def plot_retention(rows: Rows, *, month_label: str = "Months since the customer 
     _line(axes, ahead, BLUE, (0, (3, 2)))
     if seen and len(ahead) > 1:
         edge = seen[-1]["month"]
-        axes.axvline(edge, color=GREY, linewidth=0.9)
-        for text, shift, align in (("observed", -5, "right"), ("projected", 5, "left")):
-            axes.annotate(
-                text,
-                (edge, 1.0),
-                xytext=(shift, 2),
-                xycoords=("data", "axes fraction"),
-                textcoords="offset points",
-                ha=align,
-                color=MUTED,
-                fontsize=8.5,
-            )
+        mark_edge(axes, edge, "observed", "projected")
     last = data[-1]
     axes.annotate(
         f"{100 * last['retention']:.0f}%",

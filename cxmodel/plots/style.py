@@ -210,6 +210,22 @@ def _without_zeros(text: str) -> str:
     return re.sub(r"\.0+(?=\D|$)", "", text)
 
 
+def mark_edge(axes: Axes, at: float, before: str, after: str) -> None:
+    """Draw an upright line with a word on either side: what was seen, and what is foretold."""
+    axes.axvline(at, color=GREY, linewidth=0.9)
+    for text, shift, align in ((before, -5, "right"), (after, 5, "left")):
+        axes.annotate(
+            text,
+            (at, 1.0),
+            xytext=(shift, 2),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            ha=align,
+            color=MUTED,
+            fontsize=8.5,
+        )
+
+
 def dots(
     axes: Axes,
     rows: list[dict[str, Any]],

@@ -16,7 +16,7 @@ from cxmodel.models.churn.expression import wrong_kind
 from cxmodel.models.churn.features import Feature
 from cxmodel.models.churn.profile import NumberProfile, WordProfile
 from cxmodel.models.leaks import MISSING, TOO_LARGE
-from cxmodel.models.model_file import said
+from cxmodel.plain_json import said
 
 if TYPE_CHECKING:
     import pyarrow as pa

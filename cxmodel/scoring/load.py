@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cxmodel.errors import CxModelWarning, SourceError, nearest
-from cxmodel.models.model_file import read_model_file, said
+from cxmodel.models.model_file import read_model_file
+from cxmodel.plain_json import said
 
 # A kind of model -> where it is read: a function of the file and of its name for messages. A new
 # kind needs a line here, and a module that writes it with `make_model_file`.

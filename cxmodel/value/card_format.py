@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from cxmodel.errors import SourceError
+from cxmodel.plain_json import FileWords, digest_of, is_number, read_json_table, said
 
 CARD_VERSION = 1
 # A card of any study is a few dozen kilobytes: what is larger is something else.
 MOST_BYTES = 5_000_000
 _MOST_NAMED = 3
 NEWER = "Run the study again, or take the card as the study wrote it."
+_WORDS = FileWords(
+    what="lift card",
+    whence="Name the lift_card.json that cxmodel run has written.",
+    again=NEWER,
+)
 _TEXT, _NUMBER, _WHOLE, _LIST, _TABLE = "text", "a number", "a whole number", "a list", "a table"
 _REQUIRED: Mapping[str, tuple[str, bool]] = {
     # key: what it must be, and whether null may stand there
@@ -58,11 +62,7 @@ def fingerprint_of(card: Mapping[str, Any]) -> str:
     >>> fingerprint_of({"a": 1}) == fingerprint_of({"a": 1, "fingerprint": "old"})
     True
     """
-    content = {name: value for name, value in card.items() if name != "fingerprint"}
-    text = json.dumps(
-        content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return digest_of(card, without="fingerprint")
 
 
 def read_card_file(path: Path) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def read_card_file(path: Path) -> dict[str, Any]:
     SourceError
         If the file is missing, no card, of another version, incomplete or changed.
     """
-    card = _parsed(path)
+    card = read_json_table(path, _WORDS, most_bytes=MOST_BYTES)
     version = card.get("schema_version")
     if type(version) is not int or version != CARD_VERSION:
         raise SourceError(
@@ -87,44 +87,6 @@ def read_card_file(path: Path) -> dict[str, Any]:
             f"{NEWER}"
         )
     return card
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    try:
-        if path.is_file() and path.stat().st_size > MOST_BYTES:
-            raise SourceError(
-                f"{path} holds {path.stat().st_size:,} bytes; a lift card holds at most "
-                f"{MOST_BYTES:,}. Name the lift_card.json of a study."
-            )
-        card = json.loads(
-            path.read_text(encoding="utf-8"),
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_table_without_repeats,
-        )
-    except FileNotFoundError:
-        raise SourceError(
-            f"{path} does not exist. Name the lift_card.json that cxmodel run has written."
-        ) from None
-    except RecursionError:
-        raise SourceError(f"{path} is no lift card: it is nested too deeply. {NEWER}") from None
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{path} cannot be read as a lift card: {error}. {NEWER}") from error
-    if not isinstance(card, dict):
-        raise SourceError(f"{path} is no lift card: it holds {_said(card)}. {NEWER}")
-    return card
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"it holds {name}, which is no number")
-
-
-def _table_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    table = dict(pairs)
-    if len(table) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice[:60]!r} stands twice")
-    return table
 
 
 def check_card(card: Mapping[str, Any], where: str) -> None:
@@ -143,27 +105,11 @@ def check_card(card: Mapping[str, Any], where: str) -> None:
     for name, (kind, may_be_null) in _REQUIRED.items():
         value = card[name]
         if not (may_be_null and value is None) and not _is(kind, value):
-            raise SourceError(f"{where}: {name} must be {kind}, not {_said(value)}. {NEWER}")
+            raise SourceError(f"{where}: {name} must be {kind}, not {said(value)}. {NEWER}")
     for check in (_check_terms, _check_range, _check_rows, _check_covariances, _check_days):
         wrong = check(card)
         if wrong:
             raise SourceError(f"{where}: {wrong} {NEWER}")
-
-
-def is_number(value: Any) -> bool:
-    """Say whether a value is a finite number; true and false are none.
-
-    Examples
-    --------
-    >>> is_number(1), is_number(True), is_number(float("inf"))
-    (True, False, False)
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number beyond what a float holds
-        return False
 
 
 def _is(kind: str, value: Any) -> bool:
@@ -172,11 +118,6 @@ def _is(kind: str, value: Any) -> bool:
     if kind == _WHOLE:
         return is_number(value) and isinstance(value, int) and value >= 0
     return isinstance(value, {_TEXT: str, _LIST: list, _TABLE: dict}[kind])
-
-
-def _said(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _numbers(values: Sequence[Any], n: int) -> bool:
@@ -263,5 +204,5 @@ def _check_days(card: Mapping[str, Any]) -> str | None:
             try:
                 dt.date.fromisoformat(card[name])
             except ValueError:
-                return f"{name} must be a day such as 2026-06-30, not {_said(card[name])}."
+                return f"{name} must be a day such as 2026-06-30, not {said(card[name])}."
     return None
