@@ -49,11 +49,16 @@ def effects_of_logit(
     keyed = keyed_columns(rows, design, columns_)
     places = [moved(fitted, column) for column in columns]
     single = all(len(js) == 1 and len(columns_[js[0]].factors) == 1 for js in places)
-    if fitted.family != "logit" or keyed is None or not single:
+    if fitted.family != "logit" or not single:
         return None
     if robust.kind not in ("HC0", "HC1") or rows.number(design.outcomes[0].name).high > 1:
         return None
-    sums = _sums_of_logit(fitted, keyed) if fitted.sums is None else _of_last_pass(fitted)
+    if fitted.sums is not None:
+        sums = _of_last_pass(fitted)
+    elif keyed is not None:
+        sums = _sums_of_logit(fitted, keyed)
+    else:
+        return None
     at = intercept_of(design)
     total, slopes = fitted.moments.sum_weights, np.zeros(len(columns))
     gradients = np.zeros((len(fitted.standard), len(columns)))

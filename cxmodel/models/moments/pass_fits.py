@@ -17,6 +17,7 @@ from cxmodel.errors import (
 )
 from cxmodel.models.moments.cell_fits import Family
 from cxmodel.models.moments.guide import Guide, guide_of
+from cxmodel.models.moments.passes import MEANS, EnginePasses, KeptPasses, Passes, kept_for
 from cxmodel.stats.glm import MAX_ITERATIONS, SEPARATED_AFTER, SEPARATED_STEP
 from cxmodel.stats.linear import upper_cholesky
 from cxmodel.tables.moments import (
@@ -28,32 +29,27 @@ from cxmodel.tables.moments import (
     Step,
     Term,
     clustered_meat,
-    likelihood_step,
     robust_meat,
     solve,
 )
 from cxmodel.tables.reduction.cross_products import Designed, sum_of_weights
 from cxmodel.tables.reduction.keyed import keyed_columns
-from cxmodel.tables.reduction.last_pass import LogitSums, logit_sums
-from cxmodel.tables.reduction.second_pass import Mean, RobustKind
+from cxmodel.tables.reduction.last_pass import LogitSums
+from cxmodel.tables.reduction.second_pass import RobustKind
 from cxmodel.tables.reduction.solving import independent_columns
-from cxmodel.tables.reduction.some_rows import some_rows
+from cxmodel.tables.reduction.some_rows import is_worth_it, some_rows
 from cxmodel.tables.reduction.standard import standard_design
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-MEANS: dict[Family, Mean] = {
-    "linear": "identity",
-    "logit": "logistic",
-    "poisson": "exponential",
-    "gamma": "gamma",
-}
 # Newton's error squares with each step: after one of this size what is left is below rounding.
 SETTLED = 1e-10
 # Standard columns lie near 1, so this bounds what a step moves any row's linear predictor by.
 LONGEST_STEP = 8.0
 # Of a guided step's square this is left: bends of the likelihood, which some rows tell to a part.
 LEFT = 0.01
+# What errors need costs little beside a step, and a pass where it was not asked for: ask early.
+EARLY = 1e4
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -173,7 +169,9 @@ def fit_by_passes(rows: CompleteRows, moments: CrossProducts, family: Family) ->
     if family == "linear":
         return _least_squares(rows, moments)
     kept, dropped = independent_columns(moments.zwz)
-    return _climbed(rows, moments, family, _start(moments, kept, family), kept, dropped)
+    passes = EnginePasses(rows, moments, family)
+    start = _start(moments, kept, family)
+    return _climbed(passes, rows, moments, family, start, kept, dropped)
 
 
 def fit_from_some_rows(
@@ -189,21 +187,31 @@ def fit_from_some_rows(
     and the cross-products: columns that are independent on some rows are so on all, and where the
     outcome is not separated on some it is not on all.
     """
-    some = None if family == "linear" else some_rows(rows, continuous)
-    if some is None:
+    if family == "linear" or not is_worth_it(rows):
         return None
-    near = {name: some.mean(name) for name in some.numbers}
-    design = standard_design(rows, terms, [outcome], near=near)
-    guide = guide_of(some, design, MEANS[family])
-    if guide is None:
-        return None
-    kept = np.arange(len(design.columns))
-    moments = Designed(design=design, sum_weights=sum_of_weights(rows))
-    expected = guide.squares(some, keyed_columns(rows, design, design.columns))
-    return _climbed(rows, moments, family, guide.start, kept, kept[:0], guide, expected)
+    with kept_for(rows, terms, outcome, family) as kept:
+        some = some_rows(rows, continuous, kept)
+        if some is None:
+            return None
+        near = {name: some.mean(name) for name in some.numbers}
+        design = standard_design(rows, terms, [outcome], near=near)
+        guide = guide_of(some, design, MEANS[family])
+        if guide is None:
+            return None
+        moments = Designed(design=design, sum_weights=sum_of_weights(rows))
+        passes: Passes
+        if kept is None:
+            keyed = keyed_columns(rows, design, design.columns)
+            squares = guide.squares(some, keyed)
+            passes = EnginePasses(rows, moments, family, squares, is_guided=True)
+        else:
+            passes = KeptPasses(kept, moments)
+        every = np.arange(len(design.columns))
+        return _climbed(passes, rows, moments, family, guide.start, every, every[:0], guide)
 
 
 def _climbed(
+    passes: Passes,
     rows: CompleteRows,
     moments: Designed,
     family: Family,
@@ -211,13 +219,12 @@ def _climbed(
     kept: Ints,
     dropped: Ints,
     guide: Guide | None = None,
-    expected: Floats | None = None,
 ) -> PassFit:
     """Go up by Newton's method, a pass a step."""
     _require_rows(rows, len(kept))
-    position, is_last, is_coarse = position.copy(), False, guide is not None
+    position, is_last = position.copy(), False
     for iteration in range(1, MAX_ITERATIONS + 1):
-        step, sums = _passed(rows, moments, family, position, expected, is_last, is_coarse)
+        step, sums = passes.at(position, is_last=is_last)
         try:
             triangle = upper_cholesky(step.information[np.ix_(kept, kept)])
         except np.linalg.LinAlgError:
@@ -232,41 +239,9 @@ def _climbed(
             return _settled(rows, moments, family, position, step, triangle, kept, dropped, sums)
         if family == "logit" and iteration >= SEPARATED_AFTER and length > SEPARATED_STEP:
             break
-        expected = _expected(step, length)
-        is_coarse = guide is not None and _off(rows, triangle) < settled / 10
-        is_last = family == "logit" and guide is not None and LEFT * length**2 < settled
+        passes.note(step, triangle, length, settled)
+        is_last = family == "logit" and guide is not None and LEFT * length**2 < EARLY * settled
     raise _no_maximum(family, iteration)
-
-
-def _passed(
-    rows: CompleteRows,
-    moments: Designed,
-    family: Family,
-    position: Floats,
-    expected: Floats | None,
-    is_last: bool,
-    is_coarse: bool,
-) -> tuple[Step, LogitSums | None]:
-    """Pass over the rows once; where it should be the last, errors and effects come with it."""
-    sums = logit_sums(rows, moments, position, expected) if is_last else None
-    if sums is not None:
-        return sums.step, sums
-    mean = MEANS[family]
-    step = likelihood_step(rows, moments, position, mean, expected=expected, coarse=is_coarse)
-    return step, None
-
-
-def _off(rows: CompleteRows, triangle: Floats) -> float:
-    """Bound how far rounding in a coarse pass moves a step, which must be far below settled."""
-    sums = rows.largest_weight * rows.n_used**1.5 * 2.0**-53
-    return float(sums * np.abs(cho_solve((triangle, False), np.eye(len(triangle)))).sum())
-
-
-def _expected(step: Step, length: float) -> Floats | None:
-    """Bound the next step's sums of squares: a variance grows by e at most where 1 is added."""
-    if step.squares is None or length > 1:
-        return None
-    return np.asarray(step.squares * np.exp(length) * 1.01)
 
 
 def _least_squares(rows: CompleteRows, moments: CrossProducts) -> PassFit:

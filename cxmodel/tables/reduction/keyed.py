@@ -86,9 +86,15 @@ def keyed_columns(
     rows: CompleteRows, design: StandardDesign, columns: Sequence[StandardColumn]
 ) -> Keyed | None:
     """Part columns into keys and the rest; None where there are no keys to be had."""
+    found = parted_columns(rows, design, columns)
+    return found if found.keys else None
+
+
+def parted_columns(
+    rows: CompleteRows, design: StandardDesign, columns: Sequence[StandardColumn]
+) -> Keyed:
+    """Part columns into keys and the rest, with or without keys."""
     keys = _keys_of(rows, design)
-    if not keys:
-        return None
     parts: dict[Parts, int] = {(): 0}
     found = []
     for column in columns:

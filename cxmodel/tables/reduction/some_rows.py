@@ -15,15 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxmodel.tables.reduction.exact_sums import constant
+from cxmodel.tables.reduction.kept_rows import KeptRows
 from cxmodel.tables.reduction.rows import CompleteRows
 from cxmodel.tables.reduction.standard import Factor, StandardColumn
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
     import pyarrow as pa
 
 Floats = NDArray[np.float64]
 Values = Mapping[str, NDArray[Any]]
+Ranked = tuple[NDArray[Any], NDArray[Any]]
 
 WANTED = 50_000
 """Rows that are taken, about."""
@@ -69,8 +70,10 @@ class SomeRows:
         return found
 
 
-def some_rows(rows: CompleteRows, continuous: Sequence[str]) -> SomeRows | None:
-    """Take about 50,000 rows out of the engine; None where that is not worth it, or not to be had.
+def some_rows(
+    rows: CompleteRows, continuous: Sequence[str], kept: KeptRows | None = None
+) -> SomeRows | None:
+    """Take about 50,000 rows; None where that is not worth it, or not to be had.
 
     Parameters
     ----------
@@ -78,24 +81,21 @@ def some_rows(rows: CompleteRows, continuous: Sequence[str]) -> SomeRows | None:
         The rows used.
     continuous : sequence of str
         Numeric columns with many values, whose digits choose.
+    kept : KeptRows, optional
+        The same rows in this process, to take them from instead of the engine.
     """
     varied = [name for name in continuous if rows.number(name).high > rows.number(name).low]
-    if rows.n_used < MORE_THAN * WANTED or not varied:
+    if not is_worth_it(rows) or not varied:
         return None
-    chance = _fraction(rows, varied[: len(_ROOTS)])
-    taken = rows.table.filter(chance < constant(WANTED / rows.n_used))
-    taken = taken.select(*(n for n in rows.ranges if n != rows.customer)).limit(2 * WANTED)
-    answer = rows.session.arrow(taken)
-    if not WANTED // 2 <= answer.num_rows < 2 * WANTED:
+    chosen = varied[: len(_ROOTS)]
+    columns = _from_engine(rows, chosen) if kept is None else _from_kept(kept, chosen)
+    n_taken = len(next(iter(columns.values()))[0])
+    if not WANTED // 2 <= n_taken < 2 * WANTED:
         # Few values, each in many rows: digits choose all rows of a value or none.
         return None
-    values, ranks = {}, []
-    for name in answer.column_names:
-        values[name], rank = _column(answer[name], is_text=not rows.ranges[name].is_number)
-        ranks.append(rank)
-    order = np.lexsort(ranks)
-    ordered = {name: column[order] for name, column in values.items()}
-    times = np.full(answer.num_rows, rows.n_used / answer.num_rows)
+    order = np.lexsort([rank for _, rank in columns.values()])
+    ordered = {name: values[order] for name, (values, _) in columns.items()}
+    times = np.full(n_taken, rows.n_used / n_taken)
     return SomeRows(
         ordered,
         times if rows.weight is None else times * ordered[rows.weight],
@@ -103,7 +103,56 @@ def some_rows(rows: CompleteRows, continuous: Sequence[str]) -> SomeRows | None:
     )
 
 
-def _column(column: pa.ChunkedArray, *, is_text: bool) -> tuple[NDArray[Any], NDArray[Any]]:
+def is_worth_it(rows: CompleteRows) -> bool:
+    """Say whether there are many more rows than would be taken."""
+    return rows.n_used >= MORE_THAN * WANTED
+
+
+def _from_engine(rows: CompleteRows, chosen: Sequence[str]) -> dict[str, Ranked]:
+    """Take rows out of the engine: the values of each column, and numbers in the same order."""
+    chance: Any = constant(0)
+    for name, (low, fine) in _fine(rows, chosen).items():
+        part = rows.table[name].cast("float64") - constant(low)
+        chance = chance + part * constant(fine)
+    taken = rows.table.filter(chance - chance.floor() < constant(WANTED / rows.n_used))
+    taken = taken.select(*(n for n in rows.ranges if n != rows.customer)).limit(2 * WANTED)
+    answer = rows.session.arrow(taken)
+    return {
+        name: _column(answer[name], is_text=not rows.ranges[name].is_number)
+        for name in answer.column_names
+    }
+
+
+def _from_kept(kept: KeptRows, chosen: Sequence[str]) -> dict[str, Ranked]:
+    """Take rows out of those that are in this process."""
+    fine, share = _fine(kept.rows, chosen), WANTED / kept.rows.n_used
+    cells, numbers = [], []
+    for block in kept.blocks():
+        chance = np.zeros(len(block.cell))
+        for name, (low, times) in fine.items():
+            chance += (block.numbers[name] - (low - kept.origins[name])) * times
+        taken = np.flatnonzero(chance - np.floor(chance) < share)
+        cells.append(block.cell[taken])
+        numbers.append(np.array([own[taken] for own in block.numbers.values()]))
+    cell, table = np.concatenate(cells), np.concatenate(numbers, axis=1)
+    found: dict[str, Ranked] = {key: (v[cell], cell) for key, v in kept.key_values().items()}
+    for own, (name, origin) in zip(table, kept.origins.items(), strict=True):
+        whole = kept.rows.ranges[name].kind == "integer"
+        found[name] = (own.astype(np.int64) + origin if whole else own, own)
+    return found
+
+
+def _fine(rows: CompleteRows, chosen: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Say what is taken off each column that chooses, and what it is then multiplied by."""
+    found = {}
+    for name, root in zip(chosen, _ROOTS, strict=False):
+        known = rows.number(name)
+        reach = float(known.high) - float(known.low)
+        found[name] = (float(known.low), _FINE * root**0.5 / reach)
+    return found
+
+
+def _column(column: pa.ChunkedArray, *, is_text: bool) -> Ranked:
     """Give a column's values, and numbers in the same order."""
     if not is_text:
         return column.to_numpy(), column.to_numpy()
@@ -111,17 +160,6 @@ def _column(column: pa.ChunkedArray, *, is_text: bool) -> tuple[NDArray[Any], ND
     names = np.array(encoded.dictionary.to_pylist(), dtype=object)
     codes = encoded.indices.to_numpy()
     return names[codes], np.argsort(np.argsort(names))[codes]
-
-
-def _fraction(rows: CompleteRows, columns: Sequence[str]) -> ir.FloatingValue:
-    """Write what is behind the point of a fine sum of columns."""
-    total = constant(0)
-    for name, root in zip(columns, _ROOTS, strict=False):
-        known = rows.number(name)
-        fine = _FINE * root**0.5 / (float(known.high) - float(known.low))
-        part = (rows.table[name].cast("float64") - constant(known.low)) * constant(fine)
-        total = total + part
-    return total - total.floor()
 
 
 def _value(factor: Factor, column: NDArray[Any]) -> Floats:

@@ -9,7 +9,7 @@ import statsmodels.api as sm
 
 import cxmodel as cx
 from cxmodel.errors import SeparationError
-from cxmodel.models.moments import pass_fits
+from cxmodel.models.moments import passes
 from cxmodel.tables.engines.engine import connect
 from cxmodel.tables.reduction import some_rows as some
 from cxmodel.tables.reduction.rows import complete_rows
@@ -39,10 +39,13 @@ def table() -> pd.DataFrame:
     )
 
 
-@pytest.fixture
-def few(monkeypatch):
-    """Take some 2,000 rows instead of 50,000."""
+@pytest.fixture(params=["kept", "engine"])
+def few(request, monkeypatch):
+    """Take some 2,000 rows instead of 50,000; pass over kept rows, or on the engine."""
     monkeypatch.setattr(some, "WANTED", 2_000)
+    if request.param == "engine":
+        monkeypatch.setattr(passes, "is_parted", lambda _: False)
+    return request.param
 
 
 def design_of(table: pd.DataFrame) -> np.ndarray:
@@ -80,9 +83,12 @@ def test_a_logit_is_that_of_statsmodels(table, few):
         {"explained_by": ["tenure", "before"]},
     ],
 )
-def test_it_is_the_fit_that_begins_at_the_mean(table, monkeypatch, changes):
+@pytest.mark.parametrize("where", ["kept", "engine"])
+def test_it_is_the_fit_that_begins_at_the_mean(table, monkeypatch, changes, where):
     slow = model(**changes).fit(table)
     monkeypatch.setattr(some, "WANTED", 2_000)
+    if where == "engine":
+        monkeypatch.setattr(passes, "is_parted", lambda _: False)
     quick = model(**changes).fit(table)
     np.testing.assert_allclose(quick.coefficients, slow.coefficients, rtol=1e-10)
     np.testing.assert_allclose(quick.covariance, slow.covariance, rtol=1e-9)
@@ -94,18 +100,18 @@ def test_it_is_the_fit_that_begins_at_the_mean(table, monkeypatch, changes):
 
 
 def test_three_passes_are_enough(table, few, monkeypatch):
-    steps: list[str] = []
-    for name in ("likelihood_step", "logit_sums"):
-        whole = getattr(pass_fits, name)
+    asked: list[bool] = []
+    kind = passes.KeptPasses if few == "kept" else passes.EnginePasses
+    whole = kind.at
 
-        def counted(*args, _whole=whole, _name=name, **kwargs):
-            steps.append(_name)
-            return _whole(*args, **kwargs)
+    def counted(self, position, *, is_last):
+        asked.append(is_last)
+        return whole(self, position, is_last=is_last)
 
-        monkeypatch.setattr(pass_fits, name, counted)
+    monkeypatch.setattr(kind, "at", counted)
     model().fit(table)
-    assert len(steps) <= 4
-    assert steps[-1] == "logit_sums"
+    assert 2 <= len(asked) <= 4
+    assert asked[-1]
 
 
 def test_the_order_of_rows_moves_no_bit(table, few):
