@@ -99,6 +99,11 @@ class Total:
         self._high += high
         self._low += sums - high
 
+    def merge(self, other: Total) -> None:
+        """Add what another total added."""
+        self._high += other._high
+        self._low += other._low
+
     def value(self) -> Floats:
         """Give the total, rounded once."""
         return np.asarray(self._high + self._low)

@@ -99,31 +99,79 @@ def _pass(
     kept: KeptRows, keyed: Keyed, moments: Designed, coefficients: Floats, *, everything: bool
 ) -> _Totals:
     """Pass over the rows once."""
-    times = multipliers(keyed, kept.key_values(), kept.n_cells)
-    b = checked_coefficients(moments, coefficients)[:, 0]
-    in_cells, slopes = _predictor(keyed, times, b)
-    is_near = float(np.abs(b).sum()) <= FARTHEST
-    scale = power_of_two_scale(kept.rows.largest_weight)
-    parts, n_cells = keyed.standard_parts()[1:], kept.n_cells
+    at = _Position.of(kept, keyed, moments, coefficients)
     totals: dict[str, Total] = {}
-    for block in kept.blocks():
-        x = _parts(kept, parts, block)
-        level = _level(in_cells[block.cell], slopes, x, is_near=is_near)
-        weight = _weight(kept, block, scale)
-        outcome = block.numbers[moments.design.outcomes[0].name]
-        rows = _Rows(x, level, level * (1 - level) * weight, (outcome - level) * weight)
-        for name, sums in _sums_of(rows, block.cell, n_cells, everything=everything):
-            if name not in totals:
-                totals[name] = Total(*sums.shape)
-            totals[name].add(sums)
+    for added in kept.each(lambda batch: at.add_up(batch, everything=everything)):
+        for name, total in added.items():
+            if name in totals:
+                totals[name].merge(total)
+            else:
+                totals[name] = total
     found = {name: total.value() for name, total in totals.items()}
     cells = {name[5:]: sums for name, sums in found.items() if name.startswith("cell_")}
     return _Totals(
         cells=cells | {"r": with_left_over(found["cell_r"], found["cell_rest"])},
         products={n[5:]: products_of(sums) for n, sums in found.items() if n.startswith("pair_")},
         slopes=with_left_over(found["slope"], found["slope_rest"]),
-        scale=scale,
+        scale=at.scale,
     )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Position:
+    """Coefficients on kept rows: the linear predictor is a number a cell and a slope a part."""
+
+    kept: KeptRows
+    parts: Sequence[StandardColumn]
+    outcome: str
+    in_cells: Floats
+    slopes: Floats
+    is_near: bool
+    scale: float
+
+    @classmethod
+    def of(cls, kept: KeptRows, keyed: Keyed, moments: Designed, coefficients: Floats) -> _Position:
+        times = multipliers(keyed, kept.key_values(), kept.n_cells)
+        b = checked_coefficients(moments, coefficients)[:, 0]
+        in_cells, slopes = _predictor(keyed, times, b)
+        return cls(
+            kept=kept,
+            parts=keyed.standard_parts()[1:],
+            outcome=moments.design.outcomes[0].name,
+            in_cells=in_cells,
+            slopes=slopes,
+            is_near=float(np.abs(b).sum()) <= FARTHEST,
+            scale=power_of_two_scale(kept.rows.largest_weight),
+        )
+
+    def add_up(self, batch: Block, *, everything: bool) -> dict[str, Total]:
+        """Add up a batch, block by block."""
+        found: dict[str, Total] = {}
+        for block in batch.blocks():
+            rows = self._rows(block)
+            for name, sums in _sums_of(rows, block.cell, len(self.in_cells), everything=everything):
+                if name not in found:
+                    found[name] = Total(*sums.shape)
+                found[name].add(sums)
+        return found
+
+    def _rows(self, block: Block) -> _Rows:
+        parts = self._parts(block)
+        level = _level(self.in_cells[block.cell], self.slopes, parts, is_near=self.is_near)
+        name = self.kept.rows.weight
+        weight = 1.0 if name is None else block.numbers[name] / self.scale
+        residual = (block.numbers[self.outcome] - level) * weight
+        return _Rows(parts, level, level * (1 - level) * weight, residual)
+
+    def _parts(self, block: Block) -> Floats:
+        """Compute the parts that are no keys, (k, n), each at most 1 in size."""
+        found = np.empty((len(self.parts), len(block.cell)))
+        for own, column in zip(found, self.parts, strict=True):
+            own[:] = self.kept.value(block, column.factors[0])
+            for factor in column.factors[1:]:
+                own *= self.kept.value(block, factor)
+            own *= 1 / column.scale
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,17 +235,6 @@ def _predictor(keyed: Keyed, times: Floats, coefficients: Floats) -> tuple[Float
     return in_cells, slopes
 
 
-def _parts(kept: KeptRows, parts: Sequence[StandardColumn], block: Block) -> Floats:
-    """Compute the parts that are no keys, (k, n), each at most 1 in size."""
-    found = np.empty((len(parts), len(block.cell)))
-    for own, column in zip(found, parts, strict=True):
-        own[:] = kept.value(block, column.factors[0])
-        for factor in column.factors[1:]:
-            own *= kept.value(block, factor)
-        own *= 1 / column.scale
-    return found
-
-
 def _level(base: Floats, slopes: Floats, parts: Floats, *, is_near: bool) -> Floats:
     """Compute the mean, p; columns one after the other, so that no row depends on its place."""
     predictor = base
@@ -207,11 +244,6 @@ def _level(base: Floats, slopes: Floats, parts: Floats, *, is_near: bool) -> Flo
         # Beyond it a probability is 0 or 1 to the last digit.
         predictor = np.clip(predictor, -FARTHEST, FARTHEST)
     return np.asarray(1 / (1 + np.exp(-predictor)))
-
-
-def _weight(kept: KeptRows, block: Block, scale: float) -> Floats | float:
-    name = kept.rows.weight
-    return 1.0 if name is None else block.numbers[name] / scale
 
 
 def _step(kept: KeptRows, keyed: Keyed, totals: _Totals) -> Step:

@@ -7,11 +7,13 @@ memory; more lies in a file without a name, which goes with the fit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +29,12 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 Floats = NDArray[np.float64]
+_Answer = TypeVar("_Answer")
 
 IN_MEMORY = 2**25
 """Bytes that stay in memory."""
 
-BATCH_ROWS = 16 * BLOCK_ROWS
+BATCH_ROWS = 8 * BLOCK_ROWS
 _CODE = np.dtype(np.uint16)
 _WIDE = 2**53
 
@@ -72,8 +75,15 @@ class Block:
     numbers : mapping of str to array (n,)
     """
 
-    cell: NDArray[np.intp]
+    cell: NDArray[Any]
     numbers: dict[str, Floats]
+
+    def blocks(self) -> Iterator[Block]:
+        """Part them into blocks of at most `BLOCK_ROWS`."""
+        for start in range(0, len(self.cell), BLOCK_ROWS):
+            here = slice(start, start + BLOCK_ROWS)
+            numbers = {name: own[here] for name, own in self.numbers.items()}
+            yield Block(self.cell[here].astype(np.intp), numbers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,21 +119,30 @@ class KeptRows:
 
     def blocks(self) -> Iterator[Block]:
         """Read the rows, in blocks of at most `BLOCK_ROWS`."""
+        for batch in self._batches():
+            yield from batch.blocks()
+
+    def each(self, work: Callable[[Block], _Answer]) -> Iterator[_Answer]:
+        """Do something with each batch, as many at once as the engine has threads."""
+        row = self.rows.session.query("SELECT current_setting('threads') AS n")
+        n_threads = int(self.rows.session.one_row(row)["n"])
+        waiting: deque[Future[_Answer]] = deque()
+        with ThreadPoolExecutor(n_threads) as pool:
+            for batch in self._batches():
+                waiting.append(pool.submit(work, batch))
+                if len(waiting) > n_threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _batches(self) -> Iterator[Block]:
         self._file.seek(0)
-        width = 8 * len(self.origins) + _CODE.itemsize
-        buffer = memoryview(bytearray(width * max(self._sizes, default=0)))
+        places = list(enumerate(self.origins))
         for size in self._sizes:
-            self._read(buffer[: width * size])
-            numbers = {
-                name: np.frombuffer(buffer, np.float64, size, 8 * size * i)
-                for i, name in enumerate(self.origins)
-            }
-            code = np.frombuffer(buffer, _CODE, size, 8 * size * len(self.origins))
-            for start in range(0, size, BLOCK_ROWS):
-                here = slice(start, start + BLOCK_ROWS)
-                yield Block(
-                    code[here].astype(np.intp), {n: own[here] for n, own in numbers.items()}
-                )
+            buffer = memoryview(bytearray((8 * len(places) + _CODE.itemsize) * size))
+            self._read(buffer)
+            numbers = {name: np.frombuffer(buffer, float, size, 8 * size * i) for i, name in places}
+            yield Block(np.frombuffer(buffer, _CODE, size, 8 * size * len(places)), numbers)
 
     def add(self, columns: Sequence[NDArray[Any]]) -> None:
         """Set some rows aside: their numbers less their origins, then their cells.
