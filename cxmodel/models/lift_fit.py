@@ -17,8 +17,6 @@ from cxmodel.models.controls import (
     candidate_controls,
     learn_controls,
     missing_rows,
-    pool_pure_levels,
-    without_the_rating,
 )
 from cxmodel.models.estimates.group_columns import check_groups
 from cxmodel.models.estimation import Link, Sample, SlopeFit, fit_slope, slope_design
@@ -47,6 +45,7 @@ from cxmodel.models.requirements import (
 )
 from cxmodel.models.response.in_lift import LiftWeights, lift_weights
 from cxmodel.models.say import listed
+from cxmodel.models.telling_controls import pool_pure_levels, without_the_rating
 from cxmodel.stats.linear import fit_least_squares
 
 if TYPE_CHECKING:

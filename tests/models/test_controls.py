@@ -6,15 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cxmodel.errors import ConfigError, InsufficientDataError, LeakageError, SchemaError
+from cxmodel.errors import ConfigError, LeakageError, SchemaError
 from cxmodel.models.churn.features import candidate_columns
 from cxmodel.models.controls import (
     OFFERED,
     candidate_controls,
     learn_controls,
     missing_rows,
-    pool_pure_levels,
-    without_the_rating,
 )
 from cxmodel.models.lift_fit import examined_columns
 from cxmodel.models.population import History, choose_history, count_reasons, exclusions
@@ -101,18 +99,6 @@ def test_days_observed_are_capped_at_the_windows_used():
     assert plan.matrix(frame)[:, 0].tolist() == [100, 360, 360]
 
 
-def test_pure_levels_lose_their_column_in_a_logit():
-    frame = pd.DataFrame({"plan": ["a"] * 30 + ["b"] * 20 + ["c"] * 15})
-    happened = np.array([0.0, 1.0] * 25 + [1.0] * 15)
-    learnt = learn_controls(frame, ["plan"], cap_days=None)
-    plan = pool_pure_levels(learnt, frame, happened, 10)
-    assert plan.column_names == ("plan=b",)
-    assert "everybody has one outcome in c" in plan.caveats[0]
-    small = pool_pure_levels(learnt, frame, happened, 1_000)
-    assert "everybody has one outcome in 1 small level, held" in small.caveats[0]
-    assert plan.matrix(frame).shape == (65, 1)
-
-
 # -- what cannot be a control ----------------------------------------------------------------
 
 
@@ -137,25 +123,6 @@ def test_rows_without_a_number_are_found():
     )
     plan = learn_controls(frame, ["x", "g"], cap_days=None)
     assert missing_rows(plan, frame).tolist()[:4] == [False, True, True, False]
-
-
-def test_a_control_that_repeats_the_rating_is_left_out(observations):
-    frame = observations(300, seed=1).frame
-    frame["said"] = "answered " + frame["rating"].astype(str)
-    frame["plan"] = np.where(np.arange(300) % 2 == 0, "a", "b")
-    few = frame["rating"] <= frame["rating"].quantile(0.1)
-    frame.loc[few, ["rating", "said"]] = [3.0, "answered 3.0"]
-    plan = without_the_rating(learn_controls(frame, ["said", "plan"], cap_days=None), frame)
-    assert plan.names == ("plan",)
-    assert plan.caveats[-1] == "Left out because it repeats the rating: said."
-
-
-def test_controls_that_nearly_say_the_rating_are_a_caveat(observations):
-    frame = observations(300, seed=1).frame
-    frame["near"] = frame["rating"] + np.tile([0.2, -0.2], 150)
-    plan = without_the_rating(learn_controls(frame, ["near"], cap_days=None), frame)
-    assert plan.names == ("near",)
-    assert "of the differences in the rating, so the lift rests on" in plan.caveats[-1]
 
 
 # -- the population --------------------------------------------------------------------------
@@ -217,15 +184,6 @@ def test_words_that_are_dates_after_the_response_are_refused(observations, state
     with pytest.raises(LeakageError, match=said):
         candidate_controls(obs, _history(obs), stated)
     assert candidate_controls(obs, _history(obs), ["segment"]) == ("segment",)
-
-
-def test_controls_that_together_are_the_rating_are_refused(observations):
-    frame = observations(300, seed=1).frame
-    frame["a"] = np.random.default_rng(1).normal(size=300)
-    frame["b"] = frame["rating"] - frame["a"]
-    plan = learn_controls(frame, ["a", "b"], cap_days=None)
-    with pytest.raises(InsufficientDataError, match=r"Drop some of lift\.controls: a, b"):
-        without_the_rating(plan, frame)
 
 
 def test_a_new_level_is_refused():

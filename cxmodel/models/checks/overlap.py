@@ -10,10 +10,11 @@ from scipy.special import expit
 
 from cxmodel.errors import ConvergenceError
 from cxmodel.models.checks.base import Check, Verdict
-from cxmodel.models.controls import NEARLY, Control, spoken
+from cxmodel.models.controls import Control, spoken
 from cxmodel.models.estimation import Sample
 from cxmodel.models.lift_fit import LiftFit
 from cxmodel.models.some_customers import rows_of_some
+from cxmodel.models.telling_controls import NEARLY
 from cxmodel.scales import Scale
 from cxmodel.stats.firth import fit_firth_logit
 

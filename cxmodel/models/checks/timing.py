@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from cxmodel.errors import SeparationError
 from cxmodel.models.checks.base import Check, normal_p
-from cxmodel.models.controls import pool_pure_levels
 from cxmodel.models.estimation import Quantity, Sample, combine, fit_slope
 from cxmodel.models.lift_fit import LiftFit
 from cxmodel.models.population import exclusions, outcome_values
 from cxmodel.models.requirements import MIN_EVENTS, MIN_ROWS_PER_PARAMETER, count_events
 from cxmodel.models.say import amount, listed
+from cxmodel.models.telling_controls import pool_pure_levels
 
 LOST_SHARE, LOST_ERRORS = 0.5, 2.0
 

@@ -22,11 +22,11 @@ from cxmodel.models.controls import (
     candidate_controls,
     learn_controls,
     missing_rows,
-    pool_pure_levels,
 )
 from cxmodel.models.leaks import refuse_later_dates
 from cxmodel.models.population import choose_history
 from cxmodel.models.requirements import MIN_EVENTS, MIN_ROWS_PER_PARAMETER
+from cxmodel.models.telling_controls import pool_pure_levels
 from cxmodel.stats.glm import GlmFit, fit_logit
 from cxmodel.tables.observation_table import Observations
 from cxmodel.tables.occasions import Occasions
