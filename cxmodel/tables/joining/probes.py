@@ -18,6 +18,7 @@ from cxmodel.tables.windows import Total, Window, shifted
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+    from cxmodel.tables.engines.engine import Session
     from cxmodel.tables.joining.observation_join import ObservationJoin
 
 NEAR_DAYS = 2
@@ -77,9 +78,6 @@ def landmark_probes(join: ObservationJoin, people: ir.Table, settings: ProbeSett
     The first landmark is the midnight (UTC) before the first response, the last period holds the
     last response.
     """
-    import ibis
-    import pyarrow as pa
-
     session, answers = join.sources.session, join.responses
     span = session.one_row(
         answers.aggregate(first=answers.responded_at.min(), last=answers.responded_at.max())
@@ -87,42 +85,13 @@ def landmark_probes(join: ObservationJoin, people: ir.Table, settings: ProbeSett
     first_at = dt.datetime.combine(span["first"].date(), dt.time())
     step = dt.timedelta(days=settings.landmark_days)
     n_landmarks = (span["last"] - first_at) // step + 1
-    marks = session.register(
-        pa.table(
-            {
-                _LANDMARK: pa.array(range(n_landmarks), pa.int64()),
-                "responded_at": pa.array(
-                    [first_at + i * step for i in range(n_landmarks)], pa.timestamp("us")
-                ),
-            }
-        ),
-        "landmarks",
-    )
+    moments = [first_at + i * step for i in range(n_landmarks)]
     people = people.filter(people.customer_id.notnull())
     n_people = int(session.one_row(people.aggregate(n=people.count()))["n"])
     rate = min(1.0, settings.most_occasions / max(1, n_people * n_landmarks))
     placed = _placed(answers, first_at, settings.landmark_days)
-    keys = placed.select("customer_id", _LANDMARK).distinct().mutate(_hit=ibis.literal(True))
-    sampled = people.filter(is_sampled(people.customer_id, rate, settings.seed))
-    pairs = sampled.cross_join(marks.select(_LANDMARK))
-    everything = pairs.select("customer_id", _LANDMARK, _is_sampled=ibis.literal(True))
-    if rate < 1:
-        others = keys.filter(~is_sampled(keys.customer_id, rate, settings.seed))
-        everything = ibis.union(
-            everything,
-            others.select("customer_id", _LANDMARK, _is_sampled=ibis.literal(False)),
-            distinct=False,
-        )
-    dated = everything.inner_join(marks, _LANDMARK)
-    dated = dated.select("customer_id", _LANDMARK, "_is_sampled", "responded_at")
-    dated = who_had_started(join, dated)
-    hits = keys.rename(_hit_id="customer_id", _hit_mark=_LANDMARK)
-    table = dated.left_join(
-        hits, [dated.customer_id == hits["_hit_id"], dated[_LANDMARK] == hits["_hit_mark"]]
-    )
-    table = table.select(
-        "customer_id", "responded_at", _LANDMARK, "_is_sampled", _answered=table["_hit"].notnull()
-    )
+    pairs = _with_marks(session, people, placed, moments, rate, settings.seed)
+    table = _with_answers(who_had_started(join, pairs), placed)
 
     def links(kept: ir.Table) -> ir.Table:
         found = placed.join(
@@ -132,6 +101,47 @@ def landmark_probes(join: ObservationJoin, people: ir.Table, settings: ProbeSett
         return found.select("row_number", "occasion")
 
     return Probes(_numbered(table), links, first_at, rate)
+
+
+def _with_marks(
+    session: Session,
+    people: ir.Table,
+    placed: ir.Table,
+    moments: list[dt.datetime],
+    rate: float,
+    seed: int,
+) -> ir.Table:
+    """Pair customers of the sample with every landmark, and the others with those they answered."""
+    import ibis
+    import pyarrow as pa
+
+    numbers = pa.array(range(len(moments)), pa.int64())
+    dates = pa.array(moments, pa.timestamp("us"))
+    marks = session.register(pa.table({_LANDMARK: numbers, "responded_at": dates}), "landmarks")
+    pairs = people.filter(is_sampled(people.customer_id, rate, seed))
+    pairs = pairs.cross_join(marks.select(_LANDMARK))
+    pairs = pairs.select("customer_id", _LANDMARK, _is_sampled=ibis.literal(True))
+    if rate < 1:
+        others = placed.filter(~is_sampled(placed.customer_id, rate, seed))
+        others = others.select("customer_id", _LANDMARK).distinct()
+        others = others.mutate(_is_sampled=ibis.literal(False))
+        pairs = ibis.union(pairs, others, distinct=False)
+    dated = pairs.inner_join(marks, _LANDMARK)
+    return dated.select("customer_id", _LANDMARK, "_is_sampled", "responded_at")
+
+
+def _with_answers(pairs: ir.Table, placed: ir.Table) -> ir.Table:
+    """Say which customers answered in the period of a landmark."""
+    import ibis
+
+    keys = placed.select("customer_id", _LANDMARK).distinct().mutate(_hit=ibis.literal(True))
+    hits = keys.rename(_hit_id="customer_id", _hit_mark=_LANDMARK)
+    found = pairs.left_join(
+        hits, [pairs.customer_id == hits["_hit_id"], pairs[_LANDMARK] == hits["_hit_mark"]]
+    )
+    return found.select(
+        "customer_id", "responded_at", _LANDMARK, "_is_sampled", _answered=found["_hit"].notnull()
+    )
 
 
 def _placed(answers: ir.Table, first_at: dt.datetime, landmark_days: int) -> ir.Table:
