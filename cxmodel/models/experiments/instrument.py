@@ -149,12 +149,7 @@ def _by_agent(fit: LiftFit) -> InstrumentResult | NotRun:
         return NotRun(
             "agent_mean needs to know who served the customer: map agent in sources.surveys"
         )
-    agents = as_levels(fit.frame["_agent"]).to_numpy(dtype=object)
-    named = np.flatnonzero(agents != MISSING)
-    codes = np.asarray(pd.factorize(agents[named])[0], dtype=np.int64)
-    means = mean_of_others(fit.sample.rating[named], codes, fit.sample.customers[named])
-    known = np.isfinite(means)
-    inside, agent_of, instrument = named[known], codes[known], means[known]
+    inside, agent_of, instrument = _agent_means(fit)
     n_agents = np.unique(agent_of).size
     if n_agents < FEWEST_AGENTS:
         return NotRun(
@@ -163,21 +158,13 @@ def _by_agent(fit: LiftFit) -> InstrumentResult | NotRun:
         )
     sample = fit.sample_of(fit.rows[inside], fit.sample.outcome[inside])
     stages = _stages(sample, instrument[:, None])
-    found = _clustered_by_agent(sample, stages, agent_of, n_agents)
     strength = InstrumentStrength.of(
         stages, conf_level=fit.obs.conf_level, clusters=agent_of, deg_freedom=float(n_agents - 1)
     )
     balance = balance_p_value(sample, instrument, agent_of)
-    caveats = [*strength.sentences(fit.outcome, fit.obs.currency), *_balance_words(balance)]
-    caveats.append(
-        f"Behind the instrument stand {n_agents:,} agents with {len(inside) / n_agents:,.0f} "
-        "responses each: it is as good as their mean ratings are steady."
-    )
-    if n_agents < FEW_AGENTS:
-        caveats.append(f"Errors by agent are rough with {n_agents} agents, under {FEW_AGENTS}.")
     return InstrumentResult(
         instrument=AGENT_MEAN,
-        quantity=found,
+        quantity=_clustered_by_agent(sample, stages, agent_of, n_agents),
         strength=strength,
         n_agents=n_agents,
         balance_p_value=balance,
@@ -185,8 +172,33 @@ def _by_agent(fit: LiftFit) -> InstrumentResult | NotRun:
         must_be_believed="Customers came to agents as if by lot, given what is held equal; and an "
         f"agent moves {FROM[fit.outcome]} only through what the rating says, not by what else the "
         "agent sells, solves or promises.",
-        caveats=tuple(caveats),
+        caveats=(
+            *strength.sentences(fit.outcome, fit.obs.currency),
+            *_balance_words(balance),
+            *_words_on_agents(n_agents, len(inside)),
+        ),
     )
+
+
+def _agent_means(fit: LiftFit) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+    """Find the responses whose agent has ratings of others: their rows, agents and means."""
+    agents = as_levels(fit.frame["_agent"]).to_numpy(dtype=object)
+    named = np.flatnonzero(agents != MISSING)
+    codes = np.asarray(pd.factorize(agents[named])[0], dtype=np.int64)
+    means = mean_of_others(fit.sample.rating[named], codes, fit.sample.customers[named])
+    known = np.isfinite(means)
+    return named[known], codes[known], means[known]
+
+
+def _words_on_agents(n_agents: int, n_responses: int) -> list[str]:
+    """Say how much stands behind the means."""
+    said = [
+        f"Behind the instrument stand {n_agents:,} agents with {n_responses / n_agents:,.0f} "
+        "responses each: it is as good as their mean ratings are steady."
+    ]
+    if n_agents < FEW_AGENTS:
+        said.append(f"Errors by agent are rough with {n_agents} agents, under {FEW_AGENTS}.")
+    return said
 
 
 def _by_column(fit: LiftFit, name: str) -> InstrumentResult | NotRun:
