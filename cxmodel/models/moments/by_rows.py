@@ -14,7 +14,8 @@ from cxmodel.models.moments.by_cells import blank, blank_both, said_of
 from cxmodel.models.moments.columns import Columns
 from cxmodel.models.moments.moments_fit import MomentsFit
 from cxmodel.models.moments.pass_effects import effects_by_passes, effects_of_logit
-from cxmodel.models.moments.pass_fits import PassFit, fit_by_passes, fit_from_some_rows
+from cxmodel.models.moments.pass_fit import PassFit
+from cxmodel.models.moments.pass_fits import fit_by_passes
 from cxmodel.models.moments.pass_two_part import effects_of_two_parts, two_parts_by_passes
 from cxmodel.stats.cluster_moments import (
     ClusterMoments,
@@ -29,7 +30,6 @@ from cxmodel.tables.moments import (
     Term,
     clustered_meat,
     count_customers,
-    cross_products,
     solve,
     within_customers,
 )
@@ -69,10 +69,7 @@ def fit_by_table(
     customers = _clusters(rows) if model.is_clustered else None
     if model.family == "two_part":
         return _two_parts(model, rows, columns, terms, route, customers)
-    fitted = fit_from_some_rows(rows, terms, model.outcome, model.family, columns.continuous)
-    if fitted is None:
-        moments = cross_products(rows, terms, [model.outcome])
-        fitted = fit_by_passes(rows, moments, model.family)
+    fitted = fit_by_passes(rows, terms, model.outcome, model.family)
     errors = _errors_of(model, fitted, customers)
     asked = [columns.interacted] if model.family == "linear" else list(columns.numbers)
     wanted = [name for name in asked if name is not None]
@@ -94,7 +91,7 @@ def _two_parts(
 ) -> MomentsFit:
     """Fit both parts; coefficients are those of any amount, effects those of the whole."""
     flag = f"any_{model.outcome}"
-    both = two_parts_by_passes(rows, terms, flag, model.outcome, columns.continuous)
+    both = two_parts_by_passes(rows, terms, flag, model.outcome)
     fitted = both.whether
     errors = _errors_of(model, fitted, customers)
     values, meat = np.zeros(0), np.zeros((0, 0))

@@ -42,7 +42,12 @@ def fit_table(model: MomentsRegression, session: Session, table: ir.Table) -> Mo
         flag = flag_name(model)
         table = table.mutate(**{flag: table[model.outcome] > 0})
         outcomes = [flag, model.outcome]
-    cells = _at_once(model, session, table, columns, outcomes)
+    cells, too_many = None, False
+    try:
+        cells = _at_once(model, session, table, columns, outcomes)
+    except InsufficientDataError:
+        # Too many cells are no mistake of the user's: cross-products do without.
+        too_many = True
     if cells is not None:
         return fit_by_cells(model, cells, columns, route_of(cells, columns))
     rows = complete_rows(
@@ -53,7 +58,7 @@ def fit_table(model: MomentsRegression, session: Session, table: ir.Table) -> Mo
         customer=model.customer if _needs_customer(model) else None,
     )
     _refuse_rows(model, rows)
-    return _fit_rows(model, rows, columns, outcomes)
+    return _fit_rows(model, rows, columns, outcomes, too_many)
 
 
 def flag_name(model: MomentsRegression) -> str:
@@ -75,11 +80,7 @@ def _at_once(
     """Make cells in one look, where that can be."""
     if model.weight is not None or _needs_customer(model) or columns.continuous:
         return None
-    try:
-        return cells_at_once(session, table, columns.keys, outcomes, max_cells=model.max_cells)
-    except InsufficientDataError:
-        # Too many cells are no mistake of the user's: cross-products do without.
-        return None
+    return cells_at_once(session, table, columns.keys, outcomes, max_cells=model.max_cells)
 
 
 def route_of(cells: Cells, columns: Columns) -> Route:
@@ -93,9 +94,13 @@ def route_of(cells: Cells, columns: Columns) -> Route:
 
 
 def _fit_rows(
-    model: MomentsRegression, rows: CompleteRows, columns: Columns, outcomes: list[str]
+    model: MomentsRegression,
+    rows: CompleteRows,
+    columns: Columns,
+    outcomes: list[str],
+    too_many_cells: bool,
 ) -> MomentsFit:
-    def chosen(n_columns: int) -> Route:
+    def chosen(n_columns: int, too_many: bool) -> Route:
         need = Need(
             outcomes=tuple(outcomes),
             keys=columns.keys,
@@ -104,16 +109,17 @@ def _fit_rows(
             clustered=model.is_clustered,
             customer_effects=model.customer_effects,
             method=METHODS[model.family],
+            too_many_cells=too_many,
         )
         return choose_route(rows, need, max_cells=model.max_cells)
 
-    route = chosen(0)
+    route = chosen(0, too_many_cells)
     if route.name == "cells" and not _needs_own_leverage(model):
         cells = count_cells(rows, columns.keys, outcomes, max_cells=model.max_cells)
         return fit_by_cells(model, cells, columns, route)
     terms = columns.terms_on_rows(rows, with_intercept=not model.customer_effects)
     if route.name != "cells":
-        route = chosen(len(terms))
+        route = chosen(len(terms), True)
     if route.name == "rows":
         raise FitError(
             f"{route.reason} This regression is not had from a reduced table: group rare levels "

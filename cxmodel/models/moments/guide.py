@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_solve
 from scipy.special import expit
 
-from cxmodel.stats.glm import MAX_ITERATIONS
+from cxmodel.errors import FitError
+from cxmodel.stats.glm import MAX_ITERATIONS, fit_gamma, fit_logit, fit_poisson
 from cxmodel.stats.linear import upper_cholesky
 from cxmodel.tables.reduction.keyed import Keyed
 from cxmodel.tables.reduction.second_pass import Mean, Step
@@ -26,9 +27,11 @@ from cxmodel.tables.reduction.standard import StandardDesign
 
 Floats = NDArray[np.float64]
 
+_FITS = {"logistic": fit_logit, "exponential": fit_poisson, "gamma": fit_gamma}
 # Steps inside: they cost next to nothing, so they go on until the digits end.
 _ENOUGH = 1e-13
-_LONGEST = 4.0
+# Farther than this, in a typical row, bends are no longer told.
+_FARTHEST = 4.0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -76,38 +79,30 @@ class Guide:
             bend = there.gradient - here.gradient + here.information @ move
             slope = step.information + there.information - here.information
             further = _solved(slope, step.gradient - step.information @ move + bend)
-            if further is None or not np.abs(move + further).sum() <= _LONGEST:
+            if further is None or not self._typical(move + further) <= _FARTHEST:
                 return plain
             move = move + further
             if np.abs(further).sum() < _ENOUGH * max(1.0, float(np.abs(position).sum())):
                 return move
         return plain
 
+    def _typical(self, move: Floats) -> float:
+        """Say how far a step moves the predictor: the root of the mean square."""
+        return float(np.sqrt(np.average((self.columns @ move) ** 2, weights=self.weights)))
+
 
 def guide_of(some: SomeRows, design: StandardDesign, mean: Mean) -> Guide | None:
     """Fit the first outcome on a few rows; None where they are collinear or have no maximum."""
     columns = some.standard(design.columns)
     outcome = np.asarray(some.values[design.outcomes[0].name], dtype=float)
-    weights = some.weights
     kept, _ = independent_columns(columns.T @ columns)
-    centre = float(np.average(outcome, weights=weights))
-    if len(kept) < columns.shape[1] or not centre > 0 or (mean == "logistic" and centre >= 1):
+    if len(kept) < columns.shape[1]:
         return None
-    position = np.zeros(columns.shape[1])
-    at = next(i for i, column in enumerate(design.columns) if not column.factors)
-    position[at] = np.log(centre / (1 - centre)) if mean == "logistic" else np.log(centre)
-    for _ in range(MAX_ITERATIONS):
-        step = _step(columns, outcome, weights, mean, position)
-        move = _solved(step.information, step.gradient)
-        if move is None:
-            return None
-        length = float(np.abs(move).sum())
-        position = position + move * min(1.0, _LONGEST / max(length, _LONGEST))
-        if length < 1e-8:
-            return Guide(
-                columns=columns, outcome=outcome, weights=weights, mean=mean, start=position
-            )
-    return None
+    try:
+        start = _FITS[mean](columns, outcome, some.weights).coefficients
+    except FitError:
+        return None
+    return Guide(columns=columns, outcome=outcome, weights=some.weights, mean=mean, start=start)
 
 
 def _step(columns: Floats, outcome: Floats, weights: Floats, mean: Mean, at: Floats) -> Step:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxmodel.models.moments.pass_fits import PassFit, intercept_of
+from cxmodel.models.moments.climbing import intercept_of
+from cxmodel.models.moments.pass_fit import PassFit
 from cxmodel.tables.moments import CompleteRows, Meat
 from cxmodel.tables.reduction.by_customer import customer_products
 from cxmodel.tables.reduction.exact_sums import (

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from cxmodel.errors import InsufficientDataError
 from cxmodel.models.moments.pass_effects import added, combined, derivative, moved
-from cxmodel.models.moments.pass_fits import PassFit, fit_by_passes, fit_from_some_rows
-from cxmodel.tables.moments import CompleteRows, Meat, Term, complete_rows, cross_products
+from cxmodel.models.moments.pass_fit import PassFit
+from cxmodel.models.moments.pass_fits import fit_by_passes
+from cxmodel.tables.moments import CompleteRows, Meat, Term, complete_rows
 from cxmodel.tables.reduction.by_customer import customer_products
 from cxmodel.tables.reduction.exact_sums import (
     Term as SumTerm,
@@ -57,11 +58,7 @@ class TwoPartPasses:
 
 
 def two_parts_by_passes(
-    rows: CompleteRows,
-    terms: Sequence[Term],
-    flag: str,
-    amount: str,
-    continuous: Sequence[str],
+    rows: CompleteRows, terms: Sequence[Term], flag: str, amount: str
 ) -> TwoPartPasses:
     """Fit both parts on the rows: a logit on all, a gamma on those with an amount.
 
@@ -73,8 +70,6 @@ def two_parts_by_passes(
         The columns of both parts.
     flag, amount : str
         1 where there is an amount, else 0; and the amount, 0 where there is none.
-    continuous : sequence of str
-        Columns with many values.
 
     Raises
     ------
@@ -89,7 +84,7 @@ def two_parts_by_passes(
             f"{'All' if known.high else 'None'} of {rows.n_used:,} rows have an amount. Two parts "
             'need rows with and without: take family="gamma" where all have one.'
         )
-    whether = _fitted(rows, terms, flag, "logit", continuous)
+    whether = fit_by_passes(rows, terms, flag, "logit")
     paid = complete_rows(
         rows.session,
         rows.table.filter(rows.table[flag] == 1),
@@ -97,7 +92,7 @@ def two_parts_by_passes(
         weight=rows.weight,
         customer=rows.customer,
     )
-    how_much = _fitted(paid, terms, amount, "gamma", continuous)
+    how_much = fit_by_passes(paid, terms, amount, "gamma")
     # From standard columns of the rows with an amount to own units, and to those of all rows.
     turn = np.linalg.solve(whether.moments.design.back(), how_much.moments.design.back())
     return TwoPartPasses(
@@ -107,15 +102,6 @@ def two_parts_by_passes(
         amount=amount,
         n_params=whether.n_params + how_much.n_params,
     )
-
-
-def _fitted(
-    rows: CompleteRows, terms: Sequence[Term], outcome: str, family: Any, continuous: Sequence[str]
-) -> PassFit:
-    found = fit_from_some_rows(rows, terms, outcome, family, continuous)
-    if found is not None:
-        return found
-    return fit_by_passes(rows, cross_products(rows, terms, [outcome]), family)
 
 
 def effects_of_two_parts(

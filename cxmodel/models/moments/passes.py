@@ -14,12 +14,12 @@ from scipy.linalg import cho_solve
 from cxmodel.models.moments.cell_fits import Family
 from cxmodel.tables.moments import CompleteRows, Step, Term, likelihood_step
 from cxmodel.tables.reduction.cross_products import Designed
-from cxmodel.tables.reduction.kept_logit import is_parted, kept_logit_sums, kept_step
+from cxmodel.tables.reduction.kept_logit import is_kept_well, kept_logit_sums, kept_step
 from cxmodel.tables.reduction.kept_rows import KeptRows, kept_rows
-from cxmodel.tables.reduction.keyed import parted_columns
+from cxmodel.tables.reduction.keyed import Keyed, parted_columns
 from cxmodel.tables.reduction.last_pass import LogitSums, logit_sums
 from cxmodel.tables.reduction.second_pass import Mean
-from cxmodel.tables.reduction.standard import standard_design
+from cxmodel.tables.reduction.standard import rough_design
 
 Floats = NDArray[np.float64]
 MEANS: dict[Family, Mean] = {
@@ -69,9 +69,10 @@ class EnginePasses:
 
     def at(self, position: Floats, *, is_last: bool) -> tuple[Step, LogitSums | None]:
         """Add up a step; where it should be the last, what errors and effects need besides."""
-        sums = logit_sums(self.rows, self.moments, position, self.expected) if is_last else None
-        if sums is not None:
-            return sums.step, sums
+        if is_last and self.family == "logit":
+            sums = logit_sums(self.rows, self.moments, position, self.expected)
+            if sums is not None:
+                return sums.step, sums
         step = likelihood_step(
             self.rows,
             self.moments,
@@ -90,10 +91,21 @@ class EnginePasses:
 
 @dataclass(frozen=True, eq=False)
 class KeptPasses:
-    """Passes over the rows in this process."""
+    """Passes over the rows in this process.
+
+    Parameters
+    ----------
+    kept : KeptRows
+        The rows.
+    moments : Designed
+        The design.
+    is_guided : bool
+        Whether the fit ends with a pass that is said to be the last.
+    """
 
     kept: KeptRows
     moments: Designed
+    is_guided: bool = False
 
     def at(self, position: Floats, *, is_last: bool) -> tuple[Step, LogitSums | None]:
         """Add up a step; where it should be the last, what errors and effects need besides."""
@@ -103,26 +115,26 @@ class KeptPasses:
             sums = kept_logit_sums(self.kept, keyed, self.moments, position)
             if sums is not None:
                 return sums.step, sums
-        return kept_step(self.kept, keyed, self.moments, position), None
+        is_coarse = self.is_guided and not is_last
+        return kept_step(self.kept, keyed, self.moments, position, is_coarse=is_coarse), None
 
     def note(self, step: Step, triangle: Floats, length: float, settled: float) -> None:
-        """Need nothing: every pass holds all digits."""
+        """Need nothing: no bound has to be guessed."""
+
+
+def parted_terms(rows: CompleteRows, terms: Sequence[Term], outcome: str) -> Keyed:
+    """Say how a design's columns part into keys and numbers; their means do not matter to that."""
+    design = rough_design(rows, terms, [outcome])
+    return parted_columns(rows, design, design.columns)
 
 
 @contextmanager
 def kept_for(
-    rows: CompleteRows, terms: Sequence[Term], outcome: str, family: Family
+    rows: CompleteRows, keyed: Keyed, outcome: str, family: Family
 ) -> Iterator[KeptRows | None]:
     """Set rows aside in this process for a logit; None where its passes are taken on the engine."""
     known = rows.number(outcome)
-    if family != "logit" or known.low < 0 or known.high > 1:
-        yield None
-        return
-    # Means do not matter to how columns part, so the middle will do: it needs no pass.
-    middles = {n: (r.low + r.high) / 2 for n, r in rows.ranges.items() if r.is_number}
-    design = standard_design(rows, terms, [outcome], near=middles)
-    keyed = parted_columns(rows, design, design.columns)
-    if not is_parted(keyed):
+    if family != "logit" or known.low < 0 or known.high > 1 or not is_kept_well(keyed, rows):
         yield None
         return
     with kept_rows(rows, keyed, outcome) as kept:

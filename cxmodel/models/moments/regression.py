@@ -25,6 +25,9 @@ CLUSTERED = ("clustered", "CR1", "CR2")
 class MomentsRegression:
     """A regression whose rows stay where they lie: what leaves the engine are sums.
 
+    But for DuckDB, which is inside the process: a logit with continuous columns sets the numbers it
+    needs aside there, on disk above 32 MB, and passes over them.
+
     Coefficients and errors are those of the rows, for tables of any size. Text columns have a level
     for each value; numbers a slope. Where every column has few values, rows that agree are added up
     into one cell and the table is read once; continuous columns take some passes more; errors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
@@ -156,12 +156,19 @@ class Session(ABC):
         """Take the rows of an expression out of the engine, under the types that Ibis states."""
         return self.run(lambda: self._take(expr))
 
-    def batches(self, expr: ibis.Table, n_rows: int) -> Iterator[pa.RecordBatch]:
-        """Take the rows of an expression out of the engine as they come, `n_rows` at a time."""
-        reader = self.run(lambda: self.backend.to_pyarrow_batches(expr, chunk_size=n_rows))
-        done, found = object(), iter(reader)
-        while (batch := self.run(lambda: next(found, done))) is not done:
-            yield batch
+    def stream(self, expr: ibis.Table, n_rows: int, take: Callable[[pa.RecordBatch], None]) -> None:
+        """Hand the rows of an expression to a function as they come, `n_rows` at a time.
+
+        All in one step: whatever else is asked of a connection ends what it is reading, without an
+        error. The function runs in the thread that talks to the engine.
+        """
+
+        def step() -> None:
+            with self.backend.to_pyarrow_batches(expr, chunk_size=n_rows) as reader:
+                for batch in reader:
+                    take(batch)
+
+        self.run(step)
 
     def rows(self, expr: ibis.Table) -> list[dict[str, Any]]:
         """Take the rows of an expression out of the engine, as plain Python values."""

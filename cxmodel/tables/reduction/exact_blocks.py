@@ -6,7 +6,9 @@ columns are parted into a top and a bottom of 20 bits each, so that a matrix pro
 without rounding, in whatever order it likes: the error-free transformation of Ozaki, Ogita, Oishi &
 Rump (2012), "Error-free transformations of matrix multiplication", Numerical Algorithms 59.
 
-Terms are at most 1 in size. A term is off by at most 2^-40, and terms err to either side.
+Terms are at most 1 in size. A term that is rounded is off by at most 2^-40, a product of two
+columns by at most 2^-39. Where terms differ they err to either side; where many are the same, what
+rounding left of them (`left_over`) is added up besides.
 """
 
 from __future__ import annotations
@@ -48,12 +50,14 @@ def rounded(values: Floats) -> Floats:
 
 def left_over(values: Floats, taken: Floats) -> Floats:
     """Give what rounding left of terms, times 2^39, rounded in its turn."""
-    return _to_multiples((values - taken) * _LIFT, _TERM)
+    left = values - taken
+    left *= _LIFT
+    return _to_multiples(left, _TERM)
 
 
-def with_left_over(total: Floats, left: Floats) -> Floats:
-    """Put sums of terms and sums of what rounding left together."""
-    return np.asarray(total + left / _LIFT)
+def with_left_over(total: Floats, left: Floats | None) -> Floats:
+    """Put sums of terms and sums of what rounding left together, where these were taken."""
+    return total if left is None else np.asarray(total + left / _LIFT)
 
 
 def halves(columns: Floats) -> Floats:

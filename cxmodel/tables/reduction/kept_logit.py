@@ -9,6 +9,7 @@ information and meat; beside them stand ``s (1 - 2 p)`` and ``v``, which effects
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,21 +25,39 @@ from cxmodel.tables.reduction.exact_blocks import (
     with_left_over,
 )
 from cxmodel.tables.reduction.exact_sums import power_of_two_scale
-from cxmodel.tables.reduction.kept_rows import Block, KeptRows
+from cxmodel.tables.reduction.kept_rows import Batch, Block, KeptRows
 from cxmodel.tables.reduction.keyed import Keyed, combined, multipliers
 from cxmodel.tables.reduction.last_pass import LogitSums
+from cxmodel.tables.reduction.rows import CompleteRows
 from cxmodel.tables.reduction.second_pass import FARTHEST, Step, checked_coefficients
 from cxmodel.tables.reduction.standard import StandardColumn
 
 Floats = NDArray[np.float64]
 
-
-def is_parted(keyed: Keyed) -> bool:
-    """Say whether no column is a key times a number, so that numbers need no cells."""
-    return all(part == 0 or not own for part, own, _ in keyed.columns)
+WIDEST_WEIGHTS = 1_000.0
+"""How many times the smallest weight the largest may be."""
 
 
-def kept_step(kept: KeptRows, keyed: Keyed, moments: Designed, coefficients: Floats) -> Step:
+def is_kept_well(keyed: Keyed, rows: CompleteRows) -> bool:
+    """Say whether a pass over kept rows has what it needs.
+
+    There is a number, no column is a key times a number, so that numbers need no cells, and no
+    weight is so small beside the largest that rounding would reach its digits.
+    """
+    is_parted = all(part == 0 or not own for part, own, _ in keyed.columns)
+    weight = None if rows.weight is None else rows.number(rows.weight)
+    is_even = weight is None or weight.high <= WIDEST_WEIGHTS * weight.low
+    return bool(keyed.numbers()) and is_parted and is_even
+
+
+def kept_step(
+    kept: KeptRows,
+    keyed: Keyed,
+    moments: Designed,
+    coefficients: Floats,
+    *,
+    is_coarse: bool = False,
+) -> Step:
     """Add up gradient and information.
 
     Parameters
@@ -46,13 +65,16 @@ def kept_step(kept: KeptRows, keyed: Keyed, moments: Designed, coefficients: Flo
     kept : KeptRows
         The rows.
     keyed : Keyed
-        How the p columns of the design part; see `is_parted`.
+        How the p columns of the design part; see `is_kept_well`.
     moments : Designed
         The design; its first outcome, of 0 to 1, is explained.
     coefficients : array (p,)
         On standard columns.
+    is_coarse : bool
+        Whether terms may be off by 2^-40, to the same side where they are the same.
     """
-    totals = _pass(kept, keyed, moments, coefficients, everything=False)
+    extent = _Extent(everything=False, is_coarse=is_coarse)
+    totals = _pass(kept, keyed, moments, coefficients, extent)
     return _step(kept, keyed, totals)
 
 
@@ -68,51 +90,74 @@ def kept_logit_sums(
     """
     if kept.rows.weight is not None:
         return None
-    totals = _pass(kept, keyed, moments, coefficients, everything=True)
-    k = keyed.n_parts - 1
-    v_products, u_products = totals.products["v"], totals.products["u"]
-    found = _in_cells("u", totals.cells["u"], u_products[:k, :k])
-    for name, beside in (("b", v_products[:k, k]), ("vr", u_products[:k, k])):
-        found |= _sums_in_cells(f"sum_{name}", totals.cells[name][0], beside)
-    names = ("u", "sum_b", "sum_vr")
-    meat, bend, across = _over_columns(kept, keyed, found, names)
+    totals = _pass(kept, keyed, moments, coefficients, _Extent(everything=True, is_coarse=False))
+    _, _, squares, tilts, across = totals.alone
+    v_pairs, u_pairs = totals.pairs
+    k = len(totals.slopes)
+    found = _pairs_in_cells("u", squares, totals.by_part[1], u_pairs[:k, :k])
+    found |= _sums_in_cells("sum_b", tilts, v_pairs[:k, k])
+    found |= _sums_in_cells("sum_vr", across, u_pairs[:k, k])
+    meat, bend, vr = _over_columns(kept, keyed, found, ("u", "sum_b", "sum_vr"))
     return LogitSums(
         step=_step(kept, keyed, totals),
         meat=meat,
         bend=bend,
-        across=across,
-        squared=float(u_products[k, k]),
+        across=vr,
+        squared=float(u_pairs[k, k]),
     )
+
+
+@dataclass(frozen=True)
+class _Extent:
+    """What a pass adds up: errors and effects too, and what rounding leaves."""
+
+    everything: bool
+    is_coarse: bool
 
 
 @dataclass(frozen=True, eq=False)
 class _Totals:
-    """What a pass added up; weights are divided by `scale`, a power of two."""
+    """What a pass added up; weights are divided by `scale`, a power of two.
 
-    cells: dict[str, Floats]
-    products: dict[str, Floats]
+    Parameters
+    ----------
+    alone : array (2 or 5, n_cells)
+        Residual, variance v, and at the end squared residual, v (1 - 2 p) and v r, in each cell.
+    by_part : array (1 or 2, k, n_cells)
+        v x, and at the end r^2 x, in each cell.
+    slopes : array (k,)
+        r x.
+    pairs : array (1 or 2, k or k + 1, k or k + 1)
+        v x x', and at the end r^2 x x', with v (1 - 2 p) x and v r x beside them.
+    scale : float
+    """
+
+    alone: Floats
+    by_part: Floats
     slopes: Floats
+    pairs: Floats
     scale: float
 
 
 def _pass(
-    kept: KeptRows, keyed: Keyed, moments: Designed, coefficients: Floats, *, everything: bool
+    kept: KeptRows, keyed: Keyed, moments: Designed, coefficients: Floats, extent: _Extent
 ) -> _Totals:
     """Pass over the rows once."""
     at = _Position.of(kept, keyed, moments, coefficients)
     totals: dict[str, Total] = {}
-    for added in kept.each(lambda batch: at.add_up(batch, everything=everything)):
-        for name, total in added.items():
-            if name in totals:
-                totals[name].merge(total)
-            else:
-                totals[name] = total
+    with closing(kept.each(lambda batch: at.add_up(batch, extent))) as batches:
+        for added in batches:
+            for name, total in added.items():
+                if name in totals:
+                    totals[name].merge(total)
+                else:
+                    totals[name] = total
     found = {name: total.value() for name, total in totals.items()}
-    cells = {name[5:]: sums for name, sums in found.items() if name.startswith("cell_")}
     return _Totals(
-        cells=cells | {"r": with_left_over(found["cell_r"], found["cell_rest"])},
-        products={n[5:]: products_of(sums) for n, sums in found.items() if n.startswith("pair_")},
-        slopes=with_left_over(found["slope"], found["slope_rest"]),
+        alone=with_left_over(found["alone"], found.get("alone_left")),
+        by_part=found["by_part"],
+        slopes=with_left_over(found["slopes"], found.get("slopes_left")),
+        pairs=np.array([products_of(summed) for summed in found["pairs"]]),
         scale=at.scale,
     )
 
@@ -144,12 +189,12 @@ class _Position:
             scale=power_of_two_scale(kept.rows.largest_weight),
         )
 
-    def add_up(self, batch: Block, *, everything: bool) -> dict[str, Total]:
+    def add_up(self, batch: Batch, extent: _Extent) -> dict[str, Total]:
         """Add up a batch, block by block."""
         found: dict[str, Total] = {}
         for block in batch.blocks():
             rows = self._rows(block)
-            for name, sums in _sums_of(rows, block.cell, len(self.in_cells), everything=everything):
+            for name, sums in _sums_of(rows, block.cell, len(self.in_cells), extent):
                 if name not in found:
                     found[name] = Total(*sums.shape)
                 found[name].add(sums)
@@ -167,10 +212,10 @@ class _Position:
         """Compute the parts that are no keys, (k, n), each at most 1 in size."""
         found = np.empty((len(self.parts), len(block.cell)))
         for own, column in zip(found, self.parts, strict=True):
-            own[:] = self.kept.value(block, column.factors[0])
-            for factor in column.factors[1:]:
+            first, *others = column.factors
+            np.multiply(self.kept.value(block, first), 1 / column.scale, out=own)
+            for factor in others:
                 own *= self.kept.value(block, factor)
-            own *= 1 / column.scale
         return found
 
 
@@ -185,43 +230,36 @@ class _Rows:
 
 
 def _sums_of(
-    rows: _Rows, cell: NDArray[np.intp], n_cells: int, *, everything: bool
+    rows: _Rows, cell: NDArray[np.intp], n_cells: int, extent: _Extent
 ) -> Iterator[tuple[str, Floats]]:
-    """Add up a block: in cells, slopes, and pairs of columns."""
+    """Add up a block; names and shapes are those of `_Totals`.
+
+    What stands alone may be the same in many rows, whose rounding then errs to one side: so what
+    rounding leaves is added up too.
+    """
     x, v, r = rows.parts, rows.variance, rows.residual
-    root, tilt = np.sqrt(v), 1 - 2 * rows.level
-
-    def in_cells(terms: Floats) -> Floats:
-        return np.array([np.bincount(cell, term, n_cells) for term in terms])
-
-    scores, taken = x * r, rounded(r)
-    kept = rounded(scores)
-    yield "slope", kept.sum(axis=1)
-    yield "slope_rest", left_over(scores, kept).sum(axis=1)
-    yield "cell_r", in_cells(taken[None])
-    yield "cell_rest", in_cells(left_over(r, taken)[None])
-    yield "cell_v", in_cells(rounded(_with_one(x, v)))
-    if not everything:
-        yield "pair_v", _pairs(x * root)
-        return
-    yield "pair_v", _pairs(np.vstack([x * root, root * tilt]))
-    yield "pair_u", _pairs(np.vstack([scores, v]))
-    yield "cell_u", in_cells(rounded(_with_one(x, r * r)))
-    yield "cell_b", in_cells(rounded(v * tilt)[None])
-    yield "cell_vr", in_cells(rounded(v * r)[None])
+    root, scores = np.sqrt(v), rows.parts * rows.residual
+    alone, times, columns = [r, v], [v], [x * root]
+    if extent.everything:
+        tilt = 1 - 2 * rows.level
+        alone += [r * r, v * tilt, v * r]
+        times += [r * r]
+        columns = [np.vstack([*columns, root * tilt]), np.vstack([scores, v])]
+    parted = [halves(own) for own in columns]
+    yield "pairs", np.array([own @ own.T for own in parted])
+    terms = np.array(alone)
+    taken_scores, taken = rounded(scores), rounded(terms)
+    yield "slopes", taken_scores.sum(axis=1)
+    yield "alone", _in_cells(taken, cell, n_cells)
+    if not extent.is_coarse:
+        yield "slopes_left", left_over(scores, taken_scores).sum(axis=1)
+        yield "alone_left", _in_cells(left_over(terms, taken), cell, n_cells)
+    yield "by_part", np.array([_in_cells(rounded(x * t), cell, n_cells) for t in times])
 
 
-def _pairs(columns: Floats) -> Floats:
-    parted = halves(columns)
-    return np.asarray(parted @ parted.T)
-
-
-def _with_one(parts: Floats, times: Floats) -> Floats:
-    """Multiply the parts by a number a row; first the number itself."""
-    found = np.empty((len(parts) + 1, len(times)))
-    found[0] = times
-    np.multiply(parts, times, out=found[1:])
-    return found
+def _in_cells(terms: Floats, cell: NDArray[np.intp], n_cells: int) -> Floats:
+    """Add up terms (m, n) in each cell, (m, n_cells)."""
+    return np.array([np.bincount(cell, own, n_cells) for own in terms])
 
 
 def _predictor(keyed: Keyed, times: Floats, coefficients: Floats) -> tuple[Floats, Floats]:
@@ -239,7 +277,7 @@ def _level(base: Floats, slopes: Floats, parts: Floats, *, is_near: bool) -> Flo
     """Compute the mean, p; columns one after the other, so that no row depends on its place."""
     predictor = base
     for slope, part in zip(slopes, parts, strict=True):
-        predictor = predictor + slope * part
+        predictor += slope * part
     if not is_near:
         # Beyond it a probability is 0 or 1 to the last digit.
         predictor = np.clip(predictor, -FARTHEST, FARTHEST)
@@ -247,9 +285,10 @@ def _level(base: Floats, slopes: Floats, parts: Floats, *, is_near: bool) -> Flo
 
 
 def _step(kept: KeptRows, keyed: Keyed, totals: _Totals) -> Step:
-    k = keyed.n_parts - 1
-    found = _in_cells("v", totals.cells["v"], totals.products["v"][:k, :k])
-    found |= _sums_in_cells("sum_r", totals.cells["r"][0], totals.slopes)
+    k = len(totals.slopes)
+    r, v = totals.alone[:2]
+    found = _pairs_in_cells("v", v, totals.by_part[0], totals.pairs[0, :k, :k])
+    found |= _sums_in_cells("sum_r", r, totals.slopes)
     information, gradient = _over_columns(kept, keyed, found, ("v", "sum_r"))
     return Step(gradient=gradient * totals.scale, information=information * totals.scale)
 
@@ -261,19 +300,19 @@ def _over_columns(
     return [combined(keyed, name, sums, times) for name in names]
 
 
-def _in_cells(name: str, cells: Floats, products: Floats) -> dict[str, Floats]:
+def _pairs_in_cells(name: str, alone: Floats, by_part: Floats, pairs: Floats) -> dict[str, Floats]:
     """Name sums of pairs as `combined` wants them; those of two numbers stand in one cell."""
-    found = {f"{name}_0_{a}": sums for a, sums in enumerate(cells)}
-    for a, b in zip(*np.triu_indices(len(products)), strict=True):
-        found[f"{name}_{a + 1}_{b + 1}"] = _at_one(products[a, b], cells.shape[1])
+    found = {f"{name}_0_{a}": sums for a, sums in enumerate([alone, *by_part])}
+    for a, b in zip(*np.triu_indices(len(pairs)), strict=True):
+        found[f"{name}_{a + 1}_{b + 1}"] = _at_one(pairs[a, b], len(alone))
     return found
 
 
-def _sums_in_cells(name: str, cells: Floats, slopes: Floats) -> dict[str, Floats]:
+def _sums_in_cells(name: str, alone: Floats, slopes: Floats) -> dict[str, Floats]:
     """Name sums as `combined` wants them; those of a number stand in one cell."""
-    found = {f"{name}_0_0": cells}
+    found = {f"{name}_0_0": alone}
     for a, slope in enumerate(slopes, start=1):
-        found[f"{name}_{a}_{a}"] = _at_one(slope, len(cells))
+        found[f"{name}_{a}_{a}"] = _at_one(slope, len(alone))
     return found
 
 

@@ -2,15 +2,15 @@
 
 DuckDB runs inside the process: what it reads from a file can be written down once, in the form in
 which a fit needs it, and then costs a tenth of what reading it again would. Up to 32 MB stay in
-memory; more lies in a file without a name, which goes with the fit.
+memory, more lies in a file without a name, which goes with the fit; a pass holds a few batches.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -35,6 +35,7 @@ IN_MEMORY = 2**25
 """Bytes that stay in memory."""
 
 BATCH_ROWS = 8 * BLOCK_ROWS
+MOST_THREADS = 8
 _CODE = np.dtype(np.uint16)
 _WIDE = 2**53
 
@@ -61,13 +62,14 @@ class Key:
         known, column = rows.known(self.column), rows.table[self.column]
         if known.kind == "integer":
             return column - ibis.literal(int(known.low), "int64")
-        levels = [(column == ibis.literal(value), i) for i, value in enumerate(self.values[:-1])]
-        return ibis.cases(*levels, else_=len(levels)).cast("int64")
+        # The place in a list: DuckDB looks each word of a file up once, not each row.
+        place = ibis.array(self.values[:-1].tolist()).index(column)
+        return ibis.ifelse(place < 0, len(self.values) - 1, place).cast("int64")
 
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Some rows: the cell that each lies in, and its numbers less their origins.
+    """At most `BLOCK_ROWS` rows: the cell that each lies in, and its numbers less their origins.
 
     Parameters
     ----------
@@ -75,11 +77,25 @@ class Block:
     numbers : mapping of str to array (n,)
     """
 
-    cell: NDArray[Any]
+    cell: NDArray[np.intp]
+    numbers: dict[str, Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Rows that are read at once.
+
+    Parameters
+    ----------
+    cell : array (n,) of uint16
+    numbers : mapping of str to array (n,)
+    """
+
+    cell: NDArray[np.uint16]
     numbers: dict[str, Floats]
 
     def blocks(self) -> Iterator[Block]:
-        """Part them into blocks of at most `BLOCK_ROWS`."""
+        """Part them into blocks."""
         for start in range(0, len(self.cell), BLOCK_ROWS):
             here = slice(start, start + BLOCK_ROWS)
             numbers = {name: own[here] for name, own in self.numbers.items()}
@@ -111,6 +127,11 @@ class KeptRows:
         """Combinations of keys, seen or not."""
         return int(np.prod([len(key.values) for key in self.keys], dtype=int))
 
+    @property
+    def n_rows(self) -> int:
+        """Rows that were set aside."""
+        return sum(self._sizes)
+
     def key_values(self) -> dict[str, NDArray[Any]]:
         """Give the value of each key in each cell, (n_cells,)."""
         sizes = [len(key.values) for key in self.keys]
@@ -122,10 +143,10 @@ class KeptRows:
         for batch in self._batches():
             yield from batch.blocks()
 
-    def each(self, work: Callable[[Block], _Answer]) -> Iterator[_Answer]:
-        """Do something with each batch, as many at once as the engine has threads."""
+    def each(self, work: Callable[[Batch], _Answer]) -> Generator[_Answer]:
+        """Do something with each batch, as many at once as the engine has threads, up to 8."""
         row = self.rows.session.query("SELECT current_setting('threads') AS n")
-        n_threads = int(self.rows.session.one_row(row)["n"])
+        n_threads = min(int(self.rows.session.one_row(row)["n"]), MOST_THREADS)
         waiting: deque[Future[_Answer]] = deque()
         with ThreadPoolExecutor(n_threads) as pool:
             for batch in self._batches():
@@ -135,14 +156,14 @@ class KeptRows:
             while waiting:
                 yield waiting.popleft().result()
 
-    def _batches(self) -> Iterator[Block]:
+    def _batches(self) -> Iterator[Batch]:
         self._file.seek(0)
         places = list(enumerate(self.origins))
         for size in self._sizes:
             buffer = memoryview(bytearray((8 * len(places) + _CODE.itemsize) * size))
             self._read(buffer)
             numbers = {name: np.frombuffer(buffer, float, size, 8 * size * i) for i, name in places}
-            yield Block(np.frombuffer(buffer, _CODE, size, 8 * size * len(places)), numbers)
+            yield Batch(np.frombuffer(buffer, _CODE, size, 8 * size * len(places)), numbers)
 
     def add(self, columns: Sequence[NDArray[Any]]) -> None:
         """Set some rows aside: their numbers less their origins, then their cells.
@@ -166,20 +187,19 @@ class KeptRows:
     def _read(self, into: memoryview) -> None:
         done = 0
         while done < len(into):
-            got = self._file.readinto(into[done:])  # type: ignore[attr-defined]
+            try:
+                got = self._file.readinto(into[done:])  # type: ignore[attr-defined]
+            except OSError as error:
+                raise EngineError(
+                    f"Rows that were set aside cannot be read ({error.strerror}). Run it again."
+                ) from error
             if not got:
                 raise EngineError("Rows that were set aside on disk are gone. Run the fit again.")
             done += got
 
     def value(self, block: Block, factor: Factor) -> Floats:
         """Compute a factor that is no key."""
-        own = block.numbers[factor.column]
-        off = self.origins[factor.column]
-        if factor.level is not None:
-            value = np.asarray(own == float(factor.level) - off, dtype=float)
-        else:
-            value = own - float(factor.origin - off) if factor.origin != off else own
-        return value - factor.shift if factor.shift else value
+        return factor.on(block.numbers[factor.column], self.origins[factor.column])
 
 
 @contextmanager
@@ -204,10 +224,15 @@ def kept_rows(rows: CompleteRows, keyed: Keyed, outcome: str) -> Iterator[KeptRo
     if not isinstance(rows.session, DuckDBSession) or origins is None:
         yield None
         return
-    with SpooledTemporaryFile(IN_MEMORY, dir=rows.session.spill_folder) as file:
+    file = SpooledTemporaryFile(IN_MEMORY, dir=rows.session.spill_folder)  # noqa: SIM115
+    try:
         kept = KeptRows(rows, _keys(rows, keyed), origins, file)
         _write(kept)
         yield kept
+    finally:
+        # Closing writes what is left, which a full disk refuses once more.
+        with suppress(OSError):
+            file.close()
 
 
 def _keys(rows: CompleteRows, keyed: Keyed) -> tuple[Key, ...]:
@@ -215,7 +240,8 @@ def _keys(rows: CompleteRows, keyed: Keyed) -> tuple[Key, ...]:
     for name in keyed.keys:
         known = rows.known(name)
         if known.kind == "integer":
-            values: NDArray[Any] = np.arange(int(known.low), int(known.high) + 1)
+            n_values = int(known.high) - int(known.low) + 1
+            values: NDArray[Any] = int(known.low) + np.arange(n_values)
         else:
             levels = dict.fromkeys(
                 f.level for _, own, _ in keyed.columns for f in own if f.column == name
@@ -251,5 +277,11 @@ def _write(kept: KeptRows) -> None:
     for key in kept.keys:
         cell = cell * len(key.values) + key.code(rows)
     wanted = rows.table.select(**found, cell=cell.cast("uint16"))
-    for batch in rows.session.batches(wanted, BATCH_ROWS):
-        kept.add([column.to_numpy() for column in batch.columns])
+    rows.session.stream(
+        wanted, BATCH_ROWS, lambda batch: kept.add([column.to_numpy() for column in batch.columns])
+    )
+    if kept.n_rows != rows.n_used:
+        raise EngineError(
+            f"{kept.n_rows:,} of {rows.n_used:,} rows arrived. The table changed in the meantime, "
+            "or something else was asked of the same connection. Run the fit again."
+        )

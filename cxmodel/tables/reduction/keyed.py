@@ -60,6 +60,11 @@ class Keyed:
         """How many different parts there are, 1 among them."""
         return len(self.parts)
 
+    def numbers(self) -> tuple[str, ...]:
+        """Name the columns that are numbers and no keys."""
+        factors = (factor for part in self.parts for factor in part)
+        return tuple(dict.fromkeys(f.column for f in factors if f.level is None))
+
     def carried(self, rows: CompleteRows) -> dict[str, Any]:
         """Write the keys ``k0, ...`` and the parts ``x1, ...``, each of size 1 at most."""
         found: dict[str, Any] = {f"k{i}": rows.table[key] for i, key in enumerate(self.keys)}
@@ -238,16 +243,8 @@ def multipliers(keyed: Keyed, keys: Mapping[str, NDArray[Any]], n_cells: int) ->
     for j, (_, factors, multiplier) in enumerate(keyed.columns):
         found[:, j] = multiplier
         for factor in factors:
-            found[:, j] *= _value(factor, keys[factor.column])
+            found[:, j] *= factor.on(keys[factor.column])
     return found
-
-
-def _value(factor: Factor, key: NDArray[Any]) -> Floats:
-    if factor.level is not None:
-        value = np.asarray(key == factor.level, dtype=float)
-    else:
-        value = np.asarray(key - int(factor.origin), dtype=float)
-    return value - factor.shift if factor.shift else value
 
 
 def combined(keyed: Keyed, name: str, sums: Mapping[str, Floats], multipliers: Floats) -> Floats:

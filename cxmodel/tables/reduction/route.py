@@ -48,6 +48,8 @@ class Need:
         Whether every customer has an effect.
     method : str
         How it is estimated.
+    too_many_cells : bool
+        Whether it was already found that the keys make too many cells.
     """
 
     outcomes: tuple[str, ...]
@@ -57,6 +59,7 @@ class Need:
     clustered: bool = False
     customer_effects: bool = False
     method: Method = "least_squares"
+    too_many_cells: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +123,8 @@ def choose_route(rows: CompleteRows, need: Need, *, max_cells: int = MAX_CELLS) 
         what = "effects of customers" if need.customer_effects else "errors clustered by customer"
         return _summed(f"{n:,} rows are added up by customer for {what}", "by_customer", need, n)
     if not need.continuous:
-        n_cells = number_of_cells(rows, need.keys, max_cells=max_cells)
+        tried = need.too_many_cells
+        n_cells = None if tried else number_of_cells(rows, need.keys, max_cells=max_cells)
         if n_cells is not None:
             return _cells(rows, need, n_cells)
         allowed = allowed_cells(n, max_cells)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cxmodel.tables.reduction.exact_sums import constant
 from cxmodel.tables.reduction.kept_rows import KeptRows
 from cxmodel.tables.reduction.rows import CompleteRows
-from cxmodel.tables.reduction.standard import Factor, StandardColumn
+from cxmodel.tables.reduction.standard import StandardColumn
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +34,7 @@ MORE_THAN = 4
 
 # Parts of the range of a column are multiplied by this before their fraction decides.
 _FINE = 2.0**22
-_ROOTS = (2.0, 3.0)
+_ROOTS = (2.0, 3.0, 5.0, 7.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,13 +65,13 @@ class SomeRows:
         found = np.ones((m, len(columns)))
         for j, column in enumerate(columns):
             for factor in column.factors:
-                found[:, j] *= _value(factor, self.values[factor.column])
+                found[:, j] *= factor.on(self.values[factor.column])
             found[:, j] /= column.scale
         return found
 
 
 def some_rows(
-    rows: CompleteRows, continuous: Sequence[str], kept: KeptRows | None = None
+    rows: CompleteRows, numbers: Sequence[str], kept: KeptRows | None = None
 ) -> SomeRows | None:
     """Take about 50,000 rows; None where that is not worth it, or not to be had.
 
@@ -79,12 +79,12 @@ def some_rows(
     ----------
     rows : CompleteRows
         The rows used.
-    continuous : sequence of str
+    numbers : sequence of str
         Numeric columns with many values, whose digits choose.
     kept : KeptRows, optional
         The same rows in this process, to take them from instead of the engine.
     """
-    varied = [name for name in continuous if rows.number(name).high > rows.number(name).low]
+    varied = [name for name in numbers if rows.number(name).high > rows.number(name).low]
     if not is_worth_it(rows) or not varied:
         return None
     chosen = varied[: len(_ROOTS)]
@@ -124,9 +124,9 @@ def _from_engine(rows: CompleteRows, chosen: Sequence[str]) -> dict[str, Ranked]
 
 
 def _from_kept(kept: KeptRows, chosen: Sequence[str]) -> dict[str, Ranked]:
-    """Take rows out of those that are in this process."""
+    """Take rows out of those that are in this process; no more than twice as many as wanted."""
     fine, share = _fine(kept.rows, chosen), WANTED / kept.rows.n_used
-    cells, numbers = [], []
+    n_taken, cells, numbers = 0, [], []
     for block in kept.blocks():
         chance = np.zeros(len(block.cell))
         for name, (low, times) in fine.items():
@@ -134,11 +134,14 @@ def _from_kept(kept: KeptRows, chosen: Sequence[str]) -> dict[str, Ranked]:
         taken = np.flatnonzero(chance - np.floor(chance) < share)
         cells.append(block.cell[taken])
         numbers.append(np.array([own[taken] for own in block.numbers.values()]))
+        n_taken += len(taken)
+        if n_taken >= 2 * WANTED:
+            break
     cell, table = np.concatenate(cells), np.concatenate(numbers, axis=1)
     found: dict[str, Ranked] = {key: (v[cell], cell) for key, v in kept.key_values().items()}
     for own, (name, origin) in zip(table, kept.origins.items(), strict=True):
-        whole = kept.rows.ranges[name].kind == "integer"
-        found[name] = (own.astype(np.int64) + origin if whole else own, own)
+        is_whole = kept.rows.ranges[name].kind == "integer"
+        found[name] = (own.astype(np.int64) + origin if is_whole else own, own)
     return found
 
 
@@ -160,13 +163,3 @@ def _column(column: pa.ChunkedArray, *, is_text: bool) -> Ranked:
     names = np.array(encoded.dictionary.to_pylist(), dtype=object)
     codes = encoded.indices.to_numpy()
     return names[codes], np.argsort(np.argsort(names))[codes]
-
-
-def _value(factor: Factor, column: NDArray[Any]) -> Floats:
-    if factor.level is not None:
-        value = np.asarray(column == factor.level, dtype=float)
-    elif np.issubdtype(column.dtype, np.integer):
-        value = np.asarray(column - int(factor.origin), dtype=float)
-    else:
-        value = np.asarray(column - factor.origin, dtype=float)
-    return value - factor.shift if factor.shift else value

@@ -76,6 +76,17 @@ class Factor:
             value = column.cast("float64")
         return value - constant(self.shift) if self.shift else value
 
+    def on(self, values: NDArray[Any], taken_off: int = 0) -> Floats:
+        """Compute it from values of the column, less what was taken off them."""
+        if self.level is not None:
+            level = self.level - taken_off if taken_off else self.level  # type: ignore[operator]
+            value = np.asarray(values == level, dtype=float)
+        else:
+            origin = self.origin - taken_off
+            is_whole = np.issubdtype(values.dtype, np.integer)
+            value = np.asarray(values - (int(origin) if is_whole else origin), dtype=float)
+        return value - self.shift if self.shift else value
+
 
 @dataclass(frozen=True)
 class StandardColumn:
@@ -204,10 +215,33 @@ def standard_design(
     bases |= dict.fromkeys(Numeric(name) for name in outcomes)
     known = _near_means(rows, terms, near or {}, bases)
     means = known | _means(rows, [base for base in bases if base not in known])
+    return _design(rows, terms, outcomes, means, centre)
+
+
+def rough_design(
+    rows: CompleteRows, terms: Iterable[Term], outcomes: Sequence[str]
+) -> StandardDesign:
+    """Take columns off the middle of their range: enough to see how they part, without a pass."""
+    terms = tuple(terms)
+    bases = {base for term in terms for base in _bases(term)} | {Numeric(name) for name in outcomes}
+    middles = {
+        base: Fraction(_middle(rows, base).origin) if isinstance(base, Numeric) else Fraction(1, 2)
+        for base in bases
+    }
+    return _design(rows, terms, outcomes, middles, centre=True)
+
+
+def _design(
+    rows: CompleteRows,
+    terms: tuple[Term, ...],
+    outcomes: Sequence[str],
+    means: dict[Numeric | Level, Fraction],
+    centre: bool,
+) -> StandardDesign:
     return StandardDesign(
         columns=tuple(_standard(rows, term, means, centre) for term in terms),
         outcomes=tuple(_standard(rows, Numeric(name), means, centre) for name in outcomes),
-        has_intercept=has_intercept,
+        has_intercept=any(isinstance(term, Intercept) for term in terms),
     )
 
 

@@ -12,6 +12,7 @@ from cxmodel.errors import SeparationError
 from cxmodel.models.moments import passes
 from cxmodel.tables.engines.engine import connect
 from cxmodel.tables.reduction import some_rows as some
+from cxmodel.tables.reduction.design import Intercept, Level, Numeric
 from cxmodel.tables.reduction.rows import complete_rows
 
 N = 24_000
@@ -44,7 +45,7 @@ def few(request, monkeypatch):
     """Take some 2,000 rows instead of 50,000; pass over kept rows, or on the engine."""
     monkeypatch.setattr(some, "WANTED", 2_000)
     if request.param == "engine":
-        monkeypatch.setattr(passes, "is_parted", lambda _: False)
+        monkeypatch.setattr(passes, "is_kept_well", lambda *_: False)
     return request.param
 
 
@@ -88,7 +89,7 @@ def test_it_is_the_fit_that_begins_at_the_mean(table, monkeypatch, changes, wher
     slow = model(**changes).fit(table)
     monkeypatch.setattr(some, "WANTED", 2_000)
     if where == "engine":
-        monkeypatch.setattr(passes, "is_parted", lambda _: False)
+        monkeypatch.setattr(passes, "is_kept_well", lambda *_: False)
     quick = model(**changes).fit(table)
     np.testing.assert_allclose(quick.coefficients, slow.coefficients, rtol=1e-10)
     np.testing.assert_allclose(quick.covariance, slow.covariance, rtol=1e-9)
@@ -122,11 +123,20 @@ def test_the_order_of_rows_moves_no_bit(table, few):
     assert first.effect_covariance.tobytes() == second.effect_covariance.tobytes()
 
 
-def test_the_rows_taken_follow_from_their_values(table, few):
+def test_the_rows_taken_follow_from_their_values(table, monkeypatch):
+    monkeypatch.setattr(some, "WANTED", 2_000)
     with connect() as session:
         looked = complete_rows(session, session.register(table), [*COLUMNS, "stayed"])
         taken = some.some_rows(looked, ["tenure", "before"])
         assert some.some_rows(looked, []) is None
+        terms = [Intercept(), Numeric("rating"), Numeric("tenure"), Numeric("before")]
+        keyed = passes.parted_terms(looked, [*terms, Level("segment", "b")], "stayed")
+        with passes.kept_for(looked, keyed, "stayed", "logit") as kept:
+            same = some.some_rows(looked, ["tenure", "before"], kept)
+    for name in ("rating", "tenure", "before", "stayed"):
+        # in an order of their own: by the columns as they lie there
+        np.testing.assert_array_equal(np.sort(same.values[name]), np.sort(taken.values[name]))
+    assert (same.values["segment"] == "b").sum() == (taken.values["segment"] == "b").sum()
     assert 1_500 < len(taken.weights) < 2_500
     assert taken.weights.sum() == pytest.approx(N)
     assert taken.mean("tenure") == pytest.approx(table.tenure.mean(), rel=0.05)
@@ -142,6 +152,30 @@ def test_a_column_of_one_value_in_most_rows_takes_the_way_from_the_mean(table, f
         assert some.some_rows(looked, ["tenure", "before"]) is None
     fit = model().fit(flat)
     assert fit.collinear == ("before",)
+
+
+@pytest.mark.parametrize("times", [1e3, 1e6])
+def test_one_row_far_out_is_no_separation(table, few, times):
+    # its own score is bounded, and the others have a maximum near theirs
+    far = table.assign(before=np.where(table.index == 7, times * table.before.max(), table.before))
+    fit = model().fit(far)
+    family = sm.families.Binomial()
+    design = design_of(far) / [1, 1, 1, 1, 1, times]
+    expected = sm.GLM(far.stayed.astype(float), design, family=family).fit(
+        tol=1e-15, tol_criterion="params", maxiter=200
+    )
+    scale = np.array([1, 1, 1, 1, 1, times])
+    np.testing.assert_allclose(fit.coefficients * scale, expected.params, rtol=1e-8)
+
+
+def test_whole_numbers_of_many_values_show_the_way_too(table, few, monkeypatch):
+    whole = table.assign(tenure=(1e3 * table.tenure).astype(int))
+    found = model(explained_by=["rating", "tenure"]).fit(whole)
+    assert found.route.name == "cross_products"
+    monkeypatch.setattr(some, "MORE_THAN", 1_000)
+    expected = model(explained_by=["rating", "tenure"]).fit(whole)
+    np.testing.assert_allclose(found.coefficients, expected.coefficients, rtol=1e-10)
+    np.testing.assert_allclose(found.std_errors, expected.std_errors, rtol=1e-10)
 
 
 def test_separation_is_an_error_all_the_same(table, few):

@@ -79,3 +79,20 @@ def test_frames_that_make_no_table_are_refused():
         to_arrow(pd.DataFrame([[1, 2]], columns=["a", "a"]), "t")
     with pytest.raises(TypeError, match=r"t: a pandas, polars or pyarrow table.* not list"):
         to_arrow([1], "t")
+
+
+def test_a_stream_brings_every_row_whatever_is_thrown_away_meanwhile():
+    with connect() as session:
+        many = session.register(pd.DataFrame({"x": range(200_000)}))
+        other = session.register(pd.DataFrame({"y": [1]}))
+        found = []
+
+        def take(batch):
+            found.append(batch.num_rows)
+            # as a collector would, at any moment
+            session.discard(other)
+
+        session.stream(many, 10_000, take)
+        assert sum(found) == 200_000
+        assert max(found) <= 10_000
+        assert len(session.rows(many.limit(1))) == 1

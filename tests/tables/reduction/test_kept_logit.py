@@ -11,6 +11,7 @@ import pytest
 
 from cxmodel.errors import EngineError
 from cxmodel.tables.reduction import kept_rows as setting_aside
+from cxmodel.tables.reduction import keyed as parting
 from cxmodel.tables.reduction.cross_products import cross_products
 from cxmodel.tables.reduction.design import (
     Centred,
@@ -21,7 +22,7 @@ from cxmodel.tables.reduction.design import (
     dummies,
     interacted_design,
 )
-from cxmodel.tables.reduction.kept_logit import is_parted, kept_logit_sums, kept_step
+from cxmodel.tables.reduction.kept_logit import is_kept_well, kept_logit_sums, kept_step
 from cxmodel.tables.reduction.kept_rows import kept_rows
 from cxmodel.tables.reduction.keyed import parted_columns
 from cxmodel.tables.reduction.last_pass import logit_sums
@@ -114,6 +115,18 @@ def test_numbers_that_no_double_holds_and_levels_of_real_columns(session, observ
     np.testing.assert_allclose(found.information, expected.information, rtol=1e-11, atol=1e-10)
 
 
+def test_whole_numbers_beyond_doubles_keep_their_levels(session, observations):
+    ids = np.array([2**60, 2**60 + 5_001, 2**60 + 10_001])
+    frame = observations.assign(shop=ids[np.arange(len(observations)) % 3])
+    terms = [Intercept(), Numeric("tenure_days"), *(Level("shop", int(i)) for i in ids[1:])]
+    with set_aside(session, frame, terms) as (rows, moments, keyed, kept):
+        assert "shop" not in keyed.keys
+        b = near(4)
+        expected = likelihood_step(rows, moments, b, "logistic")
+        found = kept_step(kept, keyed, moments, b)
+    np.testing.assert_allclose(found.information, expected.information, rtol=1e-11, atol=1e-10)
+
+
 # -- properties -------------------------------------------------------------------------------
 
 
@@ -131,19 +144,25 @@ def test_the_order_of_rows_moves_no_bit(session, observations):
 
 def test_a_key_times_a_number_is_left_to_the_engine(session, observations):
     terms = interacted_design("rating", [Numeric("tenure_days")])
-    with set_aside(session, observations, terms) as (_, _, keyed, _):
-        assert not is_parted(keyed)
+    with set_aside(session, observations, terms) as (rows, _, keyed, _):
+        assert not is_kept_well(keyed, rows)
 
 
-def test_text_that_is_no_key_is_left_to_the_engine(session, observations):
-    # 900 customers are too many cells for 900 rows
-    frame = observations.assign(name=observations.customer_id)
-    terms = [Intercept(), Numeric("tenure_days"), Level("name", observations.customer_id[0])]
-    rows = complete_rows(session, session.register(frame), ["name", *COLUMNS])
-    moments = cross_products(rows, terms, ["stayed"])
-    keyed = parted_columns(rows, moments.design, moments.design.columns)
-    with kept_rows(rows, keyed, "stayed") as kept:
-        assert ("name" in keyed.keys) == (kept is not None)
+def test_weights_of_very_different_size_are_left_to_the_engine(session, observations):
+    uneven = observations.assign(weight=np.where(observations.index == 0, 1e7, 1.0))
+    with set_aside(session, uneven, weight="weight") as (rows, _, keyed, _):
+        assert not is_kept_well(keyed, rows)
+    with set_aside(session, observations) as (rows, _, keyed, _):
+        assert is_kept_well(keyed, rows)
+
+
+def test_text_that_is_no_key_is_left_to_the_engine(session, observations, monkeypatch):
+    monkeypatch.setattr(parting, "MOST_CELLS", 2)
+    terms = [Intercept(), Numeric("tenure_days"), Level("segment", "small")]
+    terms.append(Level("segment", "medium"))
+    with set_aside(session, observations, terms) as (_, _, keyed, kept):
+        assert keyed.keys == ()
+        assert kept is None
 
 
 # -- errors -----------------------------------------------------------------------------------
@@ -152,16 +171,29 @@ def test_text_that_is_no_key_is_left_to_the_engine(session, observations):
 def test_a_full_disk_is_named(session, observations, monkeypatch):
     class Full:
         def __init__(self, *_, **__): ...
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_): ...
         def write(self, _):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def close(self):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(setting_aside, "SpooledTemporaryFile", Full)
     with (
         pytest.raises(EngineError, match=r"set aside on disk \(No space left on device\)"),
+        set_aside(session, observations),
+    ):
+        pass
+
+
+def test_rows_that_do_not_arrive_are_no_fit(session, observations, monkeypatch):
+    whole = type(session).stream
+
+    def half(self, expr, n_rows, take):
+        whole(self, expr.limit(len(observations) // 2), n_rows, take)
+
+    monkeypatch.setattr(type(session), "stream", half)
+    with (
+        pytest.raises(EngineError, match="450 of 900 rows arrived"),
         set_aside(session, observations),
     ):
         pass
