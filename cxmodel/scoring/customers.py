@@ -94,7 +94,7 @@ def customers_at(
             "Nobody is known who could be scored: add sources.customers, or a ledger of bookings "
             "or subscriptions."
         )
-    _check_day(sources, tables, at, as_of, time_zone)
+    check_day(sources, tables, at, as_of, time_zone)
     horizon = _horizon(sources, tables, at, time_zone)
     with scratch_tables(sources.session) as scratch:
         active = scratch.keep(_active(sources, tables, horizon, model), "active")
@@ -152,7 +152,7 @@ def _check_currency(model: StoredChurnModel, sources: Sources) -> None:
         )
 
 
-def _check_day(
+def check_day(
     sources: Sources,
     tables: Mapping[str, ir.Table],
     at: dt.date,

@@ -109,7 +109,8 @@ class CltvResult(Result):
         -------
         pandas.DataFrame
             ``cltv`` in the unit of `per_customer`; with a contract ``prob_stays`` through the
-            horizon, without one ``prob_alive, expected_purchases, expected_spend``; ``customer_id`` where it is known.
+            horizon, without one ``prob_alive, expected_purchases, expected_spend``;
+            ``customer_id`` where it is known.
 
         Raises
         ------
