@@ -276,6 +276,7 @@ def _results(
     progress: Progress,
 ) -> StudyResults:
     """Run the stages that are wanted and put the tree of results together."""
+    from cxmodel.study_models import model_rows
     from cxmodel.study_stages import StageRunner
 
     runner = StageRunner(config, sources, observations, progress)
@@ -291,6 +292,7 @@ def _results(
     }
     kept = None if isinstance(observations, NotRun) else observations
     card, models = runner.lift_card(tree["study"]), runner.models()
+    tree["study"]["models"] = {"rows": model_rows(models)}
     return StudyResults(tree, observations=kept, lift_card=card, models=models)
 
 
