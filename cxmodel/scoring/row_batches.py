@@ -292,6 +292,7 @@ def _score_there(scorer: RowScorer, session: Session, table: ir.Table, output: P
     with ScoreWriter(output, row_schema(scorer, pa.string())) as writer:
         for batch in _taken_out(session, chosen):
             numbers = pd.DataFrame({name: numbers_of(batch.column(name), name) for name in names})
+            numbers[numbers.isna().any(axis=1)] = np.nan  # no score is none at all
             tally.add(numbers)
             who = pa.RecordBatch.from_arrays(
                 [batch.column(CUSTOMER).cast(pa.string())], names=[CUSTOMER]
