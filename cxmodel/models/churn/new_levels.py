@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cxmodel.errors import CxModelWarning
 from cxmodel.models.churn.profile import Profile, WordProfile
-from cxmodel.models.leaks import as_levels
+from cxmodel.models.leaks import MISSING, as_levels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,8 @@ def new_levels(features: Features, profile: Profile | None, frame: pd.DataFrame)
         seen = profile.columns.get(part.name)
         if part.is_number or not isinstance(seen, WordProfile):
             continue
-        known = {*seen.known, *part.levels, part.reference}
+        # a missing word is no new level: it counts as none of them, as the fit's own did
+        known = {*seen.known, *part.levels, part.reference, MISSING}
         found[part.name] = int((~as_levels(frame[part.name]).isin(known)).sum())
     return {name: n for name, n in found.items() if n}
 
