@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from cxmodel.models.churn.stored import StoredChurnModel
     from cxmodel.progress import Progress
+    from cxmodel.scoring.customers import CustomersAt
     from cxmodel.scoring.row_batches import RowTally
     from cxmodel.scoring.row_models import RowScorer
     from cxmodel.scoring.summary import ScoreSummary
@@ -45,6 +47,13 @@ if TYPE_CHECKING:
     help="How far a purchase or hazard model looks, in its own units of time. Default: a year; for "
     "BG/BB one occasion.",
 )
+@click.option(
+    "--answer-days",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="With a .toml file: an answer older than N days counts as none. Default: the last one "
+    "counts however old, and the ages are told.",
+)
 @click.pass_obj
 def score(
     options: Options,
@@ -54,6 +63,7 @@ def score(
     at: dt.datetime | None,
     engine: str | None,
     periods: float | None,
+    answer_days: int | None,
 ) -> None:
     """Score every row of INPUT with MODEL, a file of a run's models/, into OUTPUT.
 
@@ -70,12 +80,22 @@ def score(
     _refuse_input_as_output(model, input_, output)
     check_replaceable(output)
     with make_progress(quiet=options.quiet) as progress, output_file(output) as aside:
-        summary, notes = _score(stored, input_, aside, day, engine, progress)
+        where = Where(day=day, engine=engine, answer_days=answer_days)
+        summary, notes = _score(stored, input_, aside, where, progress)
     said: list[str] = summary.lines(stored, day)  # type: ignore[arg-type]
     for line in [*said, *notes]:
         if not options.quiet or line.startswith("Warning"):
             click.echo(line, err=True)
     click.echo(output)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """Which rows are scored, as far as the options say it."""
+
+    day: dt.date | None
+    engine: str | None
+    answer_days: int | None
 
 
 def _load(path: Path, day: dt.date | None, periods: float | None) -> StoredChurnModel | RowScorer:
@@ -116,19 +136,18 @@ def _score(
     model: StoredChurnModel | RowScorer,
     input_: str,
     output: Path,
-    day: dt.date | None,
-    engine: str | None,
+    where: Where,
     progress: Progress,
 ) -> tuple[ScoreSummary | RowTally, list[str]]:
     from cxmodel.scoring.row_models import RowScorer
 
     if Path(input_).suffix.lower() == ".toml":
-        return _score_study(model, Path(input_), output, day, engine, progress)
+        return _score_study(model, Path(input_), output, where, progress)
     with progress.stage("score") as stage:
         summary: ScoreSummary | RowTally
         if isinstance(model, RowScorer):
-            summary = _score_rows(model, input_, output, engine)
-        elif engine is None:
+            summary = _score_rows(model, input_, output, where.engine)
+        elif where.engine is None:
             from cxmodel.scoring.batches import score_file
 
             summary = score_file(model, input_, output)
@@ -136,7 +155,7 @@ def _score(
             from cxmodel.scoring.on_engine import score_on_engine
             from cxmodel.tables.engines.engine import Engine
 
-            summary = score_on_engine(model, Engine(engine), input_, output)
+            summary = score_on_engine(model, Engine(where.engine), input_, output)
         stage.rows(summary.n_rows)
     return summary, []
 
@@ -154,8 +173,7 @@ def _score_study(
     model: StoredChurnModel | RowScorer,
     path: Path,
     output: Path,
-    day: dt.date | None,
-    engine: str | None,
+    where: Where,
     progress: Progress,
 ) -> tuple[ScoreSummary | RowTally, list[str]]:
     """Score every active customer of a study on a day."""
@@ -167,17 +185,17 @@ def _score_study(
     from cxmodel.scoring.row_models import RowScorer
     from cxmodel.study import Study, opened_sources
 
-    if day is None:
+    if where.day is None:
         raise ConfigError(
             f"{path} is a study: say on which day its customers are scored, --at 2026-06-30."
         )
     config: Any = Study.from_toml(path).config
-    if engine is not None:
+    if where.engine is not None:
         config = config.model_copy(
-            update={"engine": config.engine.model_copy(update={"url": engine})}
+            update={"engine": config.engine.model_copy(update={"url": where.engine})}
         )
     with opened_sources(config, progress) as sources, progress.stage("customers") as stage:
-        frame, notes = _customers(model, sources, config, day)
+        frame, notes = _customers(model, sources, config, where.day, where.answer_days)
         stage.rows(len(frame))
     with progress.stage("score") as stage:
         table = pa.Table.from_pandas(frame, preserve_index=False)
@@ -192,7 +210,11 @@ def _score_study(
 
 
 def _customers(
-    model: StoredChurnModel | RowScorer, sources: Sources, config: Any, day: dt.date
+    model: StoredChurnModel | RowScorer,
+    sources: Sources,
+    config: Any,
+    day: dt.date,
+    answer_days: int | None,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Find the customers of a day with the columns of a model, and what a reader must know."""
     from cxmodel.scoring.customers import customers_at
@@ -204,12 +226,27 @@ def _customers(
     }  # fmt: skip
     if isinstance(model, RowScorer):
         return purchasers_at(sources, model, **how), []
-    found = customers_at(sources, model, **how)
-    return found.frame, _notes(found.n_without_answer, day)
+    found = customers_at(sources, model, **how, answer_days=answer_days)
+    return found.frame, _notes(found, day, answer_days)
 
 
-def _notes(n_without_answer: int, day: dt.date) -> list[str]:
-    if not n_without_answer:
-        return []
-    who = "1 customer has" if n_without_answer == 1 else f"{n_without_answer:,} customers have"
-    return [f"{who} no answer up to {day}: the model stands on what else is known of them."]
+def _notes(found: CustomersAt, day: dt.date, answer_days: int | None) -> list[str]:
+    """Say who has no answer, and how old the answers of the others are."""
+    n_silent, ages, said = found.n_without_answer, found.answers, []
+    if n_silent:
+        who = "1 customer has" if n_silent == 1 else f"{n_silent:,} customers have"
+        when = f"in the {answer_days:,} days up to {day}" if answer_days else f"up to {day}"
+        said.append(f"{who} no answer {when}: the model stands on what else is known of them.")
+    if ages is not None and ages.n:
+        said.append(
+            f"The answers are {ages.mean_days:,.0f} days old on average; where the model was "
+            "fitted each was of the day itself."
+        )
+        if ages.n_older:
+            said.append(
+                f"Warning: the last answer of {ages.n_older:,} of {ages.n:,} customers is older "
+                f"than the {ages.lookback_days:,} days that the model looks back, so what they "
+                f"said then need not hold now. Ask again, or let such answers count as none: "
+                f"--answer-days {ages.lookback_days}."
+            )
+    return said

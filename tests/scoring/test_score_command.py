@@ -165,6 +165,13 @@ def test_a_run_writes_a_model_that_scores_the_customers_of_a_day(study, capsys):
     assert found["customer_id"].is_monotonic_increasing
     assert found["prob_churn"].between(0, 1).all()
     n = len(found)
-    assert f"Scored {n} rows with model" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert f"Scored {n} rows with model" in err
+    assert " days old on average; where the model was fitted each was of the day itself." in err
+    assert "older than the 180 days that the model looks back" in err
+    assert cli.main([*arguments, "--at", "2026-06-30", "--answer-days", "180"]) == 0
+    err = capsys.readouterr().err
+    assert "in the 180 days up to 2026-06-30: the model stands on what else is known" in err
+    assert "Warning: the last answer" not in err
     assert cli.main([*arguments, "--at", "2026-07-01"]) == 2
     assert "lies after the data, which are complete to 2026-06-30" in capsys.readouterr().err
