@@ -219,6 +219,7 @@ def _open(config: StudyConfig, session: Session, progress: Progress) -> Sources:
 def _observe(config: StudyConfig, sources: Sources, progress: Progress) -> Observations | NotRun:
     """Make the observation table, or say why there is none."""
     from cxmodel.study_experiments import without_starts
+    from cxmodel.study_leaks import with_source_columns
     from cxmodel.study_response import occasion_settings, weighed
     from cxmodel.study_sources import windows_of
     from cxmodel.tables.join_settings import JoinSettings
@@ -247,7 +248,8 @@ def _observe(config: StudyConfig, sources: Sources, progress: Progress) -> Obser
         else:
             observations = observe(sources, settings)
         stage.rows(observations.n_obs)
-    return weighed(config, without_starts(config, observations), progress)
+    observations = weighed(config, without_starts(config, observations), progress)
+    return with_source_columns(config, sources, observations, progress)
 
 
 def _flat(config: StudyConfig, joined: Source) -> Observations:

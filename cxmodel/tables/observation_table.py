@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cxmodel.tables.engines.engine import Session
     from cxmodel.tables.occasions import Occasions
     from cxmodel.tables.response_weights import ResponseWeights
+    from cxmodel.tables.source_columns import SourceColumns
 
 TIMING_GAPS = (0, 30, 60, 90)
 MAX_DAYS = 36_525
@@ -170,6 +171,8 @@ class Observations:
         When customers could have answered, where that was asked for; see ``occasions.py``.
     response : ResponseWeights, NotRun or None
         What stands behind ``response_weight``; NotRun says why all are 1.
+    source_columns : SourceColumns, optional
+        Columns of the sources that no model looks at, for the leak alarm.
 
     Examples
     --------
@@ -202,6 +205,7 @@ class Observations:
     audit: Mapping[str, Any] = field(default_factory=dict)
     occasions: Occasions | NotRun | None = None
     response: ResponseWeights | NotRun | None = None
+    source_columns: SourceColumns | None = None
 
     def __repr__(self) -> str:
         rating = f"rating {self.rating}" if self.rating else "no rating"
