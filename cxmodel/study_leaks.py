@@ -25,13 +25,16 @@ if TYPE_CHECKING:
     from cxmodel.tables.opening.catalog import Catalog
     from cxmodel.tables.sources import Source, Sources
 
-MOST_COLUMNS = 40
+MOST_COLUMNS = 200
 """Columns of a source that are examined; the others are named."""
+MOST_VALUES = 60_000_000
+"""Values that are laid beside the responses, of each source; it bounds the columns too."""
 MOST_ROWS = 5_000_000
 """Rows of a source beyond which it is not read again for columns that nothing looks at."""
 MOST_OBSERVATIONS = 1_000_000
 """Responses beyond which nothing is laid beside them."""
 MOST_NAMED = 20
+_VALUES_A_COLUMN = 3
 _EXAMINED_TYPES = ("text", "number", "flag")
 
 
@@ -122,7 +125,8 @@ def _examined(
     if spec.kind == "churn":
         reasons["churn"] = "the table says who left: it is the outcome itself"
         return None
-    free = _free_columns(spec, catalog, source, reasons)
+    most = min(MOST_COLUMNS, MOST_VALUES // (_VALUES_A_COLUMN * max(obs.n_obs, 1)))
+    free = _free_columns(spec, catalog, source, reasons, most)
     known = [name for name in _canonical(source) if not obs.has(name)]
     too_many = _too_many(source, obs) if free or known else ""
     if too_many:
@@ -140,7 +144,7 @@ def _examined(
 
 
 def _free_columns(
-    spec: SourceSpec, catalog: Catalog, source: Source, reasons: dict[str, str]
+    spec: SourceSpec, catalog: Catalog, source: Source, reasons: dict[str, str], most: int
 ) -> list[str]:
     """List the columns of a source that it does not map; name those that cannot be examined."""
     opened = catalog.open(spec)
@@ -159,8 +163,8 @@ def _free_columns(
             reasons[label] = "its name is one that the observation table uses itself"
         elif name.lower() in {other.lower() for other in free}:
             reasons[label] = "its name differs from another column's only by capitals"
-        elif len(free) == MOST_COLUMNS:
-            reasons[label] = f"the table has more than {MOST_COLUMNS} columns that nothing looks at"
+        elif len(free) >= most:
+            reasons[label] = f"the table has more than {most} columns that nothing looks at"
         else:
             free.append(name)
     return free
