@@ -136,7 +136,10 @@ def _examined(
         return None
     try:
         whole = _read_again(spec, catalog, sources, free) if free else source
-        return known_by_then(obs, whole, [*free, *known])
+        found = known_by_then(obs, whole, [*free, *known])
+        if whole is not source:
+            sources.session.drop(whole.table)  # where it was kept, it has served
+        return found
     except CxModelError as error:
         said = f"the table could not be read again: {error}"
         reasons |= {f"{spec.kind}.{name}": said for name in (*free, *known)}

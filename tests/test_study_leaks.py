@@ -83,7 +83,7 @@ path = "{path}"
 customer_id = "Customer ID"
 churned = "Churn Label"
 controls = ["Contract", "Internet Type"]
-ignore = ["Lat Long"]
+ignore = ["Latitude"]
 [sources.observations.ratings]
 csat = {{ column = "Satisfaction Score", scale = "csat5" }}
 """
@@ -96,7 +96,9 @@ def test_telco_names_its_leaks_where_they_are_no_controls(data_dir: Path, tmp_pa
     named = {row["column"] for row in found["churn"]["leaks"]["rows"]}
     leaking = ("Customer Status", "Churn Score", "Churn Category", "Churn Reason")
     assert named == {f"observations.{name}" for name in leaking}
-    not_examined = found["audit"]["source_columns"]["not_examined"]
-    assert not_examined == [] or {row["column"] for row in not_examined} == {
-        "observations.Lat Long"
-    }
+    assert found["audit"]["source_columns"]["not_examined"] == [
+        {
+            "column": "observations.Latitude",
+            "reason": "it is listed in sources.observations.ignore",
+        }
+    ]

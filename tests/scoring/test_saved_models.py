@@ -347,5 +347,8 @@ def test_an_expression_is_for_what_is_linear(tmp_path: Path) -> None:
     assert found["prob_stays"] == 0.25
     with pytest.raises(ValueError, match=r"bends with the purchase history\. Score in batches"):
         read("by_purchases", tmp_path).expression(table)
+    for name in ("purchases", "spend", "hazard"):
+        with pytest.raises(ValueError, match=r"no linear function .* Score in batches"):
+            read(name, tmp_path).expression(table)
     with pytest.raises(ValueError, match="bends with tenure"):
         cx.load_model(fitted_value("tenure")[1].save(tmp_path / "t.json")).expression(table)

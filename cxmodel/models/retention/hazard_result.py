@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -210,6 +210,20 @@ class HazardResult(Result):
         from cxmodel.models.retention.hazard_ahead import predict_staying
 
         return predict_staying(self, data, n_periods)
+
+    def expression(self, table: Any) -> NoReturn:
+        """Refuse: the probability of staying is not linear, and is scored in batches.
+
+        Raises
+        ------
+        ValueError
+            With what to do.
+        """
+        raise ValueError(
+            "The probability of staying is no linear function of its columns, so it is not written "
+            "as an expression. Score in batches: cxmodel score MODEL INPUT OUTPUT [--engine URL], "
+            "or predict(frame)."
+        )
 
     def save(self, path: str | Path) -> Path:
         """Write the fit as JSON, for ``cxmodel.load_model``; it holds no customer.

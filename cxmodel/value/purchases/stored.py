@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ from cxmodel.value.purchases.stored_fit import (
     nobody,
     plain_fit,
     read_fit,
+    refuse_expression,
     rows_of,
 )
 
@@ -211,6 +212,16 @@ class StoredPurchaseModel:
         True
         """
         return self._fit.predict(rfm, t)
+
+    def expression(self, table: Any) -> NoReturn:
+        """Refuse: the model is not linear, and is scored in batches.
+
+        Raises
+        ------
+        ValueError
+            With what to do.
+        """
+        refuse_expression(self.title)
 
     def save(self, path: str | Path) -> Path:
         """Write the same file again."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -150,3 +150,18 @@ def frame_of(customer_id: Any, columns: dict[str, Any]) -> pd.DataFrame:
     if customer_id is not None:
         found.insert(0, "customer_id", customer_id)
     return found
+
+
+def refuse_expression(what: str) -> NoReturn:
+    """Say that a model is no linear function of its columns, and what to do.
+
+    Raises
+    ------
+    ValueError
+        Always.
+    """
+    raise ValueError(
+        f"{what} is no linear function of frequency, recency and T, so it is not written as an "
+        "expression. Score in batches: cxmodel score MODEL INPUT OUTPUT [--engine URL], or "
+        "predict(frame)."
+    )

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from cxmodel.value.purchases.stored_fit import (
     nobody,
     plain_fit,
     read_fit,
+    refuse_expression,
 )
 
 if TYPE_CHECKING:
@@ -123,6 +124,16 @@ class StoredSpendModel:
     def predict(self, rfm: Any) -> pd.DataFrame:
         """Give each customer's expected spend per purchase, as ``SpendFit.predict`` does."""
         return self._fit.predict(rfm)
+
+    def expression(self, table: Any) -> NoReturn:
+        """Refuse: the model is not linear, and is scored in batches.
+
+        Raises
+        ------
+        ValueError
+            With what to do.
+        """
+        refuse_expression("Gamma-Gamma")
 
     def save(self, path: str | Path) -> Path:
         """Write the same file again."""
