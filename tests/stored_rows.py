@@ -88,6 +88,7 @@ CONTRACT: dict[str, Any] = {
     "window_months": 0.0,
     "gap_months": 0.0,
     "spending_line": None,
+    "windows": None,
     "retention": [1.0, 0.5, 0.25],
     "retention_model": None,
 }

@@ -225,6 +225,8 @@ def _customers(
         "at": day, "as_of": config.study.as_of, "time_zone": config.study.time_zone,
     }  # fmt: skip
     if isinstance(model, RowScorer):
+        if model.past is not None:
+            return customers_at(sources, model.past, **how).frame, []
         return purchasers_at(sources, model, **how), []
     found = customers_at(sources, model, **how, answer_days=answer_days)
     return found.frame, _notes(found, day, answer_days)

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cxmodel.errors import ConfigError, SourceError, nearest
 from cxmodel.tables.joining.active_customers import active_people
@@ -25,10 +25,26 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
-    from cxmodel.models.churn.stored import StoredChurnModel
+    from cxmodel.tables.observation_table import Windows
 
 _LAST = "_last"
 _SECONDS_PER_DAY = 86_400
+
+
+class LooksBack(Protocol):
+    """A model whose columns can be computed for a day."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What it looks at."""
+
+    @property
+    def windows(self) -> Windows:
+        """The windows that these are computed in."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """With ``rating`` and ``currency``."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -74,7 +90,7 @@ class AnswerAges:
 
 def customers_at(
     sources: Sources,
-    model: StoredChurnModel,
+    model: LooksBack,
     *,
     at: dt.date,
     as_of: dt.date | None = None,
@@ -91,8 +107,8 @@ def customers_at(
     ----------
     sources : Sources
         Of the study, on one engine.
-    model : StoredChurnModel
-        Whose columns are computed.
+    model : LooksBack
+        Whose columns are computed: a stored churn model, or a value that looks at past revenue.
     at : date
         The day; nothing after its end is looked at.
     as_of : date, optional
@@ -154,7 +170,7 @@ def customers_at(
 
 
 def _ages(
-    sources: Sources, probes: ir.Table, horizon: Horizon, model: StoredChurnModel
+    sources: Sources, probes: ir.Table, horizon: Horizon, model: LooksBack
 ) -> tuple[int, AnswerAges]:
     """Count who has no answer, and say how old the others' last answers are."""
     seconds = _moment(horizon).epoch_seconds() - probes["_answered_at"].epoch_seconds()
@@ -182,7 +198,7 @@ def _of_answers(sources: Sources) -> set[str]:
     return {"rating", "touchpoint", "agent", *keyed, *surveys.attributes}
 
 
-def _rating_of(model: StoredChurnModel, sources: Sources) -> str | None:
+def _rating_of(model: LooksBack, sources: Sources) -> str | None:
     """Name the rating that the model knows as ``rating``, and see that its scale is the same."""
     if "rating" not in model.columns or model.facts["rating"] is None:
         return None
@@ -203,7 +219,7 @@ def _rating_of(model: StoredChurnModel, sources: Sources) -> str | None:
     return str(wanted["name"])
 
 
-def _check_currency(model: StoredChurnModel, sources: Sources) -> None:
+def _check_currency(model: LooksBack, sources: Sources) -> None:
     then, now = model.facts["currency"], sources.currency
     if then is not None and now is not None and then != now:
         raise ConfigError(
@@ -251,7 +267,7 @@ def _active(
     sources: Sources,
     tables: Mapping[str, ir.Table],
     horizon: Horizon,
-    model: StoredChurnModel,
+    model: LooksBack,
 ) -> ir.Table:
     """List the active customers: ``row_number, customer_id, responded_at`` (the day's end)."""
     import ibis
@@ -316,7 +332,7 @@ def _with_answers(
 
 
 def _join_of(
-    sources: Sources, probes: ir.Table, horizon: Horizon, model: StoredChurnModel
+    sources: Sources, probes: ir.Table, horizon: Horizon, model: LooksBack
 ) -> ObservationJoin:
     """Put the customers of the day in the place of responses."""
     surveys = sources.get("surveys")
@@ -346,7 +362,7 @@ def _join_of(
 
 
 def _columns_then(
-    join: ObservationJoin, model: StoredChurnModel, rating: str | None
+    join: ObservationJoin, model: LooksBack, rating: str | None
 ) -> tuple[ir.Table, tuple[Column, ...]]:
     """Write the columns of the model as they were known at the moment."""
     kinds = [join.sources.get("customers"), join.sources.get("surveys")]

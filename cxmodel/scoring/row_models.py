@@ -8,7 +8,7 @@ from either business's columns to a value.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,12 +27,37 @@ from cxmodel.models.retention.hazard_ahead import (
 from cxmodel.models.retention.hazard_result import HazardResult
 from cxmodel.models.retention.stored_hazard import store_hazard
 from cxmodel.stats.rates import DAYS_PER_YEAR
+from cxmodel.tables.observation_table import Windows
 from cxmodel.value.cltv.rules import VALUE, ContractRule
 from cxmodel.value.cltv.stored import StoredCltvModel
 from cxmodel.value.purchases.stored import StoredPurchaseModel
 from cxmodel.value.purchases.stored_spend import StoredSpendModel
 
 MONEY = "monetary_value"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastRevenue:
+    """What a value looks at that is past revenue, or nothing at all.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        Of these.
+    windows : Windows
+        In which it is counted.
+    currency : str
+        Of the amounts.
+    """
+
+    columns: tuple[str, ...]
+    windows: Windows
+    currency: str
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """No rating, and the currency."""
+        return {"rating": None, "currency": self.currency}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,6 +91,8 @@ class RowScorer:
         Days in the unit of time of the purchase histories that it looks at.
     currency : str, optional
         Of their amounts.
+    past : PastRevenue, optional
+        How its columns are computed for a day, where it looks at past revenue alone.
     """
 
     title: str
@@ -82,6 +109,7 @@ class RowScorer:
     mean_at_fit: float | None = None
     unit_days: float | None = None
     currency: str | None = None
+    past: PastRevenue | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -209,6 +237,10 @@ def _of_cltv(model: StoredCltvModel) -> RowScorer:
             "expected_spend": f"Mean spend per purchase, in {model.rule.settings.currency}",
         }
     is_linear = isinstance(model.rule, ContractRule) and model.rule.is_linear
+    past = None
+    if isinstance(model.rule, ContractRule) and is_linear and model.rule.windows is not None:
+        currency = model.rule.settings.currency
+        past = PastRevenue(columns=model.columns, windows=model.rule.windows, currency=currency)
     return RowScorer(
         title=f"lifetime value, {model.kind}",
         version=model.version,
@@ -222,4 +254,5 @@ def _of_cltv(model: StoredCltvModel) -> RowScorer:
         mean_at_fit=model.facts["estimate"],
         unit_days=None if isinstance(model.rule, ContractRule) else model.rule.buys.rows.unit_days,
         currency=model.rule.settings.currency,
+        past=past,
     )

@@ -13,7 +13,7 @@ import pandas as pd
 from cxmodel.errors import SchemaError, nearest
 from cxmodel.models.retention.curve import RetentionCurve
 from cxmodel.models.retention.fit import RetentionFit
-from cxmodel.tables.observation_table import Observations
+from cxmodel.tables.observation_table import Observations, Windows
 from cxmodel.value.cltv.lifetime import Horizon
 from cxmodel.value.cltv.purchase_value import PurchaseValue, months_units, weights_of_months
 from cxmodel.value.cltv.rows import fit_line, past_revenue, tenure_of
@@ -100,6 +100,8 @@ class ContractRule:
         Share still there at months 0, 1, ... after the response, where tenure does not matter.
     fit : RetentionFit, optional
         Instead: the curve from the start, of which a customer has the part from its tenure on.
+    windows : Windows, optional
+        In which spending before was counted.
     as_of : date, optional
         Until when the data were complete.
     """
@@ -109,6 +111,7 @@ class ContractRule:
     line: tuple[float, float] | None
     retention: FloatArray | None = None
     fit: RetentionFit | None = None
+    windows: Windows | None = None
     as_of: dt.date | None = None
 
     @classmethod
@@ -119,7 +122,13 @@ class ContractRule:
         if not rows.is_monthly:
             line = fit_line(past_revenue(obs)[rows.chosen], rows.amount, rows.weights)
         by_tenure = rows.tenure_months is not None and not isinstance(value.whole, RetentionCurve)
-        rule = cls(settings=value.settings, horizon=value.horizon, line=line, as_of=obs.as_of)
+        rule = cls(
+            settings=value.settings,
+            horizon=value.horizon,
+            line=line,
+            windows=None if obs.is_joined else obs.windows,
+            as_of=obs.as_of,
+        )
         if by_tenure and isinstance(value.whole, RetentionFit):
             return replace(rule, fit=value.whole)
         return replace(rule, retention=value.curve_of(value.whole, rows).retention)

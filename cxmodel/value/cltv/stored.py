@@ -14,6 +14,7 @@ import numpy as np
 from cxmodel.errors import SchemaError, nearest
 from cxmodel.models.model_file import Fields, ModelFile, make_model_file, write_model_file
 from cxmodel.models.retention.stored import read_retention_content, retention_content
+from cxmodel.tables.observation_table import Windows
 from cxmodel.value.cltv.lifetime import Horizon
 from cxmodel.value.cltv.rules import STAYS, VALUE, ContractRule, PurchaseRule, Rule
 from cxmodel.value.cltv.settings import ValueSettings
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 KIND = "cltv"
 MOST_CURVE_MONTHS = 10_000
 _SHARED = ("business", "settings", "per_customer", "caveats")
+_WINDOWS = ("lookback_days", "outcome_days", "gap_days", "inactive_days")
 _PER_CUSTOMER = ("estimate", "std_error", "n_obs")
 
 
@@ -174,6 +176,9 @@ def _plain_contract(rule: ContractRule) -> dict[str, Any]:
         "window_months": float(rule.horizon.window_months),
         "gap_months": float(rule.horizon.gap_months),
         "spending_line": line,
+        "windows": None
+        if rule.windows is None
+        else {name: getattr(rule.windows, name) for name in _WINDOWS},
         "retention": None if rule.retention is None else rule.retention.tolist(),
         "retention_model": None if rule.fit is None else retention_content(rule.fit),
     }
@@ -241,7 +246,9 @@ def _read_purchases(fields: Fields, settings: ValueSettings, as_of: dt.date | No
 
 
 def _read_contract(fields: Fields, settings: ValueSettings, as_of: dt.date | None) -> ContractRule:
-    names = ("window_months", "gap_months", "spending_line", "retention", "retention_model")
+    names = (
+        "window_months", "gap_months", "spending_line", "windows", "retention", "retention_model",
+    )  # fmt: skip
     fields.only(*_SHARED, *names)
     window, gap = (fields.number(name) for name in ("window_months", "gap_months"))
     if not (0 <= window <= MOST_CURVE_MONTHS and 0 <= gap <= MOST_CURVE_MONTHS):
@@ -272,8 +279,18 @@ def _read_contract(fields: Fields, settings: ValueSettings, as_of: dt.date | Non
         line=line,
         retention=None if fit is not None else _read_curve(fields, horizon),
         fit=fit,
+        windows=None if fields.get("windows") is None else _read_windows(fields.part("windows")),
         as_of=as_of,
     )
+
+
+def _read_windows(fields: Fields) -> Windows:
+    fields.only(*_WINDOWS)
+    found = {n: None if fields.get(n) is None else fields.whole(n) for n in _WINDOWS}
+    try:
+        return Windows(**found)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        fields.refuse("lookback_days", "with the other days windows that are possible")
 
 
 def _read_curve(fields: Fields, horizon: Horizon) -> Any:
