@@ -151,6 +151,7 @@ class Study:
         from threadpoolctl import threadpool_limits
 
         from cxmodel.progress import NoProgress
+        from cxmodel.study_leaks import LOOKS_FOR_LEAKS, with_source_columns
 
         wanted = _check_stages(only)
         progress = progress or NoProgress()
@@ -158,6 +159,8 @@ class Study:
         with threadpool_limits(1), _connect(self.config) as session:
             sources = _open(self.config, session, progress)
             observations = _observe(self.config, sources, progress)
+            if not isinstance(observations, NotRun) and set(wanted) & set(LOOKS_FOR_LEAKS):
+                observations = with_source_columns(self.config, sources, observations, progress)
             results = _results(self.config, sources, observations, wanted, progress)
             if not isinstance(observations, NotRun):
                 observations.fetch().close()  # the engine's table would end with the session
@@ -219,7 +222,6 @@ def _open(config: StudyConfig, session: Session, progress: Progress) -> Sources:
 def _observe(config: StudyConfig, sources: Sources, progress: Progress) -> Observations | NotRun:
     """Make the observation table, or say why there is none."""
     from cxmodel.study_experiments import without_starts
-    from cxmodel.study_leaks import with_source_columns
     from cxmodel.study_response import occasion_settings, weighed
     from cxmodel.study_sources import windows_of
     from cxmodel.tables.join_settings import JoinSettings
@@ -248,8 +250,7 @@ def _observe(config: StudyConfig, sources: Sources, progress: Progress) -> Obser
         else:
             observations = observe(sources, settings)
         stage.rows(observations.n_obs)
-    observations = weighed(config, without_starts(config, observations), progress)
-    return with_source_columns(config, sources, observations, progress)
+    return weighed(config, without_starts(config, observations), progress)
 
 
 def _flat(config: StudyConfig, joined: Source) -> Observations:

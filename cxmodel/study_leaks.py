@@ -38,6 +38,10 @@ _VALUES_A_COLUMN = 3
 _EXAMINED_TYPES = ("text", "number", "flag")
 
 
+LOOKS_FOR_LEAKS = ("lift", "checks", "evidence", "churn")
+"""Stages that are told of leaks; for others nothing is laid beside the observations."""
+
+
 def with_source_columns(
     config: StudyConfig, sources: Sources, obs: Observations, progress: Progress
 ) -> Observations:
@@ -70,8 +74,7 @@ def with_source_columns(
                 parts[spec.kind] = found
         stage.rows(obs.n_obs)
     beside = put_together(obs, parts.values(), reasons)
-    audit = {**obs.audit, "source_columns": _account(sources, parts, reasons)}
-    return replace(obs, source_columns=beside, audit=audit)
+    return obs.with_source_columns(beside, _account(sources, parts, reasons))
 
 
 def _account(

@@ -305,6 +305,13 @@ class Observations:
         }
         return replace(self, frame=_Frame.held(self), **kept)  # type: ignore[arg-type]
 
+    def with_source_columns(
+        self, columns: SourceColumns, account: Mapping[str, Any]
+    ) -> Observations:
+        """Give the same observations with the columns of the sources that no model looks at."""
+        audit = {**self.audit, "source_columns": account}
+        return replace(self, frame=_Frame.held(self), source_columns=columns, audit=audit)
+
     def fetch(self) -> Observations:
         """Take the rows out of the engine, so that they outlast its session.
 

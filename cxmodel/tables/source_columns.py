@@ -153,6 +153,12 @@ def put_together(
 ) -> SourceColumns:
     """Put what was brought from each source side by side."""
     frames = [part for part in parts if len(part.columns)]
-    whole = pd.concat(frames, axis=1) if frames else pd.DataFrame(index=range(obs.n_obs))
-    ids = obs.frame["customer_id"].to_numpy() if obs.has("customer_id") else np.empty(0)
-    return SourceColumns(frame=whole, customer_id=ids, not_examined=dict(not_examined))
+    if not frames:
+        # rows that lie on an engine stay there
+        nothing = pd.DataFrame()
+        return SourceColumns(frame=nothing, customer_id=np.empty(0), not_examined=not_examined)
+    return SourceColumns(
+        frame=pd.concat(frames, axis=1),
+        customer_id=obs.frame["customer_id"].to_numpy(),
+        not_examined=not_examined,
+    )
