@@ -14,7 +14,7 @@ from cxmodel.errors import CxModelError
 from cxmodel.models.source_leaks import why_not_examined
 from cxmodel.tables.contracts import CONTRACTS, RESERVED
 from cxmodel.tables.source_columns import EVENT_AT, base_name, known_by_then, put_together
-from cxmodel.tables.specs import TYPE_OF, SourceSpec
+from cxmodel.tables.specs import AMOUNTS, TYPE_OF, SourceSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,7 +157,10 @@ def _free_columns(
     mapped = {spec.columns.get(name, name) for name in CONTRACTS[spec.kind].names}
     mapped |= {rating.column for rating in spec.ratings.values()}
     carried = {*source.attributes, *source.controls, *source.facts.get("left_out", ())}
-    ours = {name.lower() for name in (*CONTRACTS[spec.kind].names, "row_number", *RESERVED)}
+    ours = {
+        name.lower()
+        for name in (*CONTRACTS[spec.kind].names, *AMOUNTS.values(), "row_number", *RESERVED)
+    }
     free: list[str] = []
     for name in opened.names:
         label = f"{spec.kind}.{name}"

@@ -155,6 +155,36 @@ def test_a_study_gives_its_purchasers_as_of_a_day(
     )
 
 
+def test_a_study_with_contracts_gives_its_active_customers(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # in a window as long as the horizon a unit of spending counts once: .6 x (10 + .5 x revenue of
+    # the 30 days before)
+    file = file_by_hand(
+        "contract",
+        window_months=2.0,
+        spending_line={"intercept": 10.0, "slope": 0.5},
+        windows={"lookback_days": 30, "outcome_days": 61, "gap_days": 0, "inactive_days": 60},
+    )
+    write_model_file(file, "value.json")
+    Path("people.csv").write_text(
+        "customer_id,started_at,churned_at\na,2025-01-01,\nb,2025-01-01,\nc,2025-01-01,2026-02-01\n"
+        "d,2026-03-01,\n"
+    )
+    Path("ledger.csv").write_text(
+        "customer_id,booked_at,amount\na,2026-02-01,100\na,2026-01-01,900\nb,2026-03-01,70\n"
+    )
+    Path("study.toml").write_text(
+        '[study]\ncurrency = "USD"\nas_of = 2026-04-01\n[sources.customers]\npath = "people.csv"\n'
+        '[sources.revenue]\npath = "ledger.csv"\n'
+    )
+    assert cli.main(["score", "value.json", "study.toml", "o.csv", "--at", "2026-02-12"]) == 0
+    found = pd.read_csv("o.csv").set_index("customer_id")
+    assert found["cltv"].to_dict() == {"a": pytest.approx(36.0), "b": pytest.approx(6.0)}
+    assert set(found["prob_stays"]) == {0.25}
+    assert "Scored 2 rows with model" in capsys.readouterr().err
+
+
 # -- errors
 
 
