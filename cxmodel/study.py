@@ -151,6 +151,7 @@ class Study:
         from threadpoolctl import threadpool_limits
 
         from cxmodel.progress import NoProgress
+        from cxmodel.study_leaks import LOOKS_FOR_LEAKS, with_source_columns
 
         wanted = _check_stages(only)
         progress = progress or NoProgress()
@@ -158,6 +159,8 @@ class Study:
         with threadpool_limits(1), _connect(self.config) as session:
             sources = _open(self.config, session, progress)
             observations = _observe(self.config, sources, progress)
+            if not isinstance(observations, NotRun) and set(wanted) & set(LOOKS_FOR_LEAKS):
+                observations = with_source_columns(self.config, sources, observations, progress)
             results = _results(self.config, sources, observations, wanted, progress)
             if not isinstance(observations, NotRun):
                 observations.fetch().close()  # the engine's table would end with the session
@@ -276,6 +279,7 @@ def _results(
     progress: Progress,
 ) -> StudyResults:
     """Run the stages that are wanted and put the tree of results together."""
+    from cxmodel.study_models import model_rows
     from cxmodel.study_stages import StageRunner
 
     runner = StageRunner(config, sources, observations, progress)
@@ -291,6 +295,7 @@ def _results(
     }
     kept = None if isinstance(observations, NotRun) else observations
     card, models = runner.lift_card(tree["study"]), runner.models()
+    tree["study"]["models"] = {"rows": model_rows(models)}
     return StudyResults(tree, observations=kept, lift_card=card, models=models)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cxmodel.kpis.agreement import direction_notes
 from cxmodel.results import NotRun
+from cxmodel.study_leaks import caveat_of_source_columns
 from cxmodel.tables.opening.plausibility import worth_a_look
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def caveats_of_data(
         found += direction_notes(answered)
     if joined is not None:
         found += _rows_without_key(sources, joined)
+        found += caveat_of_source_columns(joined)
     if joined is not None and not joined.is_joined and joined.as_of is None:
         found.append(
             "Nothing says how far the data reach: there is no study.as_of, no revenue and no "

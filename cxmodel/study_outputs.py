@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxmodel.output import OutputFolder
+from cxmodel.study_models import MODELS_FOLDER
 from cxmodel.study_results import RESULTS_FILE
 
 if TYPE_CHECKING:
     from cxmodel.study_results import StudyResults
 
 CARD_FILE = "lift_card.json"
-MODELS_FOLDER = "models"
 
 
 def write_outputs(

@@ -9,6 +9,7 @@ from cxmodel.results import NotRun
 
 if TYPE_CHECKING:
     from cxmodel.config import StudyConfig
+    from cxmodel.models.retention.hazard_result import HazardResult
     from cxmodel.models.retention.model import RetentionFit
     from cxmodel.tables.observation_table import Observations
 
@@ -24,27 +25,32 @@ _NO_RATING = "the study has no rating to compare"
 
 
 def retention_section(
-    fit: RetentionFit, observations: Observations, config: StudyConfig
+    fit: RetentionFit, observations: Observations, hazard: HazardResult | NotRun
 ) -> dict[str, Any]:
     """Give section ``retention``: the curve with its model, ``hazard`` and ``by_band``."""
     return {
         **fit.to_section(),
-        "hazard": _hazard(observations, config),
+        "hazard": hazard.to_dict() if isinstance(hazard, NotRun) else hazard.to_section(),
         "by_band": _by_band(observations),
     }
 
 
-def _hazard(observations: Observations, config: StudyConfig) -> dict[str, Any]:
+def fit_hazard_of(
+    observations: Observations | NotRun, config: StudyConfig
+) -> HazardResult | NotRun:
+    """Fit the hazard of leaving, or say why it cannot be."""
     from cxmodel.models.retention.hazard import HazardModel
 
+    if isinstance(observations, NotRun):
+        return observations
     reason = _reason(observations)
     if reason:
-        return NotRun(reason).to_dict()
+        return NotRun(reason)
     model = HazardModel(controls=_controls(observations, config))
     try:
-        return model.fit(observations).to_section()
+        return model.fit(observations)
     except (FitError, ConfigError) as error:
-        return NotRun(str(error)).to_dict()
+        return NotRun(str(error))
 
 
 def _by_band(observations: Observations) -> dict[str, Any]:

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from cxmodel.config import StudyConfig
     from cxmodel.models.churn.result import ChurnResult
     from cxmodel.models.lift_result import LiftResult
+    from cxmodel.models.retention.hazard_result import HazardResult
     from cxmodel.models.retention.model import RetentionFit
     from cxmodel.progress import Progress
+    from cxmodel.study_results import SavesModel
     from cxmodel.tables.observation_table import Observations
     from cxmodel.tables.sources import Sources
     from cxmodel.value.cltv.result import CltvResult
@@ -223,7 +225,13 @@ class StageRunner:
         fit = self._retention_fit
         if isinstance(fit, NotRun) or isinstance(self.observations, NotRun):
             return _section_of(fit)
-        return retention_section(fit, self.observations, self.config)
+        return retention_section(fit, self.observations, self._hazard_fit)
+
+    @cached_property
+    def _hazard_fit(self) -> HazardResult | NotRun:
+        from cxmodel.study_retention import fit_hazard_of
+
+        return fit_hazard_of(self.observations, self.config)
 
     def _cltv(self) -> dict[str, Any] | NotRun:
         return _section_of(self._cltv_fit)
@@ -293,10 +301,12 @@ class StageRunner:
             return None
         return card_of_study(tuple(self._fitted_lifts.values()), self.observations, study)
 
-    def models(self) -> dict[str, ChurnResult]:
-        """Give the models that were fitted and that jobs score with, by name."""
-        fit = self.__dict__.get("_churn_fit")
-        return {} if fit is None or isinstance(fit, NotRun) else {"churn": fit}
+    def models(self) -> dict[str, SavesModel]:
+        """Give the models that were fitted and that jobs use again, by name."""
+        from cxmodel.study_models import saved_models
+
+        names = ("churn", "retention", "hazard", "cltv")
+        return saved_models({name: self.__dict__.get(f"_{name}_fit") for name in names})
 
     def _route(self, observations: Observations | None) -> dict[str, str | None]:
         """Say whether rows were taken out of the engine, and why."""

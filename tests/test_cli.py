@@ -174,6 +174,54 @@ def test_a_short_answer_of_nothing() -> None:
     assert number(0.000076543) == "0.0000765"
 
 
+def test_churn_retention_and_value_are_said() -> None:
+    def estimate(value: float, unit: str) -> dict[str, Any]:
+        ends = {"conf_low": value - 1, "conf_high": value + 1, "conf_level": 0.9}
+        return {"estimate": value, "unit": unit, "n_obs": 700, "std_error": 0.6, **ends}
+
+    row = {"conf_low": 0.7, "conf_high": 0.9, "observed": True}
+    results = {
+        "study": {
+            "window_words": "180 days",
+            "conf_level": 0.9,
+            "models": {"rows": [{"file": "models/churn.json", "gives": "probability of leaving"}]},
+        },
+        "churn": {
+            "status": "ok", "base_rate": 0.125, "n_events": 100, "n_obs": 800,
+            "metrics": {"roc_auc": estimate(0.75, "area")},
+            "leaks": {"rows": [{"column": "reason"}, {"column": "score"}]},
+        },
+        "retention": {
+            "status": "ok",
+            "curve": {"rows": [
+                {"month": 0, "retention": 1.0, **row},
+                {"month": 12, "retention": 0.8, **row},
+                {"month": 24, "retention": 0.625, **row, "observed": False, "conf_low": None},
+            ]},
+            "hazard": {"hazard_ratio_per_rating_point": estimate(1.25, "ratio")},
+        },
+        "cltv": {
+            "status": "ok",
+            "per_customer": estimate(400.0, "USD margin per customer over 36 months"),
+            "change_per_rating_point": {"total": estimate(12.0, "USD per rating point")},
+            "customer_equity": {"status": "not_run", "reason": "nobody counted them"},
+        },
+    }  # fmt: skip
+    assert short_answer(results, Path("o")).splitlines() == [
+        "Churn: 12.5% left within 180 days (100 of 800)",
+        "  AUC on rows held out: 0.750 (90% interval -0.250 to 1.75; n = 700)",
+        "  columns that seem to know the outcome: reason, score",
+        "Retention after 12 months: 80.0% (90% interval 70.0% to 90.0%)",
+        "Retention after 24 months, by the model beyond the data: 62.5%",
+        "Hazard of leaving, ratio per rating point: 1.25 (90% interval 0.250 to 2.25; n = 700)",
+        "Lifetime value: 400 USD margin per customer over 36 months (90% interval 399 to 401; "
+        "n = 700)",
+        "  change: 12.0 USD per rating point (90% interval 11.0 to 13.0; n = 700)",
+        "Results: o/results.json",
+        "Model: o/models/churn.json (probability of leaving)",
+    ]
+
+
 def test_demo_writes_everything_and_tells_the_truth(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

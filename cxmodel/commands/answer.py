@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cxmodel.results import CONF_LEVEL
 from cxmodel.study_results import LEFT_OUT
 
 _BESIDE = {
@@ -36,9 +37,14 @@ def short_answer(results: Mapping[str, Any], folder: Path, *, report: Sequence[s
     KPI nps (NPS, -100 to 100): 31.2 (95% interval 28.0 to 34.5; n = 2,000)
     Results: out/results.json
     """
-    lines = [*_kpis(results), *_lifts(results), *_checks(results), *_programmes(results)]
+    lines = [*_kpis(results), *_lifts(results), *_checks(results)]
+    lines += [*_churn(results), *_retention(results), *_value(results), *_programmes(results)]
     lines += _not_run(results)
     lines.append(f"Results: {folder / 'results.json'}")
+    lines += [
+        f"Model: {folder / row['file']} ({row['gives']})"
+        for row in _part(results, "study", "models").get("rows") or ()
+    ]
     lines += [f"Report: {folder / f'report.{form}'}" for form in report]
     return "\n".join(lines)
 
@@ -130,6 +136,54 @@ def _checks(results: Mapping[str, Any]) -> Iterator[str]:
     ]
     if failed:
         yield f"Failed checks: {', '.join(failed)}"
+
+
+def _churn(results: Mapping[str, Any]) -> Iterator[str]:
+    churn = _part(results, "churn")
+    if churn.get("base_rate") is None:
+        return
+    within = _part(results, "study").get("window_words")
+    yield (
+        f"Churn: {100 * churn['base_rate']:.1f}% left{f' within {within}' if within else ''} "
+        f"({churn['n_events']:,} of {churn['n_obs']:,})"
+    )
+    area = _part(churn, "metrics", "roc_auc")
+    if area.get("estimate") is not None:
+        yield f"  AUC on rows held out: {with_interval(area, with_unit=False)}"
+    leaks = _part(churn, "leaks").get("rows") or ()
+    if leaks:
+        named = ", ".join(row["column"] for row in leaks)
+        yield f"  columns that seem to know the outcome: {named}"
+
+
+def _retention(results: Mapping[str, Any]) -> Iterator[str]:
+    rows = {row["month"]: row for row in _part(results, "retention", "curve").get("rows") or ()}
+    shown = [month for month in (12, max(rows, default=0)) if month in rows and month > 0]
+    for month in dict.fromkeys(shown):
+        row = rows[month]
+        ends = ""
+        if row.get("conf_low") is not None and row.get("conf_high") is not None:
+            low, high = (f"{100 * row[end]:.1f}%" for end in ("conf_low", "conf_high"))
+            level = _part(results, "study").get("conf_level", CONF_LEVEL)
+            ends = f" ({100 * level:g}% interval {low} to {high})"
+        how = "" if row["observed"] else ", by the model beyond the data"
+        yield f"Retention after {month} months{how}: {100 * row['retention']:.1f}%{ends}"
+    ratio = _part(results, "retention", "hazard", "hazard_ratio_per_rating_point")
+    if ratio.get("estimate") is not None:
+        yield f"Hazard of leaving, ratio per rating point: {with_interval(ratio, with_unit=False)}"
+
+
+def _value(results: Mapping[str, Any]) -> Iterator[str]:
+    value = _part(results, "cltv", "per_customer")
+    if value.get("estimate") is None:
+        return
+    yield f"Lifetime value: {with_interval(value)}"
+    change = _part(results, "cltv", "change_per_rating_point", "total")
+    if change.get("estimate") is not None:
+        yield f"  change: {with_interval(change)}"
+    equity = _part(results, "cltv", "customer_equity")
+    if equity.get("estimate") is not None:
+        yield f"  all customers together: {with_interval(equity)}"
 
 
 def _programmes(results: Mapping[str, Any]) -> Iterator[str]:

@@ -1,9 +1,10 @@
-"""``cxmodel score``: probabilities for jobs, from a stored model."""
+"""``cxmodel score``: probabilities and values for jobs, from a stored model."""
 
 from __future__ import annotations
 
 import datetime as dt
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,15 @@ import click
 from cxmodel.commands.options import FILE, Command, Options
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cxmodel.models.churn.stored import StoredChurnModel
     from cxmodel.progress import Progress
+    from cxmodel.scoring.customers import CustomersAt
+    from cxmodel.scoring.row_batches import RowTally
+    from cxmodel.scoring.row_models import RowScorer
     from cxmodel.scoring.summary import ScoreSummary
+    from cxmodel.tables.sources import Sources
 
 
 @click.command(cls=Command)
@@ -33,6 +40,20 @@ if TYPE_CHECKING:
     metavar="URL",
     help="Score where the data lie: INPUT is a table of this engine, or a file that it reads.",
 )
+@click.option(
+    "--periods",
+    type=float,
+    metavar="N",
+    help="How far a purchase or hazard model looks, in its own units of time. Default: a year; for "
+    "BG/BB one occasion.",
+)
+@click.option(
+    "--answer-days",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="With a .toml file: an answer older than N days counts as none. Default: the last one "
+    "counts however old, and the ages are told.",
+)
 @click.pass_obj
 def score(
     options: Options,
@@ -41,44 +62,66 @@ def score(
     output: Path,
     at: dt.datetime | None,
     engine: str | None,
+    periods: float | None,
+    answer_days: int | None,
 ) -> None:
     """Score every row of INPUT with MODEL, a file of a run's models/, into OUTPUT.
 
     INPUT is a CSV or Parquet file, or a glob of them, with the columns of the model; or a
-    cxmodel.toml with --at: then every active customer as of that day. OUTPUT ends in .parquet or
-    .csv.
+    cxmodel.toml with --at: then every active customer as of that day, or with a purchase up to it.
+    OUTPUT ends in .parquet or .csv.
     """
     from cxmodel.output import output_file
     from cxmodel.progress import make_progress
     from cxmodel.scoring.write import check_replaceable
 
     day = None if at is None else at.date()
-    stored = _load(model, day)
+    stored = _load(model, day, periods)
     _refuse_input_as_output(model, input_, output)
     check_replaceable(output)
     with make_progress(quiet=options.quiet) as progress, output_file(output) as aside:
-        summary, notes = _score(stored, input_, aside, day, engine, progress)
-    for line in [*summary.lines(stored, day), *notes]:
+        where = Where(day=day, engine=engine, answer_days=answer_days)
+        summary, notes = _score(stored, input_, aside, where, progress)
+    said: list[str] = summary.lines(stored, day)  # type: ignore[arg-type]
+    for line in [*said, *notes]:
         if not options.quiet or line.startswith("Warning"):
             click.echo(line, err=True)
     click.echo(output)
 
 
-def _load(path: Path, day: dt.date | None) -> StoredChurnModel:
-    from cxmodel.errors import CxModelWarning, SourceError
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """Which rows are scored, as far as the options say it."""
+
+    day: dt.date | None
+    engine: str | None
+    answer_days: int | None
+
+
+def _load(path: Path, day: dt.date | None, periods: float | None) -> StoredChurnModel | RowScorer:
+    from cxmodel.errors import ConfigError, CxModelWarning, SourceError
     from cxmodel.models.churn.stored import StoredChurnModel
     from cxmodel.scoring.load import load_model
+    from cxmodel.scoring.row_models import row_scorer
 
     with warnings.catch_warnings():
         # the summary says it, with --quiet too
         warnings.simplefilter("ignore", CxModelWarning)
         stored = load_model(path, at=day)
-    if not isinstance(stored, StoredChurnModel):
+    if isinstance(stored, StoredChurnModel):
+        if periods is not None:
+            raise ConfigError(
+                f"--periods is for purchase and hazard models; {path} holds a churn model, whose "
+                f"window is {stored.facts['window_words']}. Leave --periods out."
+            )
+        return stored
+    scorer = row_scorer(stored, periods)
+    if scorer is None:
         raise SourceError(
             f"{path} holds a {type(stored).__name__}, which gives no probability a row. Name a "
-            "churn model: models/churn.json of a run."
+            "model of churn, hazard, purchases, spend or cltv: models/churn.json of a run."
         )
-    return stored
+    return scorer
 
 
 def _refuse_input_as_output(model: Path, input_: str, output: Path) -> None:
@@ -90,17 +133,21 @@ def _refuse_input_as_output(model: Path, input_: str, output: Path) -> None:
 
 
 def _score(
-    model: StoredChurnModel,
+    model: StoredChurnModel | RowScorer,
     input_: str,
     output: Path,
-    day: dt.date | None,
-    engine: str | None,
+    where: Where,
     progress: Progress,
-) -> tuple[ScoreSummary, list[str]]:
+) -> tuple[ScoreSummary | RowTally, list[str]]:
+    from cxmodel.scoring.row_models import RowScorer
+
     if Path(input_).suffix.lower() == ".toml":
-        return _score_study(model, Path(input_), output, day, engine, progress)
+        return _score_study(model, Path(input_), output, where, progress)
     with progress.stage("score") as stage:
-        if engine is None:
+        summary: ScoreSummary | RowTally
+        if isinstance(model, RowScorer):
+            summary = _score_rows(model, input_, output, where.engine)
+        elif where.engine is None:
             from cxmodel.scoring.batches import score_file
 
             summary = score_file(model, input_, output)
@@ -108,55 +155,100 @@ def _score(
             from cxmodel.scoring.on_engine import score_on_engine
             from cxmodel.tables.engines.engine import Engine
 
-            summary = score_on_engine(model, Engine(engine), input_, output)
+            summary = score_on_engine(model, Engine(where.engine), input_, output)
         stage.rows(summary.n_rows)
     return summary, []
 
 
+def _score_rows(scorer: RowScorer, input_: str, output: Path, engine: str | None) -> RowTally:
+    from cxmodel.scoring.row_batches import score_row_file, score_rows_on_engine
+    from cxmodel.tables.engines.engine import Engine
+
+    if engine is None:
+        return score_row_file(scorer, input_, output)
+    return score_rows_on_engine(scorer, Engine(engine), input_, output)
+
+
 def _score_study(
-    model: StoredChurnModel,
+    model: StoredChurnModel | RowScorer,
     path: Path,
     output: Path,
-    day: dt.date | None,
-    engine: str | None,
+    where: Where,
     progress: Progress,
-) -> tuple[ScoreSummary, list[str]]:
+) -> tuple[ScoreSummary | RowTally, list[str]]:
     """Score every active customer of a study on a day."""
     import pyarrow as pa
 
     from cxmodel.errors import ConfigError
     from cxmodel.scoring.batches import BATCH_ROWS, score_batches
-    from cxmodel.scoring.customers import customers_at
+    from cxmodel.scoring.row_batches import score_row_batches
+    from cxmodel.scoring.row_models import RowScorer
     from cxmodel.study import Study, opened_sources
 
-    if day is None:
+    if where.day is None:
         raise ConfigError(
             f"{path} is a study: say on which day its customers are scored, --at 2026-06-30."
         )
     config: Any = Study.from_toml(path).config
-    if engine is not None:
+    if where.engine is not None:
         config = config.model_copy(
-            update={"engine": config.engine.model_copy(update={"url": engine})}
+            update={"engine": config.engine.model_copy(update={"url": where.engine})}
         )
     with opened_sources(config, progress) as sources, progress.stage("customers") as stage:
-        found = customers_at(
-            sources,
-            model,
-            at=day,
-            as_of=config.study.as_of,
-            time_zone=config.study.time_zone,
-        )
-        stage.rows(len(found.frame))
+        frame, notes = _customers(model, sources, config, where.day, where.answer_days)
+        stage.rows(len(frame))
     with progress.stage("score") as stage:
-        table = pa.Table.from_pandas(found.frame, preserve_index=False)
+        table = pa.Table.from_pandas(frame, preserve_index=False)
         batches = table.to_batches(max_chunksize=BATCH_ROWS)
-        summary = score_batches(model, batches, table.schema, output)
+        summary: ScoreSummary | RowTally
+        if isinstance(model, RowScorer):
+            summary = score_row_batches(model, batches, table.schema, output)
+        else:
+            summary = score_batches(model, batches, table.schema, output)
         stage.rows(summary.n_rows)
-    return summary, _notes(found.n_without_answer, day)
+    return summary, notes
 
 
-def _notes(n_without_answer: int, day: dt.date) -> list[str]:
-    if not n_without_answer:
-        return []
-    who = "1 customer has" if n_without_answer == 1 else f"{n_without_answer:,} customers have"
-    return [f"{who} no answer up to {day}: the model stands on what else is known of them."]
+def _customers(
+    model: StoredChurnModel | RowScorer,
+    sources: Sources,
+    config: Any,
+    day: dt.date,
+    answer_days: int | None,
+) -> tuple[pd.DataFrame, list[str]]:
+    """Find the customers of a day with the columns of a model, and what a reader must know."""
+    from cxmodel.scoring.customers import customers_at
+    from cxmodel.scoring.purchasers import purchasers_at
+    from cxmodel.scoring.row_models import RowScorer
+
+    how: dict[str, Any] = {
+        "at": day, "as_of": config.study.as_of, "time_zone": config.study.time_zone,
+    }  # fmt: skip
+    if isinstance(model, RowScorer):
+        if model.past is not None:
+            return customers_at(sources, model.past, **how).frame, []
+        return purchasers_at(sources, model, **how), []
+    found = customers_at(sources, model, **how, answer_days=answer_days)
+    return found.frame, _notes(found, day, answer_days)
+
+
+def _notes(found: CustomersAt, day: dt.date, answer_days: int | None) -> list[str]:
+    """Say who has no answer, and how old the answers of the others are."""
+    n_silent, ages, said = found.n_without_answer, found.answers, []
+    if n_silent:
+        who = "1 customer has" if n_silent == 1 else f"{n_silent:,} customers have"
+        when = f"in the {answer_days:,} days up to {day}" if answer_days else f"up to {day}"
+        said.append(f"{who} no answer {when}: the model stands on what else is known of them.")
+    if ages is not None and ages.n:
+        said.append(
+            f"The answers are {ages.mean_days:,.0f} days old on average; where the model was "
+            "fitted each was of the day itself."
+        )
+        if ages.n_older:
+            said.append(
+                f"Warning: the last answer of {ages.n_older:,} of {ages.n:,} customers is older "
+                f"than the {ages.lookback_days:,} days that the model looks back, so what they "
+                f"said then need not hold now. Ask again, or let such answers count as none: "
+                f"--answer-days {ages.lookback_days}."
+            )
+    return said

@@ -20,7 +20,7 @@ from cxmodel.models.controls import (
 )
 from cxmodel.models.estimates.group_columns import check_groups
 from cxmodel.models.estimation import Link, Sample, SlopeFit, fit_slope, slope_design
-from cxmodel.models.leaks import LeakReport, examine_rating, find_leaks, is_suspect
+from cxmodel.models.leaks import LeakReport, examine_rating, is_suspect
 from cxmodel.models.lift_settings import LiftSettings
 from cxmodel.models.population import (
     WINDOWS_BEFORE,
@@ -45,6 +45,7 @@ from cxmodel.models.requirements import (
 )
 from cxmodel.models.response.in_lift import LiftWeights, lift_weights
 from cxmodel.models.say import listed
+from cxmodel.models.source_leaks import find_all_leaks, source_column_names
 from cxmodel.models.telling_controls import pool_pure_levels, without_the_rating
 from cxmodel.stats.linear import fit_least_squares
 
@@ -249,7 +250,7 @@ def _require_sound(obs: Observations, outcome: Outcome) -> None:
 
 
 def _check_kept(obs: Observations, keep: Sequence[str]) -> None:
-    left_out = obs.audit.get("controls_left_out", ())
+    left_out = {*obs.audit.get("controls_left_out", ()), *source_column_names(obs)}
     unknown = [name for name in keep if name not in obs.frame and name not in left_out]
     if unknown:
         public = [str(name) for name in obs.frame.columns if not str(name).startswith("_")]
@@ -264,8 +265,9 @@ def _prepare(obs: Observations, outcome: Outcome, settings: LiftSettings) -> Lif
     reasons, in_population, history = _population(obs, outcome)
     require_events(happened[in_population], outcome, obs.window_words)
     population = obs.frame.loc[in_population]
-    leaks = find_leaks(
-        population,
+    leaks = find_all_leaks(
+        obs,
+        in_population,
         leak_outcome(obs)[in_population],
         columns=examined_columns(obs),
         keep=settings.keep,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cxmodel.errors import SourceError
 from cxmodel.scoring.encode import check_columns, encode
@@ -130,10 +130,21 @@ def score_file(model: StoredChurnModel, path: str, output: Path) -> ScoreSummary
     with connect() as session:
         table, shown = opened_file(session, path, model)
         schema = table.schema().to_pyarrow()
-        return score_batches(model, _batches(session, table, shown), schema, output)
+        return score_batches(model, file_batches(session, table, shown), schema, output)
 
 
-def opened_file(session: Session, path: str, model: StoredChurnModel) -> tuple[Any, str]:
+class LooksAt(Protocol):
+    """A model, as far as opening a table needs it."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What it looks at."""
+
+    def public_names(self, given: Any) -> dict[str, str]:
+        """Say which columns come under other names."""
+
+
+def opened_file(session: Session, path: str, model: LooksAt) -> tuple[Any, str]:
     """Open a file on an engine, with the columns that the model and the scores need."""
     from cxmodel.tables.opening.files import open_file
 
@@ -149,7 +160,7 @@ def opened_file(session: Session, path: str, model: StoredChurnModel) -> tuple[A
     return opened.table.select(**taken), opened.shown
 
 
-def _batches(session: Session, table: Any, shown: str) -> Iterator[pa.RecordBatch]:
+def file_batches(session: Session, table: Any, shown: str) -> Iterator[pa.RecordBatch]:
     """Take rows out of the engine as they are read, a batch at a time."""
     from cxmodel.tables.opening.files import run_reading
 

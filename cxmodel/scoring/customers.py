@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cxmodel.errors import ConfigError, SourceError, nearest
 from cxmodel.tables.joining.active_customers import active_people
@@ -25,9 +25,26 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
-    from cxmodel.models.churn.stored import StoredChurnModel
+    from cxmodel.tables.observation_table import Windows
 
 _LAST = "_last"
+_SECONDS_PER_DAY = 86_400
+
+
+class LooksBack(Protocol):
+    """A model whose columns can be computed for a day."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What it looks at."""
+
+    @property
+    def windows(self) -> Windows:
+        """The windows that these are computed in."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """With ``rating`` and ``currency``."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,19 +57,45 @@ class CustomersAt:
         ``customer_id`` and the columns of the model, in order of the customer.
     n_without_answer : int
         Customers who had not answered by then: their rating is not known.
+    answers : AnswerAges, optional
+        How old the answers are that the model looks at; None where it looks at none.
     """
 
     frame: pd.DataFrame
     n_without_answer: int
+    answers: AnswerAges | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerAges:
+    """How old the last answers of customers are; a model is fitted to answers of the day itself.
+
+    Parameters
+    ----------
+    n : int
+        Customers with an answer.
+    mean_days : float
+        The mean age; NaN without one.
+    lookback_days : int
+        The window that the model looks back on.
+    n_older : int
+        Customers whose last answer lies before that window.
+    """
+
+    n: int
+    mean_days: float
+    lookback_days: int
+    n_older: int
 
 
 def customers_at(
     sources: Sources,
-    model: StoredChurnModel,
+    model: LooksBack,
     *,
     at: dt.date,
     as_of: dt.date | None = None,
     time_zone: str = "UTC",
+    answer_days: int | None = None,
 ) -> CustomersAt:
     """Find the customers who are active at the end of a day, and compute their columns then.
 
@@ -64,14 +107,17 @@ def customers_at(
     ----------
     sources : Sources
         Of the study, on one engine.
-    model : StoredChurnModel
-        Whose columns are computed.
+    model : LooksBack
+        Whose columns are computed: a stored churn model, or a value that looks at past revenue.
     at : date
         The day; nothing after its end is looked at.
     as_of : date, optional
         Until when the data are complete, where the study states it.
     time_zone : str
         Whose days are meant.
+    answer_days : int, optional
+        An older answer counts as none; by default the last one counts however old, and its age is
+        told.
 
     Raises
     ------
@@ -94,11 +140,11 @@ def customers_at(
             "Nobody is known who could be scored: add sources.customers, or a ledger of bookings "
             "or subscriptions."
         )
-    _check_day(sources, tables, at, as_of, time_zone)
+    check_day(sources, tables, at, as_of, time_zone)
     horizon = _horizon(sources, tables, at, time_zone)
     with scratch_tables(sources.session) as scratch:
         active = scratch.keep(_active(sources, tables, horizon, model), "active")
-        probes = scratch.keep(_with_answers(active, sources, horizon), "probes")
+        probes = scratch.keep(_with_answers(active, sources, horizon, answer_days), "probes")
         join = _join_of(sources, probes, horizon, model)
         stored, columns = _columns_then(join, model, rating)
         table = scratch.keep(stored, "then")
@@ -116,13 +162,43 @@ def customers_at(
             ),
         )
         frame = lying.frame
-        n_silent = sources.session.one_row(
-            probes.aggregate(n=probes["_answered_at"].isnull().sum())
-        )["n"]
-    return CustomersAt(frame=frame, n_without_answer=int(n_silent or 0))
+        n_silent, ages = _ages(sources, probes, horizon, model)
+    looks_at_answers = bool(set(model.columns) & _of_answers(sources))
+    return CustomersAt(
+        frame=frame, n_without_answer=n_silent, answers=ages if looks_at_answers else None
+    )
 
 
-def _rating_of(model: StoredChurnModel, sources: Sources) -> str | None:
+def _ages(
+    sources: Sources, probes: ir.Table, horizon: Horizon, model: LooksBack
+) -> tuple[int, AnswerAges]:
+    """Count who has no answer, and say how old the others' last answers are."""
+    seconds = _moment(horizon).epoch_seconds() - probes["_answered_at"].epoch_seconds()
+    lookback = model.windows.lookback_days
+    row = sources.session.one_row(
+        probes.aggregate(
+            silent=probes["_answered_at"].isnull().sum(),
+            n=probes["_answered_at"].count(),
+            seconds=seconds.cast("float64").sum(),
+            older=(seconds > lookback * _SECONDS_PER_DAY).sum(),
+        )
+    )
+    n = int(row["n"] or 0)
+    mean = float(row["seconds"]) / n / _SECONDS_PER_DAY if n else float("nan")
+    ages = AnswerAges(n=n, mean_days=mean, lookback_days=lookback, n_older=int(row["older"] or 0))
+    return int(row["silent"] or 0), ages
+
+
+def _of_answers(sources: Sources) -> set[str]:
+    """List the columns of a model that are of an answer."""
+    surveys = sources.get("surveys")
+    if surveys is None:
+        return set()
+    keyed = (name for key in surveys.ratings for name in (key, f"rating_{key}"))
+    return {"rating", "touchpoint", "agent", *keyed, *surveys.attributes}
+
+
+def _rating_of(model: LooksBack, sources: Sources) -> str | None:
     """Name the rating that the model knows as ``rating``, and see that its scale is the same."""
     if "rating" not in model.columns or model.facts["rating"] is None:
         return None
@@ -143,7 +219,7 @@ def _rating_of(model: StoredChurnModel, sources: Sources) -> str | None:
     return str(wanted["name"])
 
 
-def _check_currency(model: StoredChurnModel, sources: Sources) -> None:
+def _check_currency(model: LooksBack, sources: Sources) -> None:
     then, now = model.facts["currency"], sources.currency
     if then is not None and now is not None and then != now:
         raise ConfigError(
@@ -152,7 +228,7 @@ def _check_currency(model: StoredChurnModel, sources: Sources) -> None:
         )
 
 
-def _check_day(
+def check_day(
     sources: Sources,
     tables: Mapping[str, ir.Table],
     at: dt.date,
@@ -191,7 +267,7 @@ def _active(
     sources: Sources,
     tables: Mapping[str, ir.Table],
     horizon: Horizon,
-    model: StoredChurnModel,
+    model: LooksBack,
 ) -> ir.Table:
     """List the active customers: ``row_number, customer_id, responded_at`` (the day's end)."""
     import ibis
@@ -225,7 +301,9 @@ def _until(tables: Mapping[str, ir.Table], horizon: Horizon) -> dict[str, ir.Tab
     return found
 
 
-def _with_answers(active: ir.Table, sources: Sources, horizon: Horizon) -> ir.Table:
+def _with_answers(
+    active: ir.Table, sources: Sources, horizon: Horizon, answer_days: int | None
+) -> ir.Table:
     """Set each customer's last answer before the moment beside the customer."""
     import ibis
 
@@ -237,6 +315,11 @@ def _with_answers(active: ir.Table, sources: Sources, horizon: Horizon) -> ir.Ta
     shown += list(surveys.attributes)
     table = surveys.table
     before = table.filter(table.responded_at < _moment(horizon))
+    if answer_days is not None and horizon.ends_at is not None:
+        since = horizon.ends_at - dt.timedelta(days=answer_days)
+        before = before.filter(
+            before.responded_at >= as_stated(ibis.literal(since, "timestamp(6)"))
+        )
     latest = ibis.window(
         group_by="customer_id", order_by=[ibis.desc("responded_at"), ibis.desc("row_number")]
     )
@@ -249,7 +332,7 @@ def _with_answers(active: ir.Table, sources: Sources, horizon: Horizon) -> ir.Ta
 
 
 def _join_of(
-    sources: Sources, probes: ir.Table, horizon: Horizon, model: StoredChurnModel
+    sources: Sources, probes: ir.Table, horizon: Horizon, model: LooksBack
 ) -> ObservationJoin:
     """Put the customers of the day in the place of responses."""
     surveys = sources.get("surveys")
@@ -279,7 +362,7 @@ def _join_of(
 
 
 def _columns_then(
-    join: ObservationJoin, model: StoredChurnModel, rating: str | None
+    join: ObservationJoin, model: LooksBack, rating: str | None
 ) -> tuple[ir.Table, tuple[Column, ...]]:
     """Write the columns of the model as they were known at the moment."""
     kinds = [join.sources.get("customers"), join.sources.get("surveys")]

@@ -17,6 +17,10 @@ from cxmodel.plain_json import said
 _KINDS = {
     "churn": ("cxmodel.models.churn.read_stored", "read_churn"),
     "retention": ("cxmodel.models.retention.stored", "read_retention"),
+    "hazard": ("cxmodel.models.retention.stored_hazard", "read_hazard"),
+    "purchases": ("cxmodel.value.purchases.stored", "read_purchases"),
+    "spend": ("cxmodel.value.purchases.stored_spend", "read_spend_model"),
+    "cltv": ("cxmodel.value.cltv.stored", "read_cltv"),
 }
 
 
@@ -35,8 +39,9 @@ def load_model(path: str | Path, *, at: dt.date | None = None) -> Any:
 
     Returns
     -------
-    StoredChurnModel or RetentionFit
-        By the kind of model.
+    object
+        By the kind of model: `StoredChurnModel`, `RetentionFit`, `HazardResult`,
+        `StoredPurchaseModel`, `StoredSpendModel` or `StoredCltvModel`.
 
     Raises
     ------

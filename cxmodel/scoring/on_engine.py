@@ -20,7 +20,7 @@ from cxmodel.models.churn.expression import (
 )
 from cxmodel.models.churn.profile import SCORE
 from cxmodel.models.churn.stored_scores import LinearScores
-from cxmodel.scoring.batches import BATCH_ROWS, opened_file, score_batches
+from cxmodel.scoring.batches import BATCH_ROWS, LooksAt, opened_file, score_batches
 from cxmodel.scoring.summary import ScoreSummary, Tally
 from cxmodel.scoring.write import CUSTOMER, ScoreWriter, score_schema
 from cxmodel.tables.engines.engine import Engine, Session, connect
@@ -64,7 +64,7 @@ def score_on_engine(
         return score_table(model, session, table, output)
 
 
-def open_table(session: Session, name: str, model: StoredChurnModel) -> ir.Table:
+def open_table(session: Session, name: str, model: LooksAt) -> ir.Table:
     """Open a table or file on an engine, with the columns that scoring needs."""
     if Path(name).suffix.lower() in (".csv", ".parquet", ".pq", ".gz"):
         if not isinstance(session, ReadsFiles):

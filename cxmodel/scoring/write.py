@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CUSTOMER, VERSION = "customer_id", "model_version"
+OTHER_SCORES = ("prob_alive", "expected_spend", "prob_stays", "cltv")
 SUFFIXES = (".parquet", ".csv")
 # Whatever text has one of these is looked at one by one: a formula, or a control character.
 _BLANK = r"\s\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}"
@@ -93,7 +94,8 @@ def check_replaceable(path: Path) -> None:
     suffix_of(path)
     if path.is_dir():
         raise OutputError(f"{path} is a folder. Name a file that ends in .parquet or .csv.")
-    if path.exists() and not {SCORE, VERSION} <= set(_columns_of(path)):
+    columns = set(_columns_of(path)) if path.exists() else {VERSION, SCORE}
+    if VERSION not in columns or not columns & {SCORE, *OTHER_SCORES}:
         raise OutputError(
             f"{path} is there already and holds no scores of cxmodel. Move it away, or name "
             "another file."

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cxmodel.tables.engines.engine import Session
     from cxmodel.tables.occasions import Occasions
     from cxmodel.tables.response_weights import ResponseWeights
+    from cxmodel.tables.source_columns import SourceColumns
 
 TIMING_GAPS = (0, 30, 60, 90)
 MAX_DAYS = 36_525
@@ -170,6 +171,8 @@ class Observations:
         When customers could have answered, where that was asked for; see ``occasions.py``.
     response : ResponseWeights, NotRun or None
         What stands behind ``response_weight``; NotRun says why all are 1.
+    source_columns : SourceColumns, optional
+        Columns of the sources that no model looks at, for the leak alarm.
 
     Examples
     --------
@@ -202,6 +205,7 @@ class Observations:
     audit: Mapping[str, Any] = field(default_factory=dict)
     occasions: Occasions | NotRun | None = None
     response: ResponseWeights | NotRun | None = None
+    source_columns: SourceColumns | None = None
 
     def __repr__(self) -> str:
         rating = f"rating {self.rating}" if self.rating else "no rating"
@@ -300,6 +304,13 @@ class Observations:
             for role in ("attributes", "customer_attributes", "controls")
         }
         return replace(self, frame=_Frame.held(self), **kept)  # type: ignore[arg-type]
+
+    def with_source_columns(
+        self, columns: SourceColumns, account: Mapping[str, Any]
+    ) -> Observations:
+        """Give the same observations with the columns of the sources that no model looks at."""
+        audit = {**self.audit, "source_columns": account}
+        return replace(self, frame=_Frame.held(self), source_columns=columns, audit=audit)
 
     def fetch(self) -> Observations:
         """Take the rows out of the engine, so that they outlast its session.

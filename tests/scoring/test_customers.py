@@ -114,6 +114,29 @@ def test_who_is_active_and_what_was_known_by_hand(company, model):
     assert found.n_without_answer == 1
 
 
+def test_how_old_answers_are_by_hand(company, model):
+    # at the end of 30 June: 1 second, and 61 days after 1 May began; the model looks back 30 days
+    found = customers_at(sources(**company), model, at=DAY, as_of=dt.date(2025, 12, 31))
+    ages = found.answers
+    assert ages is not None
+    assert (ages.n, ages.n_older, ages.lookback_days) == (2, 1, 30)
+    assert ages.mean_days == pytest.approx((61 + 1 / 86_400) / 2)
+
+
+def test_an_answer_that_is_too_old_counts_as_none(company, model):
+    for days, rating in ((61, 6), (60, None)):
+        found = customers_at(
+            sources(**company), model, at=DAY, as_of=dt.date(2025, 12, 31), answer_days=days
+        )
+        rows = found.frame.set_index("customer_id")
+        assert rows.loc["stays", "rating"] == 9
+        if rating is None:
+            assert pd.isna(rows.loc["leaves later", "rating"])
+            assert found.n_without_answer == 2
+        else:
+            assert rows.loc["leaves later", "rating"] == rating
+
+
 def test_columns_are_those_of_an_answer_at_that_moment(company, model):
     """Whoever answers at the end of the day is described as an observation is."""
     at = "2025-07-01"

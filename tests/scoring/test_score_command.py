@@ -13,7 +13,7 @@ from stored_models import fitted
 
 import cxmodel as cx
 from cxmodel import cli
-from cxmodel.models.model_file import make_model_file, to_json
+from cxmodel.models.model_file import make_model_file, read_model_file, to_json
 from cxmodel.scoring import batches
 
 
@@ -151,8 +151,19 @@ def study(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     cx.datasets.simulate(n_customers=600, seed=1).write(folder / "sim")
     assert cli.main(["run", str(folder / "sim" / "cxmodel.toml"), "--out", str(folder / "out"),
-                     "--report", "none", "--only", "churn", "--quiet"]) == 0  # fmt: skip
+                     "--report", "none", "--only", "churn,retention", "--quiet"]) == 0  # fmt: skip
     return folder
+
+
+def test_a_run_lists_every_model_that_it_wrote(study):
+    results = json.loads((study / "out" / "results.json").read_text())
+    rows = results["study"]["models"]["rows"]
+    assert [row["model"] for row in rows] == ["churn", "retention", "hazard"]
+    for row in rows:
+        written = read_model_file(study / "out" / row["file"])
+        assert (written.version, str(written.expires_at)) == (row["version"], row["expires_at"])
+        assert written.created_at == dt.date(2026, 6, 30)
+    assert left_in(study / "out" / "models") == ["churn.json", "hazard.json", "retention.json"]
 
 
 def test_a_run_writes_a_model_that_scores_the_customers_of_a_day(study, capsys):
@@ -165,6 +176,13 @@ def test_a_run_writes_a_model_that_scores_the_customers_of_a_day(study, capsys):
     assert found["customer_id"].is_monotonic_increasing
     assert found["prob_churn"].between(0, 1).all()
     n = len(found)
-    assert f"Scored {n} rows with model" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert f"Scored {n} rows with model" in err
+    assert " days old on average; where the model was fitted each was of the day itself." in err
+    assert "older than the 180 days that the model looks back" in err
+    assert cli.main([*arguments, "--at", "2026-06-30", "--answer-days", "180"]) == 0
+    err = capsys.readouterr().err
+    assert "in the 180 days up to 2026-06-30: the model stands on what else is known" in err
+    assert "Warning: the last answer" not in err
     assert cli.main([*arguments, "--at", "2026-07-01"]) == 2
     assert "lies after the data, which are complete to 2026-06-30" in capsys.readouterr().err

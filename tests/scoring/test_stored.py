@@ -47,13 +47,20 @@ def expit(z: float) -> float:
         (np.nan, "a", 0.5 * (7 - 5) / 2 + 2.0),  # the median of the fit, and its mark
         (np.inf, "a", 0.5 * (7 - 5) / 2 + 2.0),  # what is infinite is not known
         (5.0, " b ", 1.0),
-        (5.0, "never seen", 0.0),
         (5.0, None, 0.0),
     ],
 )
 def test_a_probability_worked_out_on_paper(hand_model, rating, plan, log_odds):
     frame = pd.DataFrame({"rating": [rating], "plan": [plan]})
     assert hand_model.predict(frame).prob_churn.tolist() == pytest.approx([expit(log_odds)])
+
+
+def test_a_level_never_seen_counts_as_none_and_is_said(hand_model):
+    frame = pd.DataFrame({"rating": [5.0, 5.0, 5.0], "plan": ["never seen", "a", None]})
+    said = r"did not learn about \(plan: 1 of 3 rows\): such a row counts as none"
+    with pytest.warns(CxModelWarning, match=said):
+        found = hand_model.predict(frame)
+    assert found.prob_churn.tolist() == pytest.approx([0.5, 0.5, 0.5])
 
 
 def test_a_tree_worked_out_on_paper():

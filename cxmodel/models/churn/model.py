@@ -22,10 +22,11 @@ from cxmodel.models.churn.measuring import Settings, fit_and_hold_out
 from cxmodel.models.churn.remarks import FEW_DUPLICATES, Facts, caveats, equal_rows
 from cxmodel.models.churn.result import ChurnResult
 from cxmodel.models.churn.stored import learnt_from
-from cxmodel.models.leaks import LeakReport, examine_rating, find_leaks, is_suspect
+from cxmodel.models.leaks import LeakReport, examine_rating, is_suspect
 from cxmodel.models.lift_fit import examined_columns
 from cxmodel.models.population import exclusions, has_outcome
 from cxmodel.models.retention.durations import customer_places
+from cxmodel.models.source_leaks import find_all_leaks, source_column_names
 from cxmodel.tables.observation_table import Observations
 
 FloatArray = npt.NDArray[np.float64]
@@ -113,7 +114,7 @@ class ChurnModel:
         happened = frame["churned"].to_numpy(dtype=float)
         _require_events(happened)
         names = candidate_columns(obs, _tuple(self.controls))
-        leaks = self._leaks(obs, frame, happened, names)
+        leaks = self._leaks(obs, chosen, happened, names)
         taken = tuple(name for name in names if name not in leaks.left_out)
         customer = customer_places(obs.frame)[0][chosen]
         group, n_duplicates = _groups(obs, frame, customer)
@@ -159,15 +160,14 @@ class ChurnModel:
         )
 
     def _leaks(
-        self, obs: Observations, frame: pd.DataFrame, happened: FloatArray, names: list[str]
+        self, obs: Observations, chosen: BoolArray, happened: FloatArray, names: list[str]
     ) -> LeakReport:
         """Examine every column of the source, control or not, but the rating itself."""
         keep = _tuple(self.keep) or ()
         _require_known(obs, keep)
         examined = dict.fromkeys([*names, *examined_columns(obs)])
-        return find_leaks(
-            frame, happened, columns=[name for name in examined if name != "rating"], keep=keep
-        )
+        columns = [name for name in examined if name != "rating"]
+        return find_all_leaks(obs, chosen, happened, columns=columns, keep=keep)
 
     def _splits(
         self, obs: Observations, frame: pd.DataFrame, happened: FloatArray, group: Rows
@@ -230,7 +230,7 @@ def _require_rows(n_obs: int, features: Features) -> None:
 
 
 def _require_known(obs: Observations, keep: Iterable[str]) -> None:
-    left_out = obs.audit.get("controls_left_out", ())
+    left_out = {*obs.audit.get("controls_left_out", ()), *source_column_names(obs)}
     for name in keep:
         if name not in obs.frame and name not in left_out:
             public = [str(column) for column in obs.frame.columns]

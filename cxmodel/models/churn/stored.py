@@ -14,6 +14,7 @@ import pandas as pd
 
 from cxmodel.errors import SchemaError
 from cxmodel.models.churn.features import Feature, Features
+from cxmodel.models.churn.new_levels import warn_of_new_levels
 from cxmodel.models.churn.profile import (
     SCORE,
     ModelDrift,
@@ -170,6 +171,11 @@ class StoredChurnModel:
         SchemaError
             If a column is missing, or holds words where it held numbers.
 
+        Warns
+        -----
+        CxModelWarning
+            Of levels that were not seen at the fit, with how many rows have them, by column.
+
         Examples
         --------
         >>> import tempfile, cxmodel as cx
@@ -185,6 +191,7 @@ class StoredChurnModel:
         known = [name for name in ("customer_id", "responded_at") if name in frame]
         found = frame[known].copy()
         found[SCORE] = self.prob_of(self.features.matrix(frame))
+        warn_of_new_levels(self.features, self.profile, frame)
         return found
 
     def drift(self, data: Any) -> ModelDrift:

@@ -65,6 +65,16 @@ def features_of(frame: pd.DataFrame, names: tuple[str, ...]) -> tuple[Feature, .
     return tuple(found)
 
 
+def levels_of(frame: pd.DataFrame, names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """List the levels of each column of text with more than one; the first is the reference."""
+    words = (name for name in names if not pd.api.types.is_numeric_dtype(frame[name]))
+    found = {
+        name: tuple(sorted(str(level) for level in frame[name].astype("string").dropna().unique()))
+        for name in words
+    }
+    return {name: levels for name, levels in found.items() if len(levels) > 1}
+
+
 def design_of(frame: pd.DataFrame, features: Sequence[Feature]) -> FloatArray:
     """Compute the columns of a design, (n, q)."""
     if not features:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,8 @@ class RetentionFit(Result):
         Every family that was tried, with its likelihood and AIC.
     choice : str
         Why this family stands here, in a sentence.
+    as_of : date, optional
+        The data were complete to the end of this day.
     """
 
     family: Family
@@ -64,6 +67,7 @@ class RetentionFit(Result):
     horizon_months: int = 36
     families: tuple[FamilyRow, ...] = ()
     choice: str = ""
+    as_of: dt.date | None = None
     _observed: FloatArray = field(default_factory=lambda: np.ones((3, 1)))
     _observed_draws: FloatArray = field(default_factory=lambda: np.ones((1, 1)))
     _parameter_draws: FloatArray = field(default_factory=lambda: np.ones((1, 1)))

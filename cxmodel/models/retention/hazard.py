@@ -12,7 +12,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from cxmodel.errors import ConfigError, FitError, InsufficientDataError, nearest
-from cxmodel.models.retention.features import Feature, features_of
+from cxmodel.models.retention.features import Feature, features_of, levels_of
 from cxmodel.models.retention.hazard_cells import (
     HazardCells,
     cells_of_observations,
@@ -155,6 +155,7 @@ class HazardModel:
             "not_used": not_used,
             "caveats": rows.caveats,
             "conf_level": obs.conf_level,
+            "as_of": obs.as_of,
         }
         if self.method != "discrete":
             from cxmodel.models.retention.lifelines_fits import fit_by_lifelines
@@ -171,6 +172,7 @@ class HazardModel:
             "not_used": (),
             "caveats": ("Errors are clustered by spell: the rows stayed on their engine.",),
             "conf_level": obs.conf_level,
+            "as_of": obs.as_of,
         }
         return self._fit_cells(cells, obs.scale, about, obs.min_group_size)
 
@@ -265,6 +267,10 @@ class HazardModel:
             n_events=int(spells.n_events),
             errors="by spell" if cells.clusters is None else "by customer",
             rating=self.rating,
+            period_days=self.period_days,
+            features=features,
+            means=tuple(float(mean) for mean in fit.means),
+            levels=levels_of(cells.frame, self._names),
             **about,
         )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import datetime as dt
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,10 @@ import pandas as pd
 
 from cxmodel.errors import nearest
 from cxmodel.results import CONF_LEVEL, Estimate, NotRun, Result, critical_value
+from cxmodel.stats.rates import DAYS_PER_MONTH
+
+if TYPE_CHECKING:
+    from cxmodel.models.retention.features import Feature
 
 FloatArray = npt.NDArray[np.float64]
 RATING_POINT = "hazard ratio per rating point"
@@ -68,6 +74,15 @@ class HazardResult(Result):
         From when periods count, and how long one is.
     errors : str
         How they are clustered: ``"by customer"`` or ``"by spell"``.
+    period_days : float
+        Days in one period.
+    features, means : tuple
+        The column behind each of `terms`, and what it is counted from; empty where the model
+        foretells nothing of single customers.
+    levels : dict of tuple of str
+        Every level of a column of text that was seen at the fit.
+    as_of : date, optional
+        The data were complete to the end of this day.
     """
 
     method: str
@@ -88,6 +103,11 @@ class HazardResult(Result):
     conf_level: float = CONF_LEVEL
     not_used: tuple[dict[str, Any], ...] = ()
     caveats: tuple[str, ...] = ()
+    period_days: float = DAYS_PER_MONTH
+    features: tuple[Feature, ...] = ()
+    means: tuple[float, ...] = ()
+    levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    as_of: dt.date | None = None
 
     title = "Hazard of leaving"
 
@@ -156,6 +176,69 @@ class HazardResult(Result):
         """Give the share still there at the end of each period, at the means or `log_ratio` off."""
         hazard = self.baseline["hazard"].to_numpy(dtype=float)
         return np.asarray(np.cumprod((1 - hazard) ** np.exp(log_ratio)))
+
+    def predict(self, data: Any, n_periods: int = 12) -> pd.DataFrame:
+        """Give each customer's probability of staying through the next periods.
+
+        Parameters
+        ----------
+        data : pandas.DataFrame
+            The columns of the model, and ``period``: how many whole periods the customer has been
+            on the clock, 0 for one who has just begun. A level that was not seen counts as the
+            reference, and is warned of.
+        n_periods : int
+            How far to look.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``prob_stays``, with ``customer_id`` where it is known. NaN where a value is missing, or
+            the periods reach beyond those that anybody was seen in.
+
+        Raises
+        ------
+        SchemaError
+            If a column is missing or of the wrong kind, or a period is no whole number.
+        ValueError
+            If `n_periods` is under 1, or the model foretells nothing of single customers.
+
+        Warns
+        -----
+        CxModelWarning
+            Of levels that were not seen at the fit, with how many rows have them.
+        """
+        from cxmodel.models.retention.hazard_ahead import predict_staying
+
+        return predict_staying(self, data, n_periods)
+
+    def expression(self, table: Any) -> NoReturn:
+        """Refuse: the probability of staying is not linear, and is scored in batches.
+
+        Raises
+        ------
+        ValueError
+            With what to do.
+        """
+        raise ValueError(
+            "The probability of staying is no linear function of its columns, so it is not written "
+            "as an expression. Score in batches: cxmodel score MODEL INPUT OUTPUT [--engine URL], "
+            "or predict(frame)."
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the fit as JSON, for ``cxmodel.load_model``; it holds no customer.
+
+        Raises
+        ------
+        ValueError
+            If the model foretells nothing of single customers (``method="aft"`` or ``"cox"``).
+        OutputError
+            If it cannot be written.
+        """
+        from cxmodel.models.model_file import write_model_file
+        from cxmodel.models.retention.stored_hazard import store_hazard
+
+        return write_model_file(store_hazard(self), path)
 
     def to_frame(self) -> pd.DataFrame:
         """Give one row a term: the logarithm of the ratio, and the ratio with its interval."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -258,7 +258,8 @@ class RetentionModel:
         """
         Observations.check(obs)
         rows = read_durations(obs, stage="retention")
-        return self.fit_durations(rows, min_at_risk=obs.min_group_size, conf_level=obs.conf_level)
+        fit = self.fit_durations(rows, min_at_risk=obs.min_group_size, conf_level=obs.conf_level)
+        return replace(fit, as_of=obs.as_of)
 
     def fit_durations(
         self, rows: Durations, *, min_at_risk: int = 30, conf_level: float = CONF_LEVEL

@@ -25,8 +25,13 @@ _ARRAYS = ("_observed", "_observed_draws", "_parameter_draws")
 
 
 def store_retention(fit: RetentionFit, *, created_at: dt.date | None = None) -> ModelFile:
-    """Take the numbers out of a fitted retention model."""
-    content: dict[str, Any] = {
+    """Take the numbers out of a fitted retention model; it is as old as its data."""
+    return make_model_file(KIND, retention_content(fit), created_at=created_at or fit.as_of)
+
+
+def retention_content(fit: RetentionFit) -> dict[str, Any]:
+    """Lay the numbers of a fitted retention model out."""
+    return {
         "family": fit.family,
         "parameters": {name: float(value) for name, value in fit.parameters.items()},
         **{name: float(getattr(fit, name)) for name in _NUMBERS},
@@ -38,7 +43,6 @@ def store_retention(fit: RetentionFit, *, created_at: dt.date | None = None) -> 
         "not_used": [dict(row) for row in fit.not_used],
         **{name.lstrip("_"): getattr(fit, name).tolist() for name in _ARRAYS},
     }
-    return make_model_file(KIND, content, created_at=created_at)
 
 
 def read_retention(file: ModelFile, where: str) -> RetentionFit:
@@ -49,7 +53,12 @@ def read_retention(file: ModelFile, where: str) -> RetentionFit:
     SourceError
         Naming the first thing that is wrong.
     """
-    fields = Fields(file.content, where)
+    found = read_retention_content(Fields(file.content, where))
+    return dataclasses.replace(found, as_of=file.created_at)
+
+
+def read_retention_content(fields: Fields) -> RetentionFit:
+    """Read the numbers of a retention model."""
     arrays = tuple(name.lstrip("_") for name in _ARRAYS)
     fields.only("family", "parameters", *_NUMBERS, *_WHOLES, *_WORDS, *arrays)
     family = cast(Family, fields.choice("family", get_args(Family)))

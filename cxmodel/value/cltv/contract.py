@@ -97,7 +97,7 @@ class ContractValue:
         """
         spend = self.rows.expected(self.obs)
         if self.rows.tenure_months is None or isinstance(self.whole, RetentionCurve):
-            curve = self._curve_of(self.whole, self.rows)
+            curve = self.curve_of(self.whole, self.rows)
             lives = self.horizon.lifetimes(curve.retention[None, :])
             return np.asarray(self.settings.share * spend * lives[0], dtype=float)
         by_tenure = TenureLifetimes.of(self.whole, self.rows.tenure_months, self.horizon)
@@ -107,7 +107,7 @@ class ContractValue:
     def baseline(self) -> Baseline:
         """Give spending in the window and retention as they are, with their draws."""
         n_draws, seed = self.settings.n_draws, self.settings.seed
-        curve = self._curve_of(self.whole, self.rows)
+        curve = self.curve_of(self.whole, self.rows)
         point = curve.retention[None, :]
         draws = curve.draws[np.arange(n_draws) % len(curve.draws)]
         horizon = Horizon(
@@ -177,14 +177,14 @@ class ContractValue:
             drawn = share * lives_of.redrawn_means(rows, n_draws, self.settings.seed)
             value = share * lives_of.mean_value(rows)
             return self.settings.estimate(value, float(np.nanstd(drawn)), len(rows.amount))
-        curve = self._curve_of(whole, rows)
+        curve = self.curve_of(whole, rows)
         point = share * rows.mean() * float(self.horizon.lifetimes(curve.retention[None, :])[0])
         spend = rows.redrawn_means(n_draws, self.settings.seed)
         lives = self.horizon.lifetimes(curve.draws)[np.arange(n_draws) % len(curve.draws)]
         error = float(np.nanstd(share * spend * lives))
         return self.settings.estimate(point, error, len(rows.amount))
 
-    def _curve_of(self, curve: Curve, rows: SpendRows) -> RetentionCurve:
+    def curve_of(self, curve: Curve, rows: SpendRows) -> RetentionCurve:
         """Give retention from the response on, as far as the horizon and the gap need it."""
         window = self.obs.windows.outcome_days / DAYS_PER_MONTH
         reach = int(np.ceil(max(self.settings.horizon_months, window) + rows.gap_months)) + 1

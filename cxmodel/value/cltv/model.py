@@ -36,6 +36,7 @@ from cxmodel.value.cltv.purchase_value import (
 )
 from cxmodel.value.cltv.result import CltvResult
 from cxmodel.value.cltv.rows import spend_of
+from cxmodel.value.cltv.rules import ContractRule, PurchaseRule
 from cxmodel.value.cltv.settings import ValueSettings
 from cxmodel.value.purchases.model import FamilyName
 from cxmodel.value.purchases.reading import read_histories
@@ -291,6 +292,7 @@ class CltvModel:
             backtest=backtest_contract(obs, rows, settings),
             horizon_months=self.horizon_months,
             benefit=self.benefit,
+            rule=ContractRule.of(contract),
             not_used=rows.not_used,
             caveats=(
                 *settings.caveats(),
@@ -336,6 +338,7 @@ class CltvModel:
             backtest=backtest_purchases(rows, settings, self.family, last),
             horizon_months=self.horizon_months,
             benefit=self.benefit,
+            rule=PurchaseRule.of(value),
             models={"purchases": value.buys.to_section(), "spend": value.spend.to_section()},
             caveats=(
                 *settings.caveats(),

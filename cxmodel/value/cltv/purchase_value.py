@@ -153,7 +153,7 @@ def value_purchases(
         If too few bought again, or mean spend is infinite.
     """
     buys, spend = _fits(histories, family)
-    values = settings.share * spend.expected_spend(histories) * _weights_of_months(buys, settings)
+    values = settings.share * spend.expected_spend(histories) * weights_of_months(buys, settings)
     values = np.asarray(values, dtype=float)
     if not np.isfinite(values).all():
         raise InsufficientDataError(
@@ -181,20 +181,23 @@ def _fits(histories: PurchaseSummary, family: FamilyName) -> tuple[PurchaseFit, 
         return PurchaseModel(family=family).fit(histories), SpendModel().fit(histories)
 
 
-def _weights_of_months(buys: PurchaseFit, settings: ValueSettings) -> FloatArray:
+def weights_of_months(
+    buys: PurchaseFit, settings: ValueSettings, rows: PurchaseSummary | None = None
+) -> FloatArray:
     """Give the discounted purchases of each customer up to the horizon, month by month."""
     months = np.arange(1, settings.horizon_months + 1)
     discounts = discount_factors(settings.annual_discount_rate, months)
-    so_far = np.zeros(len(buys.rows.frequency))
+    so_far = np.zeros(len((buys.rows if rows is None else rows).frequency))
     total = np.zeros_like(so_far)
     for month, discount in zip(months, discounts, strict=True):
-        reached = buys.conditional_expected_purchases(_units(float(month), buys))
+        reached = buys.conditional_expected_purchases(months_units(float(month), buys), rows)
         total += discount * (reached - so_far)
         so_far = reached
     return total
 
 
-def _units(months: float, fit: PurchaseFit) -> float:
+def months_units(months: float, fit: PurchaseFit) -> float:
+    """Give months in the time units of a fit."""
     return float(months * DAYS_PER_MONTH / fit.rows.unit_days)
 
 
@@ -203,13 +206,13 @@ def _discounted(fit: PurchaseFit, settings: ValueSettings, rows: PurchaseSummary
     horizon = float(settings.horizon_months)
     force = np.log1p(settings.annual_discount_rate) / 12
     found = np.exp(-force * horizon) * fit.conditional_expected_purchases(
-        _units(horizon, fit), rows
+        months_units(horizon, fit), rows
     )
     if force == 0:
         return np.asarray(found, dtype=float)
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     for at, weight in zip(horizon * (nodes + 1) / 2, horizon * weights / 2, strict=True):
-        ahead = fit.conditional_expected_purchases(_units(float(at), fit), rows)
+        ahead = fit.conditional_expected_purchases(months_units(float(at), fit), rows)
         found = found + weight * force * np.exp(-force * at) * ahead
     return np.asarray(found, dtype=float)
 
@@ -222,7 +225,7 @@ def _mean_residual(fit: PurchaseFit, force: float) -> float:
     nodes, weights = np.polynomial.laguerre.laggauss(_LAGUERRE_NODES)
     months = 12 * nodes / force
     means = [
-        float(n @ fit.conditional_expected_purchases(_units(float(at), fit)) / n.sum())
+        float(n @ fit.conditional_expected_purchases(months_units(float(at), fit)) / n.sum())
         for at in months
     ]
     return float(weights @ means)

@@ -10,7 +10,11 @@ from cxmodel.value.cltv.backtest import Backtest
 from cxmodel.value.cltv.change_result import CltvChange
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
+
+    from cxmodel.value.cltv.rules import Rule
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -48,6 +52,8 @@ class CltvResult(Result):
         How far was looked.
     benefit : {"margin", "revenue"}
         What was counted.
+    rule : PurchaseRule or ContractRule, optional
+        What it says of a single customer, for `predict` and `save`.
     not_used : tuple of dict
         ``{stage, reason, n}``: observations left out.
     caveats : tuple of str
@@ -68,6 +74,7 @@ class CltvResult(Result):
     horizon_months: int
     benefit: str
     models: dict[str, Any] = field(default_factory=dict)
+    rule: Rule | None = None
     not_used: tuple[dict[str, Any], ...] = ()
     caveats: tuple[str, ...] = ()
 
@@ -84,6 +91,52 @@ class CltvResult(Result):
             f"CltvResult({value.estimate:,.2f} {value.unit}; {value.conf_low:,.2f} to "
             f"{value.conf_high:,.2f})"
         )
+
+    def predict(self, data: Any) -> pd.DataFrame:
+        """Give the value of each customer of a table, also of customers who were not fitted to.
+
+        For your own use, never for a report. With a contract a customer's own spending is drawn
+        towards the mean where it is past revenue, and taken as it is where it is a monthly amount.
+
+        Parameters
+        ----------
+        data : Observations, PurchaseSummary, CustomerPurchases or frame
+            With a contract ``monthly_revenue`` or ``revenue_before``, and ``tenure_months`` where
+            the retention curve counts from the start; without one ``frequency, recency, T,
+            monetary_value``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``cltv`` in the unit of `per_customer`; with a contract ``prob_stays`` through the
+            horizon, without one ``prob_alive, expected_purchases, expected_spend``;
+            ``customer_id`` where it is known.
+
+        Raises
+        ------
+        SchemaError
+            If a column is missing or holds what cannot be.
+        """
+        return self._rule.predict(data)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the valuation as JSON, for ``cxmodel.load_model``; it holds no customer.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        from cxmodel.models.model_file import write_model_file
+        from cxmodel.value.cltv.stored import store_cltv
+
+        return write_model_file(store_cltv(self), path)
+
+    @property
+    def _rule(self) -> Rule:
+        if self.rule is None:
+            raise ValueError("This result does not say how single customers are valued.")
+        return self.rule
 
     def to_frame(self) -> pd.DataFrame:
         """Give a row per estimate: all customers, what a rating point adds, bands, cohorts."""

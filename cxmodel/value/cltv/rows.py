@@ -144,7 +144,7 @@ def read_spend(obs: Observations) -> SpendRows:
             f"Lifetime value: none of {obs.n_obs:,} observations has revenue after it in a window "
             "that is over. Bring a longer history, or shorten windows.outcome_days."
         )
-    tenure = _tenure(obs)
+    tenure = tenure_of(obs)
     if tenure is not None:
         _count(not_used, "missing_duration", chosen & np.isnan(tenure))
         chosen &= ~np.isnan(tenure)
@@ -182,7 +182,7 @@ def _leave_out_unfinished(
     return chosen
 
 
-def _tenure(obs: Observations) -> FloatArray | None:
+def tenure_of(obs: Observations) -> FloatArray | None:
     """Months each customer had been there when observation began; NaN where unknown.
 
     Only in a joined table with a stated window: its retention curve counts from the start.

@@ -142,7 +142,8 @@ class PurchaseModel:
         if family.is_discrete:
             _require_occasions(rows)
         histories, covariates = _distinct(rows, covariate_matrix(rows, names))
-        layout = make_layout(family.parameters, covariates, self._scalings(family, names))
+        buying, leaving = _names(self.covariates), _names(self.dropout_covariates)
+        layout = make_layout(family.parameters, covariates, scalings_of(family, buying, leaving))
         if self.method == "likelihood":
             fitted = fit_layout(
                 layout,
@@ -168,17 +169,19 @@ class PurchaseModel:
             _family=family,
         )
 
-    def _scalings(self, family: Family, names: tuple[str, ...]) -> tuple[Scaling, ...]:
-        """Say which parameters covariates scale."""
-        place = {name: i for i, name in enumerate(names)}
-        found = []
-        buying, leaving = _names(self.covariates), _names(self.dropout_covariates)
-        if buying and family.purchase_scale is not None:
-            found.append(_scaling(family, family.purchase_scale, "purchase", buying, place))
-        for scale in family.dropout_scales if leaving else ():
-            word = "dropout" if len(family.dropout_scales) == 1 else f"dropout_{scale[0]}"
-            found.append(_scaling(family, scale, word, leaving, place))
-        return tuple(found)
+
+def scalings_of(
+    family: Family, buying: tuple[str, ...], leaving: tuple[str, ...]
+) -> tuple[Scaling, ...]:
+    """Say which parameters covariates of buying and of leaving scale; columns are in that order."""
+    place = {name: i for i, name in enumerate(dict.fromkeys((*buying, *leaving)))}
+    found = []
+    if buying and family.purchase_scale is not None:
+        found.append(_scaling(family, family.purchase_scale, "purchase", buying, place))
+    for scale in family.dropout_scales if leaving else ():
+        word = "dropout" if len(family.dropout_scales) == 1 else f"dropout_{scale[0]}"
+        found.append(_scaling(family, scale, word, leaving, place))
+    return tuple(found)
 
 
 def _scaling(

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -296,6 +297,31 @@ class PurchaseFit(Result):
             said = infinite_sum(self._family, self.parameters)
             warnings.warn(said, CxModelWarning, stacklevel=2)
         return found
+
+    def predict(self, rfm: Any, t: float) -> pd.DataFrame:
+        """Give each customer's ``prob_alive``, and ``expected_purchases`` in the next `t` units.
+
+        Parameters
+        ----------
+        rfm : PurchaseSummary, CustomerPurchases or frame
+            Histories in the time units of the fit; a ``customer_id`` is kept.
+        t : float
+            How far to look, in units of time.
+        """
+        from cxmodel.value.purchases.stored_fit import frame_of, rows_of
+
+        rows, customer_id = rows_of(rfm, self.covariates)
+        ahead = self.conditional_expected_purchases(t, rows)
+        return frame_of(
+            customer_id, {"prob_alive": self.prob_alive(rows), "expected_purchases": ahead}
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the fit as JSON, for ``cxmodel.load_model``; it holds no customer."""
+        from cxmodel.models.model_file import write_model_file
+        from cxmodel.value.purchases.stored import store_purchases
+
+        return write_model_file(store_purchases(self), path)
 
     def expected_total(self, t: float) -> Estimate:
         """Give the purchases expected of all customers in the next `t` units of time.

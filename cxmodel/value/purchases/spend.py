@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,16 +99,7 @@ class SpendModel:
         layout = make_layout(
             gamma_gamma.PARAMETERS,
             z[first],
-            (
-                Scaling(
-                    parameter=2,
-                    sign=1.0,
-                    names=tuple(f"spend_{name}" for name in names),
-                    columns=tuple(range(len(names))),
-                ),
-            )
-            if names
-            else (),
+            spend_scalings(names),
         )
         fitted = fit_layout(
             layout,
@@ -216,6 +208,26 @@ class SpendFit(Result):
         found = gamma_gamma.expected_spend(parameters, x, m)
         return np.asarray(np.broadcast_to(found, len(x)), dtype=float)
 
+    def predict(self, rfm: Any) -> pd.DataFrame:
+        """Give each customer's expected spend per purchase, ``expected_spend``.
+
+        Parameters
+        ----------
+        rfm : PurchaseSummary, CustomerPurchases or frame
+            Histories; a ``customer_id`` is kept.
+        """
+        from cxmodel.value.purchases.stored_fit import frame_of, rows_of
+
+        rows, customer_id = rows_of(rfm, self.covariates)
+        return frame_of(customer_id, {"expected_spend": self.expected_spend(rows)})
+
+    def save(self, path: str | Path) -> Path:
+        """Write the fit as JSON, for ``cxmodel.load_model``; it holds no customer."""
+        from cxmodel.models.model_file import write_model_file
+        from cxmodel.value.purchases.stored_spend import store_spend
+
+        return write_model_file(store_spend(self), path)
+
     def to_frame(self) -> pd.DataFrame:
         """Give one row a parameter; intervals of positive ones are taken on the log scale."""
         import pandas as pd
@@ -254,6 +266,20 @@ class SpendFit(Result):
         with np.errstate(over="ignore"):  # the upper end of a parameter that the data leave open
             found[:3] = np.exp(found[:3])
         return found
+
+
+def spend_scalings(names: tuple[str, ...]) -> tuple[Scaling, ...]:
+    """Say which parameter covariates of spend scale: v, and with it mean spend."""
+    if not names:
+        return ()
+    return (
+        Scaling(
+            parameter=2,
+            sign=1.0,
+            names=tuple(f"spend_{name}" for name in names),
+            columns=tuple(range(len(names))),
+        ),
+    )
 
 
 def _spenders(rows: PurchaseSummary) -> tuple[PurchaseSummary, tuple[str, ...]]:

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from simulated_observations import joined_table, simulate_observations
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from cxmodel.errors import ConfigError, InsufficientDataError, LeakageError, SchemaError
+from cxmodel.errors import (
+    ConfigError,
+    CxModelWarning,
+    InsufficientDataError,
+    LeakageError,
+    SchemaError,
+)
 from cxmodel.models.churn.classifier import ChurnClassifier, stratified_folds
 from cxmodel.models.churn.evaluation import measure, split_by_time, weighted_areas
 from cxmodel.models.churn.features import learn_features
@@ -266,7 +272,9 @@ def test_levels_never_seen_and_missing_values_get_a_probability() -> None:
     obs = joined_table(1_500)
     result = ChurnModel().fit(obs)
     frame = obs.frame.head(3).assign(plan=["z", None, "a"], _monthly_revenue=[np.nan, 1.0, 2.0])
-    assert result.predict(replace(obs, frame=frame))["prob_churn"].between(0, 1).all()
+    with pytest.warns(CxModelWarning, match=r"plan: 1 of 3 rows"):
+        found = result.predict(replace(obs, frame=frame))
+    assert found["prob_churn"].between(0, 1).all()
 
 
 # -- leaks and separation

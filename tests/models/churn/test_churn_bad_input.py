@@ -10,7 +10,7 @@ import pytest
 from simulated_observations import joined_table, simulate_observations
 
 import cxmodel as cx
-from cxmodel.errors import ConfigError, InsufficientDataError, LeakageError
+from cxmodel.errors import ConfigError, CxModelWarning, InsufficientDataError, LeakageError
 from cxmodel.models.churn.features import learn_features
 from cxmodel.models.churn.model import ChurnModel
 from cxmodel.tables.observation_table import Observations
@@ -138,6 +138,15 @@ def test_levels_never_seen_are_counted_at_prediction() -> None:
     # rare levels have no column of their own, so they are as good as new
     assert features.unknown_levels(later) == {"plan": 3}
     assert features.unknown_levels(later.head(1)) == {}
+
+
+def test_a_fitted_model_says_which_levels_are_new() -> None:
+    obs = joined_table(900)
+    result = ChurnModel().fit(obs)
+    result.predict(obs)  # all levels of the fit are known: nothing is said
+    moved = obs.frame.assign(plan=obs.frame["plan"].where(obs.frame.index > 4, "new plan"))
+    with pytest.warns(CxModelWarning, match=r"\(plan: 5 of 900 rows\)"):
+        result.predict(replace(obs, frame=moved))
 
 
 # -- rows stored twice ---------------------------------------------------------------------------

@@ -1,0 +1,258 @@
+"""Models beside churn that give numbers for each row: what they look at, and what they give.
+
+Purchases: from frequency, recency and T to the probability of being there and purchases to come.
+Hazard: from ratings, controls and the period reached to the probability of staying. Lifetime value:
+from either business's columns to a value.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cxmodel.errors import ConfigError
+from cxmodel.models.retention.hazard_ahead import (
+    PERIOD,
+    STAYS,
+    columns_of,
+    last_period,
+    staying,
+    unseen_levels,
+)
+from cxmodel.models.retention.hazard_result import HazardResult
+from cxmodel.models.retention.stored_hazard import store_hazard
+from cxmodel.stats.rates import DAYS_PER_YEAR
+from cxmodel.tables.observation_table import Windows
+from cxmodel.value.cltv.rules import VALUE, ContractRule
+from cxmodel.value.cltv.stored import StoredCltvModel
+from cxmodel.value.purchases.stored import StoredPurchaseModel
+from cxmodel.value.purchases.stored_spend import StoredSpendModel
+
+MONEY = "monetary_value"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastRevenue:
+    """What a value looks at that is past revenue, or nothing at all.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        Of these.
+    windows : Windows
+        In which it is counted.
+    currency : str
+        Of the amounts.
+    """
+
+    columns: tuple[str, ...]
+    windows: Windows
+    currency: str
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """No rating, and the currency."""
+        return {"rating": None, "currency": self.currency}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RowScorer:
+    """A model as scoring sees it.
+
+    Parameters
+    ----------
+    title : str
+        What it is, in a few words.
+    version : str
+        The short name of this very model.
+    expires_at : date, optional
+    numbers, words : tuple of str
+        The columns that it looks at, by kind; a row where one is missing gets no score.
+    may_lack : tuple of str
+        Further numbers that may be missing in a row.
+    outputs : dict of str
+        The columns that it gives, each with words for its mean.
+    unit : str or None
+        Of the value, written beside it.
+    score : callable
+        From a frame to a frame with `outputs`.
+    unseen : callable
+        From a frame to rows with a level that the fit did not see, by column.
+    expression : callable, optional
+        From an Ibis table to one with `outputs`, where the model is linear.
+    mean_at_fit : float, optional
+        Of the last of `outputs`, where it is known.
+    unit_days : float, optional
+        Days in the unit of time of the purchase histories that it looks at.
+    currency : str, optional
+        Of their amounts.
+    past : PastRevenue, optional
+        How its columns are computed for a day, where it looks at past revenue alone.
+    """
+
+    title: str
+    version: str
+    expires_at: dt.date | None
+    numbers: tuple[str, ...]
+    outputs: dict[str, str]
+    score: Callable[[pd.DataFrame], pd.DataFrame]
+    words: tuple[str, ...] = ()
+    may_lack: tuple[str, ...] = ()
+    unit: str | None = None
+    unseen: Callable[[pd.DataFrame], dict[str, int]] = lambda _: {}
+    expression: Callable[[Any], Any] | None = None
+    mean_at_fit: float | None = None
+    unit_days: float | None = None
+    currency: str | None = None
+    past: PastRevenue | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that it looks at."""
+        return (*self.numbers, *self.words, *self.may_lack)
+
+    def public_names(self, given: Iterable[Any]) -> dict[str, str]:
+        """Say which columns come under other names: none."""
+        return {}
+
+    def is_expired(self, at: dt.date | None = None) -> bool:
+        """Say whether it is too old on a day, today by default; without a day, never."""
+        return self.expires_at is not None and (at or dt.date.today()) > self.expires_at
+
+
+def row_scorer(model: Any, periods: float | None = None) -> RowScorer | None:
+    """Give a model's scorer; None where it gives no number a row.
+
+    Parameters
+    ----------
+    model : object
+        Of ``cxmodel.load_model``.
+    periods : float, optional
+        How far to look, in the model's own units of time: of the purchase histories, or periods of
+        a hazard. Default: a year; one occasion for BG/BB.
+
+    Raises
+    ------
+    ConfigError
+        If the model has a horizon of its own and another is asked for, or it is none.
+    """
+    if periods is not None and not (np.isfinite(periods) and periods > 0):
+        raise ConfigError(f"--periods must be above 0, not {periods:g}.")
+    if isinstance(model, StoredPurchaseModel):
+        return _of_purchases(model, periods)
+    if isinstance(model, HazardResult):
+        return _of_hazard(model, periods)
+    if isinstance(model, StoredSpendModel):
+        _refuse_periods(periods, "spend per purchase")
+        return _of_spend(model)
+    if isinstance(model, StoredCltvModel):
+        _refuse_periods(periods, f"lifetime value ({model.rule.settings.horizon_months} months)")
+        return _of_cltv(model)
+    return None
+
+
+def _refuse_periods(periods: float | None, what: str) -> None:
+    if periods is not None:
+        raise ConfigError(
+            f"--periods is for purchase and hazard models; {what} has no other horizon than that "
+            "of its fit. Leave --periods out."
+        )
+
+
+def _of_purchases(model: StoredPurchaseModel, periods: float | None) -> RowScorer:
+    is_occasions = model.family == "bg_bb"
+    year = 1.0 if is_occasions else DAYS_PER_YEAR / model.unit_days
+    t = year if periods is None else float(periods)
+    unit = "occasion(s)" if is_occasions else f"unit(s) of {model.unit_days:g} day(s)"
+    return RowScorer(
+        title=f"{model.title}, purchases",
+        version=model.version,
+        expires_at=model.expires_at,
+        numbers=model.columns,
+        outputs={
+            "prob_alive": "Mean probability of still being a customer",
+            "expected_purchases": f"Mean purchases expected in the next {t:.4g} {unit}",
+        },
+        score=lambda frame: model.predict(frame, t),
+        # an occasion is not a length of time
+        unit_days=None if is_occasions else model.unit_days,
+    )
+
+
+def _of_spend(model: StoredSpendModel) -> RowScorer:
+    return RowScorer(
+        title="Gamma-Gamma, spend per purchase",
+        version=model.version,
+        expires_at=model.expires_at,
+        numbers=tuple(name for name in model.columns if name != MONEY),
+        may_lack=(MONEY,),
+        outputs={"expected_spend": f"Mean spend per purchase, in {model.currency or 'money'}"},
+        score=model.predict,
+        mean_at_fit=model.facts["mean_spend"],
+        unit_days=7.0,  # spend does not depend on it
+        currency=model.currency,
+    )
+
+
+def _of_hazard(model: HazardResult, periods: float | None) -> RowScorer:
+    n = max(round(DAYS_PER_YEAR / model.period_days), 1) if periods is None else int(periods)
+    if periods is not None and n != periods:
+        raise ConfigError(f"--periods must be a whole number for a hazard, not {periods:g}.")
+    if n > last_period(model) + 1:
+        raise ConfigError(
+            f"--periods {n} reaches beyond the {last_period(model) + 1} period(s) that the hazard "
+            "was seen in. Name fewer."
+        )
+    file = store_hazard(model)
+    words = tuple(model.levels)
+    return RowScorer(
+        title="hazard of leaving",
+        version=file.version,
+        expires_at=file.expires_at,
+        numbers=(PERIOD, *(name for name in columns_of(model) if name not in words)),
+        words=words,
+        outputs={
+            STAYS: f"Mean probability of staying through the next {n} period(s) of one "
+            f"{model.period}"
+        },
+        score=lambda frame: pd.DataFrame({STAYS: staying(model, frame, n)}),
+        unseen=lambda frame: unseen_levels(model, frame),
+    )
+
+
+def _of_cltv(model: StoredCltvModel) -> RowScorer:
+    months = model.rule.settings.horizon_months
+    value = {VALUE: f"Mean value, in {model.unit}"}
+    if isinstance(model.rule, ContractRule):
+        before = {STAYS: f"Mean probability of staying through {months} months"}
+    else:
+        before = {
+            "prob_alive": "Mean probability of still being a customer",
+            "expected_purchases": f"Mean purchases expected in the next {months} months",
+            "expected_spend": f"Mean spend per purchase, in {model.rule.settings.currency}",
+        }
+    is_linear = isinstance(model.rule, ContractRule) and model.rule.is_linear
+    past = None
+    if isinstance(model.rule, ContractRule) and is_linear and model.rule.windows is not None:
+        currency = model.rule.settings.currency
+        past = PastRevenue(columns=model.columns, windows=model.rule.windows, currency=currency)
+    return RowScorer(
+        title=f"lifetime value, {model.kind}",
+        version=model.version,
+        expires_at=model.expires_at,
+        numbers=tuple(name for name in model.columns if name != MONEY),
+        may_lack=tuple(name for name in model.columns if name == MONEY),
+        outputs={**before, **value},
+        unit=model.unit,
+        score=model.predict,
+        expression=model.expression if is_linear else None,
+        mean_at_fit=model.facts["estimate"],
+        unit_days=None if isinstance(model.rule, ContractRule) else model.rule.buys.rows.unit_days,
+        currency=model.rule.settings.currency,
+        past=past,
+    )

@@ -1,0 +1,208 @@
+"""Lay the columns of a study's sources that nothing looks at beside its observations.
+
+They are examined for leaks, and used for nothing else. What is not examined is named with the
+reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from cxmodel.errors import CxModelError
+from cxmodel.models.source_leaks import why_not_examined
+from cxmodel.tables.contracts import CONTRACTS, RESERVED
+from cxmodel.tables.source_columns import EVENT_AT, base_name, known_by_then, put_together
+from cxmodel.tables.specs import AMOUNTS, TYPE_OF, SourceSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cxmodel.config import StudyConfig
+    from cxmodel.progress import Progress
+    from cxmodel.tables.observation_table import Observations
+    from cxmodel.tables.opening.catalog import Catalog
+    from cxmodel.tables.sources import Source, Sources
+
+MOST_COLUMNS = 200
+"""Columns of a source that are examined; the others are named."""
+MOST_VALUES = 60_000_000
+"""Values that are laid beside the responses, of each source; it bounds the columns too."""
+MOST_ROWS = 5_000_000
+"""Rows of a source beyond which it is not read again for columns that nothing looks at."""
+MOST_OBSERVATIONS = 1_000_000
+"""Responses beyond which nothing is laid beside them."""
+MOST_NAMED = 20
+_VALUES_A_COLUMN = 3
+_EXAMINED_TYPES = ("text", "number", "flag")
+
+
+LOOKS_FOR_LEAKS = ("lift", "checks", "evidence", "churn")
+"""Stages that are told of leaks; for others nothing is laid beside the observations."""
+
+
+def with_source_columns(
+    config: StudyConfig, sources: Sources, obs: Observations, progress: Progress
+) -> Observations:
+    """Lay every column of the sources that is no column of the observations beside them.
+
+    Parameters
+    ----------
+    config : StudyConfig
+        The settings.
+    sources : Sources
+        Of the study, opened.
+    obs : Observations
+        Of the study.
+    progress : Progress
+        Told about the stage.
+
+    Returns
+    -------
+    Observations
+        The same, with `source_columns`.
+    """
+    if not obs.has("churned") and not obs.has("revenue_after"):
+        return obs  # no outcome that a column could know
+    parts: dict[str, pd.DataFrame] = {}
+    reasons: dict[str, str] = {}
+    with progress.stage("columns that nothing looks at") as stage:
+        for spec, catalog in _specs(config, sources):
+            found = _examined(spec, catalog, sources, obs, reasons)
+            if found is not None:
+                parts[spec.kind] = found
+        stage.rows(obs.n_obs)
+    beside = put_together(obs, parts.values(), reasons)
+    return obs.with_source_columns(beside, _account(sources, parts, reasons))
+
+
+def _account(
+    sources: Sources, parts: dict[str, pd.DataFrame], reasons: dict[str, str]
+) -> dict[str, Any]:
+    """Say of each table which further columns were examined, and which were not and why."""
+    rows = []
+    for kind in sources.by_kind:
+        frame = parts.get(kind)
+        names = [] if frame is None else list(dict.fromkeys(base_name(str(c)) for c in frame))
+        is_told = any(label.split(".")[0] == kind for label in reasons)
+        note = None if names or is_told else "no column beyond those that the study maps"
+        rows.append({"table": kind, "examined": names, "note": note})
+    return {
+        "rows": rows,
+        "not_examined": [{"column": name, "reason": why} for name, why in reasons.items()],
+    }
+
+
+def caveat_of_source_columns(obs: Observations) -> list[str]:
+    """Name the columns of the sources that the leak alarm could not look at."""
+    from cxmodel.models.say import listed
+
+    reasons = why_not_examined(obs)
+    if not reasons:
+        return []
+    named = listed([f"{name} ({why})" for name, why in reasons.items()], MOST_NAMED)
+    return [f"Columns of the tables that the leak alarm did not examine: {named}."]
+
+
+def _specs(config: StudyConfig, sources: Sources) -> Iterator[tuple[SourceSpec, Catalog]]:
+    from cxmodel.study_sources import source_specs, table_files
+    from cxmodel.tables.opening.catalog import Catalog
+
+    catalog = Catalog(sources.session, table_files(config), config.base_dir)
+    for spec in source_specs(config):
+        yield spec, catalog
+
+
+def _examined(
+    spec: SourceSpec,
+    catalog: Catalog,
+    sources: Sources,
+    obs: Observations,
+    reasons: dict[str, str],
+) -> pd.DataFrame | None:
+    """Read a source again with all its columns, and bring them beside the observations."""
+    source = sources.get(spec.kind)
+    if source is None:
+        return None
+    if spec.kind == "churn":
+        reasons["churn"] = "the table says who left: it is the outcome itself"
+        return None
+    most = min(MOST_COLUMNS, MOST_VALUES // (_VALUES_A_COLUMN * max(obs.n_obs, 1)))
+    free = _free_columns(spec, catalog, source, reasons, most)
+    known = [name for name in _canonical(source) if not obs.has(name)]
+    too_many = _too_many(source, obs) if free or known else ""
+    if too_many:
+        reasons |= {f"{spec.kind}.{name}": too_many for name in (*free, *known)}
+        return None
+    if not free and not known:
+        return None
+    try:
+        whole = _read_again(spec, catalog, sources, free) if free else source
+        found = known_by_then(obs, whole, [*free, *known])
+        if whole is not source:
+            sources.session.drop(whole.table)  # where it was kept, it has served
+        return found
+    except CxModelError as error:
+        said = f"the table could not be read again: {error}"
+        reasons |= {f"{spec.kind}.{name}": said for name in (*free, *known)}
+        return None
+
+
+def _free_columns(
+    spec: SourceSpec, catalog: Catalog, source: Source, reasons: dict[str, str], most: int
+) -> list[str]:
+    """List the columns of a source that it does not map; name those that cannot be examined."""
+    opened = catalog.open(spec)
+    mapped = {spec.columns.get(name, name) for name in CONTRACTS[spec.kind].names}
+    mapped |= {rating.column for rating in spec.ratings.values()}
+    carried = {*source.attributes, *source.controls, *source.facts.get("left_out", ())}
+    ours = {
+        name.lower()
+        for name in (*CONTRACTS[spec.kind].names, *AMOUNTS.values(), "row_number", *RESERVED)
+    }
+    free: list[str] = []
+    for name in opened.names:
+        label = f"{spec.kind}.{name}"
+        if name in mapped or name in carried:
+            continue
+        if name in spec.ignore:
+            reasons[label] = f"it is listed in {spec.label}.ignore"
+        elif name.lower() in ours or name.startswith(("_", "rating_")):
+            reasons[label] = "its name is one that the observation table uses itself"
+        elif name.lower() in {other.lower() for other in free}:
+            reasons[label] = "its name differs from another column's only by capitals"
+        elif len(free) >= most:
+            reasons[label] = f"the table has more than {most} columns that nothing looks at"
+        else:
+            free.append(name)
+    return free
+
+
+def _canonical(source: Source) -> list[str]:
+    """List the columns under cxmodel's own names that hold words, numbers or flags of events."""
+    if source.kind not in EVENT_AT:
+        return []
+    names = next(each.names for kind, each in CONTRACTS.items() if kind == source.kind)
+    return [n for n in names if n in source.columns and TYPE_OF[n] in _EXAMINED_TYPES]
+
+
+def _too_many(source: Source, obs: Observations) -> str:
+    if obs.n_obs > MOST_OBSERVATIONS:
+        return f"there are more than {MOST_OBSERVATIONS:,} responses to lay it beside"
+    if source.n_rows > MOST_ROWS:
+        return f"the table has more than {MOST_ROWS:,} rows"
+    if not obs.has("customer_id"):
+        return "the observations name no customers"
+    if source.kind != "observations" and not obs.has("responded_at"):
+        return "the responses have no date"
+    return ""
+
+
+def _read_again(spec: SourceSpec, catalog: Catalog, sources: Sources, free: list[str]) -> Source:
+    from cxmodel.tables.opening.opening import open_source
+
+    more: dict[str, Any] = {"if_there": tuple(free), "attributes": ()}
+    if spec.kind == "observations":
+        more = {"controls": tuple(free), "if_there": ()}
+    return open_source(replace(spec, **more), catalog, sources.currency)

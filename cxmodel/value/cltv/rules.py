@@ -1,0 +1,254 @@
+"""What a fitted lifetime value says of any customer: rules that need no table of the fit."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cxmodel.errors import SchemaError, nearest
+from cxmodel.models.retention.curve import RetentionCurve
+from cxmodel.models.retention.fit import RetentionFit
+from cxmodel.tables.observation_table import Observations, Windows
+from cxmodel.value.cltv.lifetime import Horizon
+from cxmodel.value.cltv.purchase_value import PurchaseValue, months_units, weights_of_months
+from cxmodel.value.cltv.rows import fit_line, past_revenue, tenure_of
+from cxmodel.value.cltv.settings import ValueSettings
+from cxmodel.value.purchases.result import PurchaseFit
+from cxmodel.value.purchases.spend import SpendFit
+from cxmodel.value.purchases.stored_fit import frame_of, rows_of
+
+if TYPE_CHECKING:
+    from cxmodel.value.cltv.contract import ContractValue
+
+FloatArray = npt.NDArray[np.float64]
+VALUE, STAYS = "cltv", "prob_stays"
+TENURE, MONTHLY, BEFORE = "tenure_months", "monthly_revenue", "revenue_before"
+MOST_MONTHS = 1_200  # of tenure: a hundred years
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PurchaseRule:
+    """Without a contract: purchases still to come, times what each brings.
+
+    Parameters
+    ----------
+    buys, spend : PurchaseFit and SpendFit
+        How often customers buy, and what a purchase brings.
+    settings : ValueSettings
+        What counts.
+    as_of : date, optional
+        Until when the data were complete.
+    """
+
+    buys: PurchaseFit
+    spend: SpendFit
+    settings: ValueSettings
+    as_of: dt.date | None = None
+
+    @classmethod
+    def of(cls, value: PurchaseValue) -> PurchaseRule:
+        """Take the rule out of a valuation."""
+        rows = value.histories
+        return cls(
+            buys=value.buys,
+            spend=value.spend,
+            settings=value.settings,
+            as_of=rows.learnt_until or rows.as_of,
+        )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What it looks at."""
+        return ("frequency", "recency", "T", "monetary_value")
+
+    def predict(self, data: Any) -> pd.DataFrame:
+        """Give ``prob_alive, expected_purchases, expected_spend, cltv`` of each history."""
+        rows, customer_id = rows_of(data)
+        horizon = months_units(float(self.settings.horizon_months), self.buys)
+        spend = self.spend.expected_spend(rows)
+        value = self.settings.share * spend * weights_of_months(self.buys, self.settings, rows)
+        return frame_of(
+            customer_id,
+            {
+                "prob_alive": self.buys.prob_alive(rows),
+                "expected_purchases": self.buys.conditional_expected_purchases(horizon, rows),
+                "expected_spend": spend,
+                VALUE: value,
+            },
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ContractRule:
+    """With a contract: spending of a customer who is there, times the months still to come.
+
+    Parameters
+    ----------
+    settings : ValueSettings
+        What counts.
+    horizon : Horizon
+        How far is looked, and over what window spending was seen.
+    line : (float, float), optional
+        Intercept and slope of spending in the window on spending before it; None where spending is
+        a monthly amount that is known.
+    retention : numpy.ndarray, optional
+        Share still there at months 0, 1, ... after the response, where tenure does not matter.
+    fit : RetentionFit, optional
+        Instead: the curve from the start, of which a customer has the part from its tenure on.
+    windows : Windows, optional
+        In which spending before was counted.
+    as_of : date, optional
+        Until when the data were complete.
+    """
+
+    settings: ValueSettings
+    horizon: Horizon
+    line: tuple[float, float] | None
+    retention: FloatArray | None = None
+    fit: RetentionFit | None = None
+    windows: Windows | None = None
+    as_of: dt.date | None = None
+
+    @classmethod
+    def of(cls, value: ContractValue) -> ContractRule:
+        """Take the rule out of a valuation."""
+        rows, obs = value.rows, value.obs
+        line = None
+        if not rows.is_monthly:
+            line = fit_line(past_revenue(obs)[rows.chosen], rows.amount, rows.weights)
+        by_tenure = rows.tenure_months is not None and not isinstance(value.whole, RetentionCurve)
+        rule = cls(
+            settings=value.settings,
+            horizon=value.horizon,
+            line=line,
+            windows=None if obs.is_joined else obs.windows,
+            as_of=obs.as_of,
+        )
+        if by_tenure and isinstance(value.whole, RetentionFit):
+            return replace(rule, fit=value.whole)
+        return replace(rule, retention=value.curve_of(value.whole, rows).retention)
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the value is a number times spending, whoever the customer is."""
+        return self.fit is None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What it looks at."""
+        spending = MONTHLY if self.line is None else BEFORE if self.line[1] != 0 else None
+        found = (spending, TENURE if self.fit is not None else None)
+        return tuple(name for name in found if name is not None)
+
+    def predict(self, data: Any) -> pd.DataFrame:
+        """Give ``prob_stays`` through the horizon and ``cltv`` of each row."""
+        known = self._of_observations(data) if isinstance(data, Observations) else data
+        n_rows = len(known)
+        spending = self._spending(known)
+        if self.fit is None:
+            stays, months = self.flat()
+            found = {STAYS: np.full(n_rows, stays), VALUE: self.settings.share * spending * months}
+        else:
+            place, stays_by, months_by = self._by_tenure(_numbers(known, TENURE))
+            found = {
+                STAYS: stays_by[place],
+                VALUE: self.settings.share * spending * months_by[place],
+            }
+        names = getattr(known, "columns", ())
+        return frame_of(np.asarray(known["customer_id"]) if "customer_id" in names else None, found)
+
+    def flat(self) -> tuple[float, float]:
+        """Give the share who stay through the horizon, and what a unit of spending comes to."""
+        if self.retention is None:
+            raise ValueError("The months still to come depend on tenure here.")
+        return self._ahead(self.retention)
+
+    def factors(self) -> tuple[float, float]:
+        """Give intercept and slope of the value in what `columns` names, where it is linear."""
+        intercept, slope = (0.0, 1.0) if self.line is None else self.line
+        scale = self.settings.share * self.flat()[1]
+        return scale * intercept, scale * slope
+
+    def _ahead(self, curve: FloatArray) -> tuple[float, float]:
+        stays = self.horizon.from_window(curve[None, :])[0, self.settings.horizon_months]
+        return float(stays), float(self.horizon.lifetimes(curve[None, :])[0])
+
+    def _by_tenure(self, tenure: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray, FloatArray]:
+        """Give each row's place among the tenures, and what is ahead at each; NaN if unknown."""
+        known = np.isfinite(tenure)
+        if ((tenure[known] < 0) | (tenure[known] > MOST_MONTHS)).any():
+            raise SchemaError(
+                f"{TENURE} must lie in 0 to {MOST_MONTHS:,} months: how long each customer has "
+                "been there."
+            )
+        fit = self.fit
+        if fit is None:
+            raise ValueError("Tenure does not matter here.")
+        whole = np.floor(np.where(known, tenure, -1.0)).astype(int)
+        tenures, place = np.unique(whole, return_inverse=True)
+        ahead = max(self.horizon.n_months, self.horizon.window_months) + self.horizon.gap_months
+        reach = int(np.ceil(ahead)) + 1
+        # the draws say how sure the curve is, and the curve itself is the same with one
+        one = replace(
+            fit, _observed_draws=fit._observed_draws[:1], _parameter_draws=fit._parameter_draws[:1]
+        )
+        curve = one.curve(reach + max(int(tenures.max(initial=0)), 0)).retention
+        parts = [
+            (np.nan, np.nan) if start < 0 else self._ahead(curve[start : start + reach + 1])
+            for start in tenures
+        ]
+        stays, months = np.array(parts, dtype=float).reshape(-1, 2).T
+        return place.reshape(-1), stays, months
+
+    def _spending(self, data: pd.DataFrame) -> FloatArray:
+        if self.line is None:
+            return _numbers(data, MONTHLY)
+        intercept, slope = self.line
+        if slope == 0:
+            return np.full(len(data), intercept)
+        return np.asarray(intercept + slope * _numbers(data, BEFORE), dtype=float)
+
+    def _of_observations(self, obs: Observations) -> pd.DataFrame:
+        """Take what the rule looks at out of observations, as the fit read it."""
+        found: dict[str, Any] = {}
+        if obs.has("customer_id"):
+            found["customer_id"] = obs.frame["customer_id"].to_numpy()
+        if self.line is not None:
+            found[BEFORE] = past_revenue(obs)
+        elif obs.has("_monthly_revenue"):
+            found[MONTHLY] = obs.frame["_monthly_revenue"].to_numpy(dtype=float)
+        tenure = tenure_of(obs) if self.fit is not None else None
+        if tenure is not None:
+            found[TENURE] = tenure
+        return pd.DataFrame(found, index=range(obs.n_obs))
+
+
+Rule = PurchaseRule | ContractRule
+
+
+def _numbers(data: Any, column: str) -> FloatArray:
+    """Read a column as numbers.
+
+    Raises
+    ------
+    SchemaError
+        If it is missing, or holds words.
+    """
+    if column not in data:
+        raise SchemaError(
+            f"The value looks at {column!r}, which the table does not have. "
+            f"{nearest(column, [str(name) for name in data.columns])}"
+        )
+    try:
+        numbers = pd.to_numeric(data[column]).to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise SchemaError(
+            f"Column {column!r} must hold numbers. Correct it, or leave it blank where it is not "
+            "known."
+        ) from None
+    return np.asarray(np.where(np.isfinite(numbers), numbers, np.nan), dtype=float)
