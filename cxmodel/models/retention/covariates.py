@@ -42,7 +42,7 @@ class RetentionByCovariates(Result):
 
     Parameters
     ----------
-    family : {"geometric", "sbg", "bdw"}
+    family : {"geometric", "discrete_weibull", "sbg", "bdw"}
         The lifetime.
     parameters : dict
         Those of a customer at the means of the covariates.

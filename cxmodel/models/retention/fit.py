@@ -29,10 +29,11 @@ class RetentionFit(Result):
 
     Parameters
     ----------
-    family : {"geometric", "sbg", "bdw"}
+    family : {"geometric", "discrete_weibull", "sbg", "bdw"}
         The model that continues the curve.
     parameters : dict
-        ``prob_churn_per_period``; or ``alpha`` and ``beta``; or ``gamma``, ``delta`` and ``c``.
+        ``prob_churn_per_period``; or ``prob_churn_first_period`` and ``c``; or ``alpha`` and
+        ``beta``; or ``gamma``, ``delta`` and ``c``.
     log_likelihood : float
         At the maximum.
     n_obs : int
