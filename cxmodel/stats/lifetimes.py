@@ -392,9 +392,9 @@ def _at_boundary(family: LifetimeFamily, theta: FloatArray) -> BoolArray:
     m = n_loss_parameters(family)
     if family == "discrete_weibull":
         low, high = _LOG_RATE_ENDS
-        found = (theta[:, 0] <= low + 1e-6) | (theta[:, 0] >= high - 1e-6)
+        found = np.asarray((theta[:, 0] <= low + 1e-6) | (theta[:, 0] >= high - 1e-6))
     else:
-        found = (np.abs(theta[:, :m]) >= _LOG_FLAT).any(axis=1)
+        found = np.asarray((np.abs(theta[:, :m]) >= _LOG_FLAT).any(axis=1))
     if has_power(family):
         found |= np.abs(theta[:, m]) >= _LOG_POWER_LIMIT - 1e-6
     return np.asarray(found)
