@@ -146,6 +146,11 @@ class RetentionFit(Result):
     def _values(self) -> FloatArray:
         return np.array(list(self.parameters.values()))
 
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether the family was named, not chosen by likelihood."""
+        return self.choice.startswith(f"The {MODEL_NAMES[self.family]} was asked for")
+
     def parameter_table(self) -> pd.DataFrame:
         """Give one row a parameter: its estimate, and its interval from redrawn customers.
 

@@ -26,6 +26,7 @@ from cxmodel.value.cltv.contract import (
     retention_model,
 )
 from cxmodel.value.cltv.groups import COHORT_PERIODS, groups_of_observations, groups_of_purchases
+from cxmodel.value.cltv.later_windows import LaterWindows, backtest_windows, later_caveats
 from cxmodel.value.cltv.purchase_value import (
     FAMILIES,
     Histories,
@@ -257,6 +258,24 @@ class CltvModel:
         settings = self._settings(rows.currency, 30, CONF_LEVEL)
         return backtest_purchases(rows, settings, self.family, last)
 
+    def backtest_windows(
+        self, obs: Observations, curve: Curve | None = None
+    ) -> LaterWindows | NotRun:
+        """Hold the retention that values customers against several later windows.
+
+        Parameters
+        ----------
+        obs : Observations
+            With dates.
+        curve : RetentionFit, optional
+            What values the customers; fitted to `obs` when left out. It is fitted again, to what
+            was known at a day; see ``value/cltv/later_windows.py``.
+        """
+        Observations.check(obs)
+        settings = self._settings(obs.currency, obs.min_group_size, obs.conf_level)
+        whole = retention_model(settings).fit(obs) if curve is None else curve
+        return backtest_windows(obs, whole, settings)
+
     # -- the two kinds ---------------------------------------------------------------------------
 
     def _contract(
@@ -273,6 +292,7 @@ class CltvModel:
         contract = ContractValue(obs=obs, rows=rows, whole=whole, settings=settings)
         per_customer = contract.per_customer()
         change_found = change.found(contract)
+        later = backtest_windows(obs, whole, settings)
         by_band, by_group, by_cohort = (
             [contract.group_row(group) for group in groups]
             for groups in groups_of_observations(obs, self.by, rows.chosen, self.cohort_period)
@@ -289,12 +309,14 @@ class CltvModel:
             residual_lifetime=contract.residual_lifetime(),
             change=change_found,
             backtest=backtest_contract(obs, rows, settings),
+            later_windows=later,
             horizon_months=self.horizon_months,
             benefit=self.benefit,
             not_used=rows.not_used,
             caveats=(
                 *settings.caveats(),
                 *contract_caveats(whole, rows, obs, self.horizon_months),
+                *later_caveats(later),
                 *change_found.caveats,
             ),
         )
