@@ -69,7 +69,7 @@ def _table(results: Results, found: list[dict[str, Any]]) -> Table:
             }
             for row in found
         ],
-        note=f"Learnt from {words.count(n)} customers, of whom {words.count(left)} had left, by the "
-        f"{part(results, 'cltv.later_windows.model')}. The brackets hold the errors of the curve "
-        "and chance.",
+        note=f"Learnt from {words.count(n)} customers, of whom {words.count(left)} had left, by "
+        f"the {part(results, 'cltv.later_windows.model')}. The brackets hold the errors of the "
+        "curve and chance.",
     )

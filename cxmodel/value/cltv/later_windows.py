@@ -181,11 +181,9 @@ def backtest_windows(
     if isinstance(whole, RetentionCurve):
         return NotRun("the retention curve was given as numbers: nothing can be fitted to less")
     reason = _no_dates(obs)
-    if reason:
+    if reason or obs.as_of is None:
         return NotRun(reason)
-    every = read_durations(obs, stage="cltv")
-    least = max(FEWEST, obs.min_group_size)
-    origin = find_origin(obs, every, least)
+    origin = find_origin(obs, obs.as_of)
     if isinstance(origin, NotRun):
         return origin
     model = RetentionModel(
@@ -242,10 +240,11 @@ def _no_dates(obs: Observations) -> str:
     return "" if obs.has("duration_days", "_event") else "nothing says how long customers stayed"
 
 
-def find_origin(obs: Observations, every: Durations, least: int) -> Origin | NotRun:
+def find_origin(obs: Observations, as_of: dt.date) -> Origin | NotRun:
     """Choose the earliest day, up to 4 windows before the end, with enough on both sides."""
-    assert obs.as_of is not None
-    end = pd.Timestamp(obs.as_of) + pd.Timedelta(days=1)
+    every = read_durations(obs, stage="cltv")
+    least = max(FEWEST, obs.min_group_size)
+    end = pd.Timestamp(as_of) + pd.Timedelta(days=1)
     for n_windows in range(MOST_WINDOWS, 0, -1):
         origin = cut_at(obs, every, end, n_windows)
         n_left, n_there = int(origin.known.events.sum()), origin.tenure.size
@@ -312,7 +311,7 @@ def judge_windows(origin: Origin, fits: Rivals, *, min_group_size: int = 30) -> 
     p_value = float(chdtrc(int(shown.sum()), statistic))
     windows = tuple(
         _window(origin, fit.conf_level, stays, start, gone, loss[0], k)
-        for k in np.flatnonzero(shown)
+        for k in range(int(shown.sum()))
     )
     verdict = _verdict(p_value, windows)
     return LaterWindows(
@@ -398,7 +397,7 @@ def _window(
     days = origin.edges[[k, k + 1]] * DAYS_PER_MONTH
     first, past = (origin.at + pd.Timedelta(days=round(float(day))) for day in days)
     return LaterWindow(
-        window=int(k) + 1,
+        window=k + 1,
         from_day=first.date(),
         to_day=past.date() - dt.timedelta(days=1),
         n_at_risk=int(start[k].sum()),
