@@ -26,7 +26,8 @@ from cxmodel.value.cltv.contract import (
     retention_model,
 )
 from cxmodel.value.cltv.groups import COHORT_PERIODS, groups_of_observations, groups_of_purchases
-from cxmodel.value.cltv.later_windows import LaterWindows, backtest_windows, later_caveats
+from cxmodel.value.cltv.later_result import LaterWindows, later_caveats
+from cxmodel.value.cltv.later_windows import backtest_windows
 from cxmodel.value.cltv.purchase_value import (
     FAMILIES,
     Histories,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cxmodel.results import Estimate, NotRun, Result
 from cxmodel.value.cltv.backtest import Backtest
 from cxmodel.value.cltv.change_result import CltvChange
-from cxmodel.value.cltv.later_windows import LaterWindows
+from cxmodel.value.cltv.later_result import LaterWindows
 
 if TYPE_CHECKING:
     import pandas as pd
