@@ -32,7 +32,7 @@ def cltv_section(results: Results) -> list[Block]:
             f"{cltv_parts.how_valued(results)}{cltv_parts.beside_value(results)}{_caveats(results)}"
         ),
         *cltv_parts.failed_test(results),
-        *cltv_windows.retention_failed(results),
+        *cltv_windows.windows_failed(results),
         *cltv_pictures(results),
         *cltv_parts.change_pictures(results),
         *_change_table(results),

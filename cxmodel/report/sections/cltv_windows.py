@@ -9,23 +9,19 @@ from cxmodel.report.blocks import Block, Callout, Column, Table, Text
 from cxmodel.report.reading import Results, part, reason, rows
 
 
-def retention_failed(results: Results) -> list[Block]:
-    """Warn before the figures where customers left otherwise than was foretold."""
-    if part(results, "cltv.later_windows.verdict") != "fail":
-        return []
-    return [
-        Callout(
-            title="Retention did not hold in later windows",
-            words=words.ended(str(part(results, "cltv.later_windows.text"))),
-            tone="bad",
-        )
-    ]
+def windows_failed(results: Results) -> list[Block]:
+    """Warn before the figures where customers left, or spent, otherwise than was foretold."""
+    said = sorted(said_in_callout(results), reverse=True)
+    title = "These values did not hold in later windows"
+    return [Callout(title=title, words=" ".join(said), tone="bad")] if said else []
 
 
 def said_in_callout(results: Results) -> set[str]:
-    """Give the sentence that the callout says already."""
-    found = part(results, "cltv.later_windows.text")
-    return {words.ended(str(found))} if found else set()
+    """Give the sentences that the callout says already."""
+    later = part(results, "cltv.later_windows") or {}
+    said = [later.get("text")] if later.get("verdict") == "fail" else []
+    said += [later.get("revenue_text")] if later.get("revenue_is_far_off") else []
+    return {words.ended(str(text)) for text in said}
 
 
 def window_blocks(results: Results) -> list[Block]:
@@ -37,15 +33,19 @@ def window_blocks(results: Results) -> list[Block]:
             return []
         said = words.sentence(words.ended(str(why)))
         return [Text(words=f"Retention was not held against later windows. {said}")]
-    text = part(results, "cltv.later_windows.text")
-    is_said = part(results, "cltv.later_windows.verdict") == "fail"
-    return [*([] if is_said else [Text(words=words.ended(str(text)))]), _table(results, found)]
+    later = part(results, "cltv.later_windows")
+    texts = [later.get("text"), later.get("revenue_text")]
+    new = [words.ended(str(text)) for text in texts if text]
+    new = [text for text in new if text not in said_in_callout(results)]
+    return [*([Text(words=" ".join(new))] if new else []), _table(results, found)]
 
 
 def _table(results: Results, found: list[dict[str, Any]]) -> Table:
     n, left = (
         part(results, f"cltv.later_windows.{name}") for name in ("n_learnt", "n_left_before")
     )
+    unit = part(results, "cltv.per_customer.unit")
+    has_money = all(row.get("actual_revenue") is not None for row in found)
     return Table(
         caption="Share of the customers of "
         f"{part(results, 'cltv.later_windows.known_until')} still there, foretold from what was "
@@ -56,6 +56,14 @@ def _table(results: Results, found: list[dict[str, Any]]) -> Table:
             Column(key="expected", label="Foretold", align="right"),
             Column(key="came", label="Still there at its end", align="right"),
             Column(key="foretold", label="Foretold", align="right"),
+            *(
+                [
+                    Column(key="money", label="Money per customer", align="right"),
+                    Column(key="money_foretold", label="Foretold", align="right"),
+                ]
+                if has_money
+                else []
+            ),
         ],
         rows=[
             {
@@ -66,6 +74,7 @@ def _table(results: Results, found: list[dict[str, Any]]) -> Table:
                 "foretold": f"{words.percent(row['predicted_retention'])} "
                 f"({words.percent(row['predicted_low'])} to "
                 f"{words.percent(row['predicted_high'])})",
+                **(_money_cells(row, unit) if has_money else {}),
             }
             for row in found
         ],
@@ -73,3 +82,11 @@ def _table(results: Results, found: list[dict[str, Any]]) -> Table:
         f"the {part(results, 'cltv.later_windows.model')}. The brackets hold the errors of the "
         "curve and chance.",
     )
+
+
+def _money_cells(row: dict[str, Any], unit: Any) -> dict[str, str]:
+    came, foretold, low, high = (
+        words.quantity(row[key], unit)
+        for key in ("actual_revenue", "predicted_revenue", "revenue_low", "revenue_high")
+    )
+    return {"money": came, "money_foretold": f"{foretold} ({low} to {high})"}

@@ -40,6 +40,8 @@ class Origin:
         Whether each of them then left.
     weights : numpy.ndarray, shape (n,)
         How much each of them counts.
+    chosen : numpy.ndarray of bool
+        Which rows of the observations they are.
     """
 
     at: pd.Timestamp
@@ -49,6 +51,7 @@ class Origin:
     stayed: FloatArray
     left: npt.NDArray[np.bool_]
     weights: FloatArray
+    chosen: npt.NDArray[np.bool_]
 
     @property
     def last_day(self) -> dt.date:
@@ -104,6 +107,8 @@ def cut_at(obs: Observations, every: Durations, end: pd.Timestamp, n_windows: in
         followed_months=before[asked],
     )
     there = asked & ~had_left
+    chosen = every.chosen.copy()
+    chosen[chosen] = there
     return Origin(
         at=at,
         edges=np.arange(n_windows + 1) * length / DAYS_PER_MONTH,
@@ -112,4 +117,5 @@ def cut_at(obs: Observations, every: Durations, end: pd.Timestamp, n_windows: in
         stayed=(every.months - before)[there],
         left=every.events[there],
         weights=every.weights[there],
+        chosen=chosen,
     )

@@ -6,10 +6,14 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cxmodel.results import NotRun
+from cxmodel.results import Estimate, NotRun
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+FAR_OFF_PERCENT = 25.0  # further than a plan would bear
+_NO_LEDGER = NotRun("the ledger was not looked up: a study does, and in Python ledger= asks for it")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -31,6 +35,9 @@ class LaterWindow:
         that comes should lie.
     actual_retention : float
         The share that was.
+    predicted_revenue, revenue_low, revenue_high, actual_revenue : float, optional
+        Money in the window per customer of the origin: foretold, where what comes should lie, and
+        as the ledger showed it. None where it was not looked up.
     """
 
     window: int
@@ -43,6 +50,10 @@ class LaterWindow:
     predicted_low: float
     predicted_high: float
     actual_retention: float
+    predicted_revenue: float | None = None
+    revenue_low: float | None = None
+    revenue_high: float | None = None
+    actual_revenue: float | None = None
 
     @property
     def gap(self) -> float:
@@ -77,6 +88,8 @@ class LaterWindows:
         See ``later_windows.judge_windows``.
     text : str
         What was found, in a sentence or two.
+    revenue_error : Estimate or NotRun
+        100 x (money foretold for all windows / money that came - 1), percent.
     """
 
     known_until: dt.date
@@ -90,6 +103,36 @@ class LaterWindows:
     p_value: float
     verdict: str
     text: str
+    revenue_error: Estimate | NotRun = _NO_LEDGER
+
+    @property
+    def money_is_off(self) -> bool:
+        """Whether money is surely off, and by over a quarter."""
+        error = self.revenue_error
+        if isinstance(error, NotRun) or error.conf_low is None or error.conf_high is None:
+            return False
+        is_sure = error.conf_low > 0 or error.conf_high < 0
+        return is_sure and abs(error.estimate) > FAR_OFF_PERCENT
+
+    @property
+    def money_text(self) -> str:
+        """Say how far money was off in the later windows; empty where it was not looked up."""
+        error = self.revenue_error
+        if isinstance(error, NotRun):
+            return ""
+        side = "more" if error.estimate > 0 else "less"
+        ends = ""
+        if error.conf_low is not None and error.conf_high is not None:
+            ends = f" ({error.conf_low:.0f}% to {error.conf_high:.0f}%)"
+        said = (
+            f"From what was known on {self.known_until}, {abs(error.estimate):.0f}% {side} money "
+            f"was foretold for the later windows than came{ends}"
+        )
+        return (
+            f"{said}: customers do not go on spending as they did."
+            if self.money_is_off
+            else f"{said}."
+        )
 
     def to_section(self) -> dict[str, Any]:
         """Give ``cltv.later_windows`` of ``results.json``."""
@@ -99,6 +142,9 @@ class LaterWindows:
             "status": "ok",
             "reason": None,
             **{name: getattr(self, name) for name in (*plain, *last)},
+            "revenue_error": self.revenue_error,
+            "revenue_is_far_off": self.money_is_off,
+            "revenue_text": self.money_text,
             "rows": [window.to_dict() for window in self.windows],
         }
 
@@ -110,5 +156,8 @@ class LaterWindows:
 
 
 def later_caveats(found: LaterWindows | NotRun) -> tuple[str, ...]:
-    """Give the sentence of a curve that did not hold; nothing where it held or was not tried."""
-    return (found.text,) if isinstance(found, LaterWindows) and found.verdict == "fail" else ()
+    """Say what did not hold, staying or spending; nothing where it held or was not tried."""
+    if isinstance(found, NotRun):
+        return ()
+    said = (found.text,) if found.verdict == "fail" else ()
+    return (*said, found.money_text) if found.money_is_off else said

@@ -20,9 +20,12 @@ from cxmodel.models.retention.model import CLEAR_MISFIT, RetentionModel
 from cxmodel.results import NotRun, critical_value
 from cxmodel.stats.lifetimes import NAMES
 from cxmodel.stats.rates import DAYS_PER_MONTH
+from cxmodel.tables.later_revenue import Ledger
 from cxmodel.tables.observation_table import Observations
 from cxmodel.value.cltv.later_origin import Origin, find_origin, no_later_windows
 from cxmodel.value.cltv.later_result import LaterWindow, LaterWindows
+from cxmodel.value.cltv.later_revenue import with_revenue
+from cxmodel.value.cltv.rows import SpendRows
 from cxmodel.value.cltv.settings import ValueSettings
 
 FloatArray = npt.NDArray[np.float64]
@@ -32,7 +35,11 @@ _RIVAL = 0.05  # a family of less weight than this among those that fit is not a
 
 
 def backtest_windows(
-    obs: Observations, whole: RetentionCurve | RetentionFit, settings: ValueSettings
+    obs: Observations,
+    whole: RetentionCurve | RetentionFit,
+    settings: ValueSettings,
+    rows: SpendRows | None = None,
+    ledger: Ledger | None = None,
 ) -> LaterWindows | NotRun:
     """Fit retention to what was known at a day, and foretell who stays in the windows after it.
 
@@ -48,6 +55,10 @@ def backtest_windows(
         What values customers: fitted again, to less.
     settings : ValueSettings
         The draws, and the smallest group that is shown.
+    rows : SpendRows, optional
+        What customers spent after their responses.
+    ledger : Ledger, optional
+        With `rows`: money is foretold too, and held against the ledger.
     """
     if isinstance(whole, RetentionCurve):
         return NotRun("the retention curve was given as numbers: nothing can be fitted to less")
@@ -66,7 +77,11 @@ def backtest_windows(
         fits = fit_rivals(model, origin.known, obs)
     except (InsufficientDataError, ConvergenceError) as error:
         return NotRun(f"no curve could be fitted to what was known on {origin.last_day}: {error}")
-    return judge_windows(origin, fits, min_group_size=obs.min_group_size)
+    found = judge_windows(origin, fits, min_group_size=obs.min_group_size)
+    if rows is None or ledger is None or not obs.has("customer_id"):
+        return found
+    there = months_there(origin, fits)
+    return with_revenue(found, origin, fits[0][1], there, obs, rows, ledger, settings)
 
 
 def fit_rivals(model: RetentionModel, known: Durations, obs: Observations) -> Rivals:
@@ -119,7 +134,7 @@ def judge_windows(origin: Origin, fits: Rivals, *, min_group_size: int = 30) -> 
     """
     fit = fits[0][1]
     there = Followed.of(origin, min_group_size)
-    stays = _stays(origin, there.tenure, fits)  # (1 + draws, tenures, k + 1)
+    stays = _stays(there.tenure, origin.edges, fits)  # (1 + draws, tenures, k + 1)
     was, then = stays[:, :, :-1], stays[:, :, 1:]
     loss = 1 - np.divide(then, was, out=np.zeros_like(then), where=was > 0)
     statistic = leaver_statistic(loss[:, :, : there.n_windows], there)
@@ -219,14 +234,25 @@ def leaver_statistic(loss: FloatArray, there: Followed) -> float:
     return float(away @ np.linalg.solve(spread, away))
 
 
-def _stays(origin: Origin, tenure: FloatArray, fits: Rivals) -> FloatArray:
-    """Give the chance of being there at the edges, by tenure: by the curve, then by the draws."""
-    reach = int(np.ceil(tenure.max() + origin.edges[-1])) + 1
+def months_there(origin: Origin, fits: Rivals) -> FloatArray:
+    """Give the months that a customer of the origin is there in each window: (1 + draws, k)."""
+    there = Followed.of(origin, 1)
+    n_windows, n_steps = origin.edges.size - 1, 6
+    at = np.linspace(0.0, origin.edges[-1], n_windows * n_steps + 1)
+    share = there.weights[0] / there.weights[0].sum()
+    stays = np.einsum("dut,u->dt", _stays(there.tenure, at, fits), share)
+    steps = (stays[:, :-1] + stays[:, 1:]) / 2 * np.diff(at)
+    return np.asarray(steps.reshape(len(stays), n_windows, n_steps).sum(axis=2), dtype=float)
+
+
+def _stays(tenure: FloatArray, edges: FloatArray, fits: Rivals) -> FloatArray:
+    """Give the chance of being there at some months, by tenure: by the curve, then by the draws."""
+    reach = int(np.ceil(tenure.max() + edges[-1])) + 1
     curves = [fit.curve(reach) for _, fit in fits]
     ends = np.round(np.cumsum([share for share, _ in fits]) * len(curves[0].draws)).astype(int)
     parts = zip(curves, [0, *ends[:-1]], ends, strict=True)
     every = np.vstack([curves[0].retention, *(one.draws[a:b] for one, a, b in parts)])
-    at = tenure[:, None] + origin.edges
+    at = tenure[:, None] + edges
     found = np.stack([np.interp(at, curves[0].months, row) for row in every])
     first = found[:, :, :1]
     return np.asarray(np.divide(found, first, out=np.zeros_like(found), where=first > 0))

@@ -12,6 +12,7 @@ import pandas as pd
 
 from cxmodel.errors import ConfigError, FitError
 from cxmodel.results import CONF_LEVEL, Estimate, NotRun
+from cxmodel.tables.later_revenue import Ledger
 from cxmodel.tables.observation_table import Observations
 from cxmodel.tables.purchase_customers import CustomerPurchases
 from cxmodel.tables.purchase_summary import PurchaseSummary
@@ -143,6 +144,7 @@ class CltvModel:
         lift: LiftResult | LiftCard | Estimate | NotRun | None = None,
         retention_lift: LiftResult | Estimate | NotRun | None = None,
         purchases: Histories | None = None,
+        ledger: Ledger | None = None,
     ) -> CltvResult:
         """Value the customers of observations, or of purchase histories.
 
@@ -164,6 +166,8 @@ class CltvModel:
             Of retention, for its split into staying and spending.
         purchases : CustomerPurchases or PurchaseSummary, optional
             The purchase histories of the same customers, for a business without a contract.
+        ledger : Ledger, optional
+            Under a contract: what customers paid, to hold money against in later windows.
 
         Returns
         -------
@@ -199,7 +203,7 @@ class CltvModel:
                 reason = (
                     f"missing bookings stand for leaving, as purchases cannot be modelled: {error}"
                 )
-        return self._contract(obs, curve, settings, reason, change, n_customers)
+        return self._contract(obs, curve, settings, reason, change, n_customers, ledger)
 
     def predict(
         self,
@@ -260,9 +264,9 @@ class CltvModel:
         return backtest_purchases(rows, settings, self.family, last)
 
     def backtest_windows(
-        self, obs: Observations, curve: Curve | None = None
+        self, obs: Observations, curve: Curve | None = None, *, ledger: Ledger | None = None
     ) -> LaterWindows | NotRun:
-        """Hold the retention that values customers against several later windows.
+        """Hold retention, and with a ledger money, against several later windows.
 
         Parameters
         ----------
@@ -271,11 +275,14 @@ class CltvModel:
         curve : RetentionFit, optional
             What values the customers; fitted to `obs` when left out. It is fitted again, to what
             was known at a day; see ``value/cltv/later_windows.py``.
+        ledger : Ledger, optional
+            What customers paid.
         """
         Observations.check(obs)
         settings = self._settings(obs.currency, obs.min_group_size, obs.conf_level)
         whole = retention_model(settings).fit(obs) if curve is None else curve
-        return backtest_windows(obs, whole, settings)
+        rows = None if ledger is None else spend_of(obs)
+        return backtest_windows(obs, whole, settings, rows, ledger)
 
     # -- the two kinds ---------------------------------------------------------------------------
 
@@ -287,13 +294,14 @@ class CltvModel:
         reason: str,
         change: AskedChange,
         n_customers: float | None,
+        ledger: Ledger | None = None,
     ) -> CltvResult:
         rows = spend_of(obs)
         whole = curve if curve is not None else retention_model(settings).fit(obs)
         contract = ContractValue(obs=obs, rows=rows, whole=whole, settings=settings)
         per_customer = contract.per_customer()
         change_found = change.found(contract)
-        later = backtest_windows(obs, whole, settings)
+        later = backtest_windows(obs, whole, settings, rows, ledger)
         by_band, by_group, by_cohort = (
             [contract.group_row(group) for group in groups]
             for groups in groups_of_observations(obs, self.by, rows.chosen, self.cohort_period)

@@ -9,13 +9,14 @@ import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
-from simulated_observations import joined_table, simulate_observations
+from changing_business import END, MONTH, changing_business
+from simulated_observations import joined_table
 
 import cxmodel as cx
 from cxmodel.models.retention.curve import RetentionCurve
 from cxmodel.models.retention.durations import read_durations
 from cxmodel.models.retention.model import RetentionModel
-from cxmodel.report.sections.cltv_windows import retention_failed, window_blocks
+from cxmodel.report.sections.cltv_windows import window_blocks, windows_failed
 from cxmodel.results import NotRun
 from cxmodel.tables.observation_table import Observations, Windows
 from cxmodel.value.cltv.later_origin import cut_at, find_origin
@@ -23,35 +24,7 @@ from cxmodel.value.cltv.later_result import LaterWindow, LaterWindows
 from cxmodel.value.cltv.later_windows import Followed, fit_rivals, judge_windows, leaver_statistic
 from cxmodel.value.cltv.model import CltvModel
 
-MONTH = 365.25 / 12
 MODEL = CltvModel(gross_margin=0.6, annual_discount_rate=0.10, n_draws=60)
-END = dt.date(2025, 12, 31)
-
-
-def _business(
-    seed: int,
-    *,
-    n: int = 1_500,
-    loss: float = 0.03,
-    change: float = 1.0,
-    from_day: str = "2024-07-10",
-) -> Observations:
-    """Subscriptions that end at one rate, and at `change` times it from a day on."""
-    obs = simulate_observations(n, seed=seed, rating_effect=0.0, repeats=0.0)
-    rng = np.random.default_rng(10_000 + seed)
-    answered = obs.frame["responded_at"]
-    until = ((pd.Timestamp(from_day) - answered).dt.total_seconds() / 86_400 / MONTH).to_numpy()
-    used = rng.exponential(size=n) / loss
-    before = np.maximum(until, 0.0)
-    months = np.where(used < before, used, before + (used - before) / change)
-    follow = ((pd.Timestamp(END) + pd.Timedelta(days=1) - answered).dt.total_seconds()) / 86_400
-    days = months * MONTH
-    frame = obs.frame.assign(
-        duration_days=np.minimum(days, follow),
-        _event=days <= follow,
-        revenue_after=20 * np.minimum(days, 180) / MONTH,
-    )
-    return replace(obs, frame=frame)
 
 
 def _found(obs: Observations, n_draws: int = 60) -> LaterWindows:
@@ -136,7 +109,7 @@ def test_a_cut_by_hand() -> None:
 
 
 def test_one_rate_for_all_is_foretold_as_such() -> None:
-    obs = _business(3, n=6_000)
+    obs = changing_business(3, n=6_000)
     assert obs.as_of is not None
     origin = find_origin(obs, obs.as_of)
     assert not isinstance(origin, NotRun)
@@ -156,7 +129,7 @@ def test_one_rate_for_all_is_foretold_as_such() -> None:
 
 
 def test_windows_follow_one_another() -> None:
-    found = _found(_business(1))
+    found = _found(changing_business(1))
     frame = found.to_frame()
     assert frame.window.tolist() == [1, 2, 3]
     assert frame.n_at_risk.iloc[0] == found.n_customers
@@ -171,7 +144,7 @@ def test_windows_follow_one_another() -> None:
 
 
 def test_what_comes_later_does_not_move_what_was_foretold() -> None:
-    same, other = _business(5), _business(5, change=3.0)
+    same, other = changing_business(5), changing_business(5, change=3.0)
     first, second = _found(same), _found(other)
     assert first.n_learnt == second.n_learnt
     for one, two in zip(first.windows, second.windows, strict=True):
@@ -181,7 +154,7 @@ def test_what_comes_later_does_not_move_what_was_foretold() -> None:
 
 
 def test_the_size_of_weights_does_not_matter() -> None:
-    obs = _business(2)
+    obs = changing_business(2)
     rng = np.random.default_rng(0)
     weights = rng.uniform(0.5, 2.0, obs.n_obs)
     one, ten = (
@@ -194,7 +167,7 @@ def test_the_size_of_weights_does_not_matter() -> None:
 
 
 def test_a_value_shows_its_windows() -> None:
-    obs = _business(4, change=2.5)
+    obs = changing_business(4, change=2.5)
     fit = RetentionModel(family="auto", n_draws=60).fit(obs)
     found = MODEL.fit(obs, fit)
     later = found.later_windows
@@ -241,7 +214,7 @@ def test_the_report_shows_them() -> None:
         text="It did not hold.",
     )
     results = {"cltv": {"kind": "contract", "later_windows": found.to_section()}}
-    (callout,) = retention_failed(results)
+    (callout,) = windows_failed(results)
     assert callout.words == "It did not hold."  # type: ignore[union-attr]
     (table,) = window_blocks(results)
     assert table.rows == [  # type: ignore[union-attr]
@@ -254,7 +227,7 @@ def test_the_report_shows_them() -> None:
         }
     ]
     results["cltv"]["later_windows"]["verdict"] = "pass"  # type: ignore[index]
-    assert not retention_failed(results)
+    assert not windows_failed(results)
     assert len(window_blocks(results)) == 2
     why = {"cltv": {"kind": "contract", "later_windows": NotRun("there is one moment").to_dict()}}
     (text,) = window_blocks(why)
@@ -265,7 +238,7 @@ def test_the_report_shows_them() -> None:
 
 
 def test_what_cannot_be_followed_says_why() -> None:
-    obs = _business(1, n=400)
+    obs = changing_business(1, n=400)
     curve = RetentionCurve.constant(prob_churn_per_month=0.03, horizon_months=60)
     given = MODEL.backtest_windows(obs, curve)
     assert isinstance(given, NotRun)
@@ -278,7 +251,7 @@ def test_what_cannot_be_followed_says_why() -> None:
     silent = MODEL.backtest_windows(replace(obs, churn_rule="inactivity"), fit)
     assert isinstance(silent, NotRun)
     assert "read from silence" in silent.reason
-    short = MODEL.backtest_windows(_business(1, n=120, loss=0.01), fit)
+    short = MODEL.backtest_windows(changing_business(1, n=120, loss=0.01), fit)
     assert isinstance(short, NotRun)
     assert "history is too short: 180 days before the end" in short.reason
 
@@ -305,7 +278,7 @@ def test_ravenstack_is_not_foretold(data_dir: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_business_that_stays_as_it_is_passes() -> None:
     # a right curve passes in about 94 of 100: of 12, 9 or fewer would happen in 0.4% of runs
-    verdicts = [_found(_business(seed)).verdict for seed in range(100, 112)]
+    verdicts = [_found(changing_business(seed)).verdict for seed in range(100, 112)]
     assert verdicts.count("pass") >= 10
 
 
@@ -314,14 +287,14 @@ def test_a_business_that_stays_as_it_is_passes() -> None:
 )
 def test_a_business_that_changes_after_the_origin_fails(change: float, from_day: str) -> None:
     for seed in range(4):
-        found = _found(_business(seed, change=change, from_day=from_day))
+        found = _found(changing_business(seed, change=change, from_day=from_day))
         assert found.verdict == "fail"
         assert "do not plan" in found.text
 
 
 @pytest.mark.slow
 def test_a_right_curve_fails_as_seldom_as_it_says() -> None:
-    found = [_found(_business(seed)) for seed in range(1_000, 1_300)]
+    found = [_found(changing_business(seed)) for seed in range(1_000, 1_300)]
     # at most 1 in 100 by design; the choice of the family costs a little more
     assert np.mean([one.verdict == "fail" for one in found]) <= 0.04
     assert np.mean([one.p_value < 0.05 for one in found]) == pytest.approx(0.06, abs=0.035)
