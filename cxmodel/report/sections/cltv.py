@@ -76,7 +76,7 @@ def _caveats(results: Results) -> str:
     found = [words.ended(str(text)) for text in part(results, "cltv.caveats") or []]
     elsewhere = ("retention.caveats", "cltv.change.caveats")
     said = {words.ended(str(text)) for path in elsewhere for text in part(results, path) or []}
-    said |= cltv_windows.said_in_callout(results)
+    said |= set(cltv_windows.said_in_callout(results))
     new = [text for text in found if text not in said]
     return "".join(f" {text}" for text in new)
 

@@ -1,4 +1,4 @@
-"""Whether retention held in the windows after a day at which it was fitted."""
+"""Whether staying and spending held in the windows after a day at which they were fitted."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from cxmodel.report.reading import Results, part, reason, rows
 
 def windows_failed(results: Results) -> list[Block]:
     """Warn before the figures where customers left, or spent, otherwise than was foretold."""
-    said = sorted(said_in_callout(results), reverse=True)
+    said = said_in_callout(results)
     title = "These values did not hold in later windows"
     return [Callout(title=title, words=" ".join(said), tone="bad")] if said else []
 
 
-def said_in_callout(results: Results) -> set[str]:
+def said_in_callout(results: Results) -> list[str]:
     """Give the sentences that the callout says already."""
     later = part(results, "cltv.later_windows") or {}
     said = [later.get("text")] if later.get("verdict") == "fail" else []
     said += [later.get("revenue_text")] if later.get("revenue_is_far_off") else []
-    return {words.ended(str(text)) for text in said}
+    return [words.ended(str(text)) for text in said]
 
 
 def window_blocks(results: Results) -> list[Block]:
