@@ -68,6 +68,9 @@ class HazardResult(Result):
         From when periods count, and how long one is.
     errors : str
         How they are clustered: ``"by customer"`` or ``"by spell"``.
+    is_weighted : bool
+        Whether answers count by their response weights. The log-likelihood is then that of the
+        weighted answers, scaled to their effective number.
     """
 
     method: str
@@ -83,6 +86,7 @@ class HazardResult(Result):
     clock: str
     period: str
     errors: str
+    is_weighted: bool = False
     ratio_of: str = "hazard"
     rating: str | None = "rating"
     conf_level: float = CONF_LEVEL
@@ -211,6 +215,7 @@ class HazardResult(Result):
             "clock": self.clock,
             "period": self.period,
             "errors": self.errors,
+            "weighted": self.is_weighted,
             "caveats": list(self.caveats),
         }
 

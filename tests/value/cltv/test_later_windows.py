@@ -294,10 +294,10 @@ def test_a_business_that_changes_after_the_origin_fails(change: float, from_day:
 
 @pytest.mark.slow
 def test_a_right_curve_fails_as_seldom_as_it_says() -> None:
-    found = [_found(changing_business(seed)) for seed in range(1_000, 1_300)]
+    found = [_found(changing_business(seed)) for seed in range(1_000, 1_200)]
     # at most 1 in 100 by design; the choice of the family costs a little more
     assert np.mean([one.verdict == "fail" for one in found]) <= 0.04
-    assert np.mean([one.p_value < 0.05 for one in found]) == pytest.approx(0.06, abs=0.035)
+    assert np.mean([one.p_value < 0.05 for one in found]) == pytest.approx(0.06, abs=0.045)
     last = [one.windows[-1] for one in found]
     held = [one.predicted_low <= one.actual_retention <= one.predicted_high for one in last]
     assert np.mean(held) == pytest.approx(0.95, abs=0.035)
