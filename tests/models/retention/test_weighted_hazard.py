@@ -9,6 +9,7 @@ import pytest
 from simulated_observations import joined_table, simulate_observations
 
 from cxmodel.errors import SchemaError
+from cxmodel.models.retention.compare import compare_groups
 from cxmodel.models.retention.features import features_of
 from cxmodel.models.retention.hazard import HazardModel
 from cxmodel.models.retention.hazard_cells import cells_of_rows
@@ -177,6 +178,13 @@ def test_the_size_of_weights_does_not_matter() -> None:
     assert one.terms[0].log_ratio == pytest.approx(ten.terms[0].log_ratio, rel=1e-9)
     assert one.terms[0].std_error == pytest.approx(ten.terms[0].std_error, rel=1e-9)
     assert one.log_likelihood == pytest.approx(ten.log_likelihood, rel=1e-9)
+
+
+def test_the_log_rank_test_says_that_it_is_not_weighted() -> None:
+    obs = simulate_observations(600, seed=2)
+    said = "the log-rank test counts every customer once"
+    assert any(said in one for one in compare_groups(_with_weights(obs)).caveats)
+    assert not any(said in one for one in compare_groups(obs).caveats)
 
 
 # -- errors
