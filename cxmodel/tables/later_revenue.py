@@ -96,10 +96,13 @@ class Ledger:
                 "responded_at": pa.array([at] * n, pa.timestamp("us")),
             }
         )
-        table = self.sources.session.register(rows, "followed")
-        return scratch.keep(
+        session = self.sources.session
+        table = session.register(rows, "followed")
+        kept = scratch.keep(
             table.mutate(responded_at=table.responded_at.cast("timestamp(6)")), "followed"
         )
+        session.drop(table)
+        return kept
 
     def _horizon(self) -> Horizon:
         tables = {kind: source.table for kind, source in self.sources.by_kind.items()}

@@ -226,6 +226,7 @@ def leaver_statistic(loss: FloatArray, there: Followed) -> float:
     expected = np.einsum("duk,ku->dk", loss, there.weights)
     luck = np.einsum("uk,ku->k", loss[0] * (1 - loss[0]), there.squares)
     half = there.weights[0].sum() / there.n_at_risk[0] / 2  # so that no leaver has a logarithm
+    luck = np.maximum(luck, half**2)  # where nobody could leave, half a customer still is no proof
     logs = np.log(expected + half)
     drawn = logs[1:] - logs[0]
     middle = (expected[0] + half) * ((there.came + expected[0]) / 2 + half)

@@ -66,6 +66,16 @@ def test_the_statistic_by_hand() -> None:
     assert leaver_statistic(loss, there) == pytest.approx(expected)
 
 
+def test_where_nobody_could_leave_nobody_left() -> None:
+    # foretold 0 with no doubt: ln(.5 / .5) = 0
+    there = _followed([[100.0]], [0.0])
+    assert leaver_statistic(np.zeros((4, 1, 1)), there) == 0.0
+    # and one leaver is half a customer too many: ln(1.5 / .5)^2 x (.5 (.5 + .5)) / .25
+    there = _followed([[100.0]], [1.0])
+    expected = math.log(3.0) ** 2 * 2.0
+    assert leaver_statistic(np.zeros((4, 1, 1)), there) == pytest.approx(expected)
+
+
 def test_windows_add_up_where_the_curve_has_no_error() -> None:
     two = _followed([[100.0], [80.0]], [20.0, 8.0])
     loss = np.tile(np.array([[[0.1, 0.1]]]), (4, 1, 1))
