@@ -2,11 +2,14 @@
 
 import datetime as dt
 from dataclasses import replace
+from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
 from changing_business import END, MONTH, changing_business
+from test_study import SCHEMA
 
 import cxmodel as cx
 from cxmodel.models.retention.model import RetentionModel
@@ -182,3 +185,16 @@ def test_too_little_known_spending_is_said() -> None:
     assert isinstance(found, LaterWindows)
     assert isinstance(found.revenue_error, NotRun)
     assert "needed to foretell their spending" in found.revenue_error.reason
+
+
+def test_a_study_holds_staying_and_money_against_later_windows(tmp_path: Path) -> None:
+    cx.datasets.simulate(n_customers=1_500, seed=1).write(tmp_path)
+    results = cx.Study.from_toml(tmp_path / "cxmodel.toml").run(only=["cltv"]).to_dict()
+    jsonschema.validate(results, SCHEMA)
+    later = results["cltv"]["later_windows"]
+    assert later["status"] == "ok"
+    assert later["verdict"] in ("pass", "warn")
+    assert len(later["rows"]) >= 2
+    # the business stays as it is, so money is foretold to within what is said, or nearly
+    assert abs(later["revenue_error"]["estimate"]) < 3 * later["revenue_error"]["std_error"]
+    assert not later["revenue_is_far_off"]
