@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cxmodel.config import StudyConfig
     from cxmodel.models.lift_result import LiftResult
     from cxmodel.models.retention.fit import RetentionFit
+    from cxmodel.tables.later_revenue import Ledger
     from cxmodel.tables.observation_table import Observations
     from cxmodel.tables.sources import Source, Sources
     from cxmodel.value.cltv.backtest import Backtest
@@ -76,11 +77,20 @@ def fit_cltv(
     fitted = None if isinstance(curve, NotRun) else curve
     revenue = sources.get("revenue")
     if revenue is None or not is_by_purchases(config, obs, sources):
-        return model.fit(obs, fitted, **how)
+        return model.fit(obs, fitted, ledger=_ledger(config, sources, obs), **how)
     result = model.fit(obs, fitted, purchases=_histories(revenue, obs.as_of), **how)
     if result.kind != "purchases":
         return result
     return replace(result, backtest=_backtest(model, revenue, obs))
+
+
+def _ledger(config: StudyConfig, sources: Sources, obs: Observations) -> Ledger | None:
+    from cxmodel.tables.later_revenue import Ledger
+
+    kinds = ("revenue", "subscriptions")
+    if obs.as_of is None or not any(sources.get(kind) for kind in kinds):
+        return None
+    return Ledger(sources=sources, as_of=obs.as_of, time_zone=config.study.time_zone)
 
 
 def _histories(revenue: Source, as_of: dt.date | None, **how: Any) -> Any:

@@ -36,6 +36,7 @@ _ROWS = {
     "cltv_by_group": "cltv.by_group",
     "cltv_by_cohort": "cltv.by_cohort",
     "cltv_backtest_deciles": "cltv.backtest.deciles",
+    "cltv_later_windows": "cltv.later_windows",
     "cltv_change_uncertainty": "cltv.change.drivers_of_uncertainty",
     "drivers": "drivers",
     "journey": "journey",

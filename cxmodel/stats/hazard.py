@@ -38,7 +38,7 @@ class Spells:
     events : numpy.ndarray of bool, shape (m,)
         Whether they ended in period `last`.
     n : numpy.ndarray, shape (m,)
-        How many there are of each.
+        How many there are of each; or how much they weigh.
     features : numpy.ndarray, shape (m, q)
         What explains, constant within a spell.
     """
@@ -101,7 +101,11 @@ class HazardFit:
     means: FloatArray
 
     def covariance(
-        self, n: FloatArray, clusters: IntArray | None = None, kinds: IntArray | None = None
+        self,
+        n: FloatArray,
+        clusters: IntArray | None = None,
+        kinds: IntArray | None = None,
+        weights: FloatArray | None = None,
     ) -> FloatArray:
         """Give the robust covariance of the coefficients; its factor is g / (g - 1).
 
@@ -113,6 +117,8 @@ class HazardFit:
             The customer of each single spell; without it each spell is a cluster.
         kinds : numpy.ndarray of int, optional
             The kind of each single spell; needed with `clusters`.
+        weights : numpy.ndarray, optional
+            How much each single spell counts, where `n` holds the sums of these; 1 each without.
         """
         if clusters is None or kinds is None:
             count = float(n.sum())
@@ -121,7 +127,8 @@ class HazardFit:
             _, place = np.unique(clusters, return_inverse=True)
             count = float(place.max() + 1)
             pulled = self.influence.T
-            sums = np.column_stack([np.bincount(place, column[kinds]) for column in pulled])
+            each = 1.0 if weights is None else weights
+            sums = np.column_stack([np.bincount(place, each * column[kinds]) for column in pulled])
             meat = np.asarray(sums.T @ sums, dtype=float)
         return np.asarray(count / max(count - 1.0, 1.0) * meat)
 
@@ -230,8 +237,11 @@ def _table(
     went = np.bincount(row + spells.last + 1, spells.n, size)
     steps = (came - went).reshape(n_kinds, n_periods + 1)
     gone = np.bincount(row + spells.last, spells.n * spells.events, size)
-    lost = gone.reshape(n_kinds, n_periods + 1)[:, :-1]
-    return np.cumsum(steps, axis=1, dtype=float)[:, :-1], np.asarray(lost, dtype=float)
+    lost = np.asarray(gone.reshape(n_kinds, n_periods + 1)[:, :-1], dtype=float)
+    at_risk = np.cumsum(steps, axis=1, dtype=float)[:, :-1]
+    # Sums of weights leave a rounding where nobody is left; counts leave none.
+    at_risk = np.where(at_risk < 1e-12 * spells.n.sum(), 0.0, at_risk)
+    return np.maximum(at_risk, lost), lost
 
 
 def _baseline(

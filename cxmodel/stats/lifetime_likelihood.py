@@ -2,9 +2,11 @@
 
 All families are one: a customer with loss p a period stays longer than t with probability
 ``(1 - p) ** E``, where ``E = exp(x'beta) t ** c`` is the customer's own time. Geometric: p is the
-same for all. Shifted beta-geometric: p is beta-distributed over customers and c is 1.
-Beta-discrete-Weibull: c is free. A feature multiplies the hazard of each customer by
-``exp(beta)``, as in a complementary log-log regression.
+same for all and c is 1. Discrete Weibull: p is the same for all and c is free. Shifted
+beta-geometric: p is beta-distributed over customers and c is 1. Beta-discrete-Weibull: p is
+beta-distributed and c is free; where customers grow alike it becomes the discrete Weibull. A
+feature multiplies the hazard of each customer by ``exp(beta)``, as in a complementary log-log
+regression.
 
 Shapes: d weightings, k cells, m parameters of the loss (1 or 2), r of the own time.
 """
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from cxmodel.stats.lifetimes import PeriodCounts
 
 FloatArray = npt.NDArray[np.float64]
-LifetimeFamily = Literal["geometric", "sbg", "bdw"]
+LifetimeFamily = Literal["geometric", "discrete_weibull", "sbg", "bdw"]
 
 _LARGEST_LOG = 200.0  # of the own time: beyond, nobody is left
 _STIRLING_FROM = 16.0
@@ -41,7 +43,12 @@ class _Reach:
 
 def n_loss_parameters(family: LifetimeFamily) -> int:
     """Count the parameters of the loss: one rate, or the two of the beta distribution."""
-    return 1 if family == "geometric" else 2
+    return 1 if family in ("geometric", "discrete_weibull") else 2
+
+
+def has_power(family: LifetimeFamily) -> bool:
+    """Say whether the hazard of a customer may change with tenure: whether c is free."""
+    return family in ("discrete_weibull", "bdw")
 
 
 def log_gamma_rise(x: npt.ArrayLike, step: npt.ArrayLike) -> FloatArray:
@@ -110,7 +117,7 @@ def lifetime_terms(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Log-likelihood with gradient and Hessian: (d,), (d, p), (d, p, p).
 
-    The parameters are logarithms of the loss's, then ln c (``"bdw"`` alone), then the features'
+    The parameters are logarithms of the loss's, then ln c (where `has_power`), then the features'
     coefficients. Leavers of (t, t + 1] add ln S(t) + ln(1 - S(t + 1) / S(t)).
     """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -144,7 +151,7 @@ def _reaches(
     """Give ln S at the start and the end of each period, and how far it drops in between."""
     m = n_loss_parameters(family)
     times = [
-        _own_time(theta[:, m:], t, counts.features, family == "bdw")
+        _own_time(theta[:, m:], t, counts.features, has_power(family))
         for t in (counts.periods, counts.periods + 1)
     ]
     make = _constant_loss if m == 1 else _beta_loss
@@ -159,7 +166,7 @@ def _reaches(
 
 
 def _own_time(
-    rest: FloatArray, t: FloatArray, features: FloatArray | None, has_power: bool
+    rest: FloatArray, t: FloatArray, features: FloatArray | None, is_bent: bool
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Give E = exp(x'beta) t ** c, how ln E moves with (ln c, beta), and the bend in ln c."""
     shape = (len(rest), t.size)
@@ -167,7 +174,7 @@ def _own_time(
     log_time = np.broadcast_to(log_t, shape)
     power = np.zeros(shape)
     turns: list[FloatArray] = []
-    if has_power:
+    if is_bent:
         power = np.exp(rest[:, :1]) * log_t
         log_time = power
         turns.append(power[..., None])

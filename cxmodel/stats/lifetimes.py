@@ -1,4 +1,4 @@
-"""How long customers stay, by a model: geometric, shifted beta-geometric, beta-discrete-Weibull."""
+"""How long customers stay, by a model: geometric, discrete Weibull, and their beta mixtures."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from scipy import special
 from cxmodel.errors import ConvergenceError
 from cxmodel.stats.lifetime_likelihood import (
     LifetimeFamily,
+    has_power,
     lifetime_terms,
     log_beta_survival,
     n_loss_parameters,
@@ -24,15 +25,20 @@ BoolArray = npt.NDArray[np.bool_]
 _LOG_LIMIT = 10.0  # parameters stay in exp(+-10): beyond, the likelihood no longer changes
 _LOG_FLAT = 8.0  # beyond this the likelihood is flat, wherever the search stops
 _LOG_POWER_LIMIT = 2.5  # c stays in 0.08 to 12
+# Of -ln(1 - loss) in the first period of a discrete Weibull. Where nearly all leave after 100
+# periods at c = 12, the first loses e^-55; above e^3.5 one loss cannot be told from 1.
+_LOG_RATE_ENDS = (-60.0, 3.5)
 _COEFFICIENT_LIMIT = 25.0  # per standard deviation of a feature: a hazard of e^25 is no hazard
 
 NAMES: dict[LifetimeFamily, str] = {
     "geometric": "geometric",
+    "discrete_weibull": "discrete Weibull",
     "sbg": "shifted beta-geometric",
     "bdw": "beta-discrete-Weibull",
 }
 PARAMETER_NAMES: dict[LifetimeFamily, tuple[str, ...]] = {
     "geometric": ("prob_churn_per_period",),
+    "discrete_weibull": ("prob_churn_first_period", "c"),
     "sbg": ("alpha", "beta"),
     "bdw": ("gamma", "delta", "c"),
 }
@@ -133,6 +139,38 @@ def geometric_survival(prob_loss: npt.ArrayLike, t: npt.ArrayLike) -> FloatArray
     return np.asarray((1 - np.asarray(prob_loss)) ** np.asarray(t, dtype=float), dtype=float)
 
 
+def discrete_weibull_survival(
+    prob_loss: npt.ArrayLike, c: npt.ArrayLike, t: npt.ArrayLike
+) -> FloatArray:
+    """Give S(t) = (1 - loss) ^ (t^c): customers are alike, and the hazard moves with tenure.
+
+    It is the beta-discrete-Weibull in the limit of gamma and delta growing without end at
+    gamma / (gamma + delta) = loss.
+
+    Parameters
+    ----------
+    prob_loss : array_like of float
+        Share that leaves in the first period.
+    c : array_like of float
+        Positive; above 1 the hazard rises with tenure, below 1 it falls. At 1 this is the geometric
+        exactly.
+    t : array_like of float
+        Periods since the start.
+
+    References
+    ----------
+    Nakagawa & Osaki (1975), The discrete Weibull distribution.
+
+    Examples
+    --------
+    >>> discrete_weibull_survival(0.2, 2.0, [0, 1, 2]).round(4).tolist()
+    [1.0, 0.8, 0.4096]
+    """
+    own = np.power(np.asarray(t, dtype=float), np.asarray(c, dtype=float))
+    rate = -np.log1p(-np.asarray(prob_loss, dtype=float))
+    return np.asarray(np.exp(-rate * own), dtype=float)
+
+
 def sbg_survival(alpha: npt.ArrayLike, beta: npt.ArrayLike, t: npt.ArrayLike) -> FloatArray:
     """Give S(t) = B(alpha, beta + t) / B(alpha, beta) of the shifted beta-geometric.
 
@@ -205,7 +243,10 @@ def lifetime_survival(
     ratio = np.asarray(hazard_ratio, dtype=float)
     if family == "geometric":
         return geometric_survival(parameters[0], ratio * time)
-    own = ratio * (np.power(time, parameters[2]) if family == "bdw" else time)
+    n_loss = n_loss_parameters(family)
+    own = ratio * (np.power(time, parameters[n_loss]) if has_power(family) else time)
+    if family == "discrete_weibull":
+        return discrete_weibull_survival(parameters[0], 1.0, own)
     return np.asarray(np.exp(log_beta_survival(parameters[0], parameters[1], own)), dtype=float)
 
 
@@ -246,7 +287,7 @@ def fit_lifetime(
 
     Parameters
     ----------
-    family : {"geometric", "sbg", "bdw"}
+    family : {"geometric", "discrete_weibull", "sbg", "bdw"}
         The lifetime.
     counts : PeriodCounts
         One or many weightings.
@@ -326,30 +367,36 @@ def _starts(family: LifetimeFamily, counts: PeriodCounts) -> list[FloatArray]:
     plain = PeriodCounts(counts.periods, counts.stayed, counts.lost)
     loss = fit_geometric(plain).parameters[:, 0].clip(1e-4, 1 - 1e-4)
     blank = np.zeros((len(loss), counts.n_features))
-    if family == "geometric":
-        return [np.column_stack([np.log(-np.log1p(-loss)), blank])]
-    spread = np.log(np.column_stack([loss, 1 - loss]) * 2.0)
-    if family == "sbg":
-        return [np.column_stack([spread, blank])]
+    begin = np.log(np.column_stack([loss, 1 - loss]) * 2.0)
+    if n_loss_parameters(family) == 1:
+        begin = np.log(-np.log1p(-loss))[:, None]
+    if not has_power(family):
+        return [np.column_stack([begin, blank])]
     powers = [np.full(len(loss), np.log(c)) for c in (1.0, 1.6, 0.7)]
-    return [np.column_stack([spread, power, blank]) for power in powers]
+    return [np.column_stack([begin, power, blank]) for power in powers]
 
 
 def _box(family: LifetimeFamily, counts: PeriodCounts) -> Box:
-    high = [_LOG_LIMIT] * n_loss_parameters(family)
-    high += [_LOG_POWER_LIMIT] if family == "bdw" else []
-    ends = np.array(high)
+    high = np.full(n_loss_parameters(family), _LOG_LIMIT)
+    low = -high
+    if family == "discrete_weibull":
+        low, high = np.array([_LOG_RATE_ENDS[0]]), np.array([_LOG_RATE_ENDS[1]])
+    rest = np.full(int(has_power(family)), _LOG_POWER_LIMIT)
     if counts.features is not None:
         spread = counts.features.std(axis=0)
-        ends = np.append(ends, _COEFFICIENT_LIMIT / np.where(spread > 0, spread, 1.0))
-    return Box(-ends, ends)
+        rest = np.append(rest, _COEFFICIENT_LIMIT / np.where(spread > 0, spread, 1.0))
+    return Box(np.append(low, -rest), np.append(high, rest))
 
 
 def _at_boundary(family: LifetimeFamily, theta: FloatArray) -> BoolArray:
     m = n_loss_parameters(family)
-    found = (np.abs(theta[:, :m]) >= _LOG_FLAT).any(axis=1)
-    if family == "bdw":
-        found |= np.abs(theta[:, 2]) >= _LOG_POWER_LIMIT - 1e-6
+    if family == "discrete_weibull":
+        low, high = _LOG_RATE_ENDS
+        found = np.asarray((theta[:, 0] <= low + 1e-6) | (theta[:, 0] >= high - 1e-6))
+    else:
+        found = np.asarray((np.abs(theta[:, :m]) >= _LOG_FLAT).any(axis=1))
+    if has_power(family):
+        found |= np.abs(theta[:, m]) >= _LOG_POWER_LIMIT - 1e-6
     return np.asarray(found)
 
 
@@ -357,11 +404,15 @@ def to_logs(family: LifetimeFamily, parameters: FloatArray) -> FloatArray:
     """Turn parameters into those of the likelihood; coefficients of features stay."""
     n = len(PARAMETER_NAMES[family])
     own = parameters[:, :n]
-    logs = np.log(-np.log1p(-own)) if family == "geometric" else np.log(own)
+    logs = np.log(own)
+    if n_loss_parameters(family) == 1:
+        logs[:, 0] = np.log(-np.log1p(-own[:, 0]))
     return np.column_stack([logs, parameters[:, n:]])
 
 
 def _from_logs(family: LifetimeFamily, theta: FloatArray) -> FloatArray:
     n = len(PARAMETER_NAMES[family])
     own = np.exp(theta[:, :n])
-    return np.column_stack([-np.expm1(-own) if family == "geometric" else own, theta[:, n:]])
+    if n_loss_parameters(family) == 1:
+        own[:, 0] = -np.expm1(-own[:, 0])
+    return np.column_stack([own, theta[:, n:]])

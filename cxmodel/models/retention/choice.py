@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from cxmodel.errors import ConvergenceError, InsufficientDataError
-from cxmodel.stats.lifetime_likelihood import LifetimeFamily
+from cxmodel.stats.lifetime_likelihood import LifetimeFamily, has_power
 from cxmodel.stats.lifetimes import (
     NAMES,
     PARAMETER_NAMES,
@@ -16,8 +16,12 @@ from cxmodel.stats.lifetimes import (
     fit_lifetime,
 )
 
-FamilyChoice = Literal["geometric", "sbg", "bdw", "auto"]
+FamilyChoice = Literal["geometric", "discrete_weibull", "sbg", "bdw", "auto"]
 FAMILIES: tuple[LifetimeFamily, ...] = get_args(LifetimeFamily)
+# What each mixture becomes where all customers are alike.
+LIMITS: dict[LifetimeFamily, LifetimeFamily] = {"sbg": "geometric", "bdw": "discrete_weibull"}
+# In log-likelihood: at the end of its range a mixture only comes near to its limit.
+_NEAR_LIMIT = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +30,7 @@ class FamilyRow:
 
     Parameters
     ----------
-    family : {"geometric", "sbg", "bdw"}
+    family : {"geometric", "discrete_weibull", "sbg", "bdw"}
         Its short name.
     model : str
         Its name in words.
@@ -63,7 +67,7 @@ def choose_family(
 
     Parameters
     ----------
-    asked : {"geometric", "sbg", "bdw", "auto"}
+    asked : {"geometric", "discrete_weibull", "sbg", "bdw", "auto"}
         The family, or the choice of it.
     counts : PeriodCounts
         What to fit to.
@@ -88,7 +92,7 @@ def choose_family(
         try:
             fits[family] = _fit(family, counts)
             refusal = (refused or {}).get(family, "")
-            notes[family] = refusal or _note(family, fits[family], counts)
+            notes[family] = refusal or _note(family, fits, counts)
         except (ConvergenceError, InsufficientDataError) as error:
             if family == asked:
                 raise
@@ -112,24 +116,52 @@ def choose_family(
 
 
 def _fit(family: LifetimeFamily, counts: PeriodCounts) -> LifetimeFit:
-    needed = len(PARAMETER_NAMES[family])
-    if family == "bdw" and counts.n_loss_periods < needed:
+    needed, n_periods = len(PARAMETER_NAMES[family]), counts.n_loss_periods
+    if has_power(family) and n_periods < needed:
+        periods = "period" if n_periods == 1 else "periods"
+        smaller = "sbg" if family == "bdw" else "geometric"
         raise InsufficientDataError(
             f"The {NAMES[family]} has {needed} parameters, and customers left in "
-            f"{counts.n_loss_periods} periods alone. Bring more periods, or take "
-            'family="sbg".'
+            f'{n_periods} {periods} alone. Bring more periods, or take family="{smaller}".'
         )
     return fit_lifetime(family, counts)
 
 
-def _note(family: LifetimeFamily, fit: LifetimeFit, counts: PeriodCounts) -> str:
+def _note(
+    family: LifetimeFamily, fits: Mapping[LifetimeFamily, LifetimeFit], counts: PeriodCounts
+) -> str:
+    """Say why a family may not be chosen unasked; a family comes after its limit in `fits`."""
     if family == "geometric":
         return ""
-    if fit.at_boundary[0]:
+    if fits[family].at_boundary[0]:
+        limit = limit_reached(
+            family, {name: float(fit.log_likelihood[0]) for name, fit in fits.items()}
+        )
+        if limit is not None:
+            return f"ran to its limit, where customers are alike: that is the {NAMES[limit]}"
         return "ran to the end of its range"
-    if family == "bdw" and counts.n_loss_periods <= len(PARAMETER_NAMES[family]):
+    if has_power(family) and counts.n_loss_periods <= len(PARAMETER_NAMES[family]):
         return f"as many parameters as periods with a loss ({counts.n_loss_periods})"
     return ""
+
+
+def limit_reached(
+    family: LifetimeFamily, log_likelihoods: Mapping[LifetimeFamily, float | None]
+) -> LifetimeFamily | None:
+    """Say which family of customers who are alike fits as well as a mixture that has no maximum.
+
+    Examples
+    --------
+    >>> limit_reached("bdw", {"discrete_weibull": -310.20, "bdw": -310.21})
+    'discrete_weibull'
+    >>> limit_reached("bdw", {"discrete_weibull": -315.0, "bdw": -310.21}) is None
+    True
+    """
+    limit = LIMITS.get(family)
+    if limit is None:
+        return None
+    own, alike = log_likelihoods.get(family), log_likelihoods.get(limit)
+    return limit if own is not None and alike is not None and alike >= own - _NEAR_LIMIT else None
 
 
 def _aic(family: LifetimeFamily, fit: LifetimeFit, counts: PeriodCounts) -> float:

@@ -100,13 +100,20 @@ class GroupSurvival(Result):
         }
 
 
+_TEST_UNWEIGHTED = (
+    "Mean months are weighted for those who did not answer; the log-rank test counts every "
+    "customer once."
+)
+
+
 def compare_groups(
     obs: Observations, by: str = "band", *, horizon_months: float | None = None
 ) -> GroupSurvival:
     """Compare how long the groups of a column stay: log-rank test and restricted mean months.
 
     Every customer counts once, from the first answer at which the customer was at risk, in the
-    group of that answer.
+    group of that answer. Mean months are weighted for those who did not answer, where weights
+    exist; the log-rank test, which has no weights of customers, is not, and the caveats say so.
 
     Parameters
     ----------
@@ -162,7 +169,7 @@ def compare_groups(
         differences=_differences(found, shown[0], said, parts, obs),
         horizon_months=horizon,
         n_events={name: int(part.events.sum()) for name, part in parts.items()},
-        caveats=rows.caveats,
+        caveats=(*rows.caveats, *((_TEST_UNWEIGHTED,) if np.ptp(rows.weights) > 0 else ())),
     )
 
 

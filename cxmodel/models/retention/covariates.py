@@ -42,20 +42,21 @@ class RetentionByCovariates(Result):
 
     Parameters
     ----------
-    family : {"geometric", "sbg", "bdw"}
+    family : {"geometric", "discrete_weibull", "sbg", "bdw"}
         The lifetime.
     parameters : dict
         Those of a customer at the means of the covariates.
     coefficients : dict
         Logarithms of hazard ratios, a term each.
     covariance : numpy.ndarray, shape (q, q)
-        Of the coefficients, robust (HC1).
+        Of the coefficients, robust (HC1): each customer is one row, with its response weight.
     means : dict
         From where each term is counted.
     log_likelihood : float
         At the maximum.
     statistic, p_value : float
-        Twice what the covariates win in log-likelihood, and its chi-squared p-value.
+        Twice what the covariates win in log-likelihood, and its chi-squared p-value; with response
+        weights, where that is no chi-squared, the Wald statistic with the robust covariance.
     families, choice : tuple of FamilyRow, str
         The families compared, and why this one stands here.
     """
@@ -241,7 +242,7 @@ def fit_covariates(
     require_events(rows)
     features = features_of(obs.frame.loc[rows.chosen], names)
     design = design_of(obs.frame.loc[rows.chosen], features)
-    means = design.mean(axis=0)
+    means = np.average(design, axis=0, weights=rows.weights)
     _refuse_small(rows, len(features))
     patterns = _Patterns.of(rows, design - means)
     counts = patterns.counts
@@ -251,6 +252,9 @@ def fit_covariates(
     plain = PeriodCounts(counts.periods, counts.stayed, counts.lost)
     won = float(best.log_likelihood[0] - fit_lifetime(family, plain).log_likelihood[0])
     covariance = _robust(family, found, patterns)
+    statistic = 2 * won
+    if np.ptp(rows.weights) > 0:
+        statistic = float(found[own:] @ np.linalg.solve(covariance[own:, own:], found[own:]))
     return RetentionByCovariates(
         family=family,
         parameters=dict(zip(PARAMETER_NAMES[family], found[:own].tolist(), strict=True)),
@@ -258,8 +262,8 @@ def fit_covariates(
         covariance=covariance[own:, own:],
         means={one.name: float(mean) for one, mean in zip(features, means, strict=True)},
         log_likelihood=float(best.log_likelihood[0]),
-        statistic=2 * won,
-        p_value=float(chdtrc(len(features), max(2 * won, 0.0))),
+        statistic=statistic,
+        p_value=float(chdtrc(len(features), max(statistic, 0.0))),
         n_obs=len(rows.months),
         n_events=int(rows.events.sum()),
         families=families,
@@ -301,14 +305,17 @@ class _Patterns:
         Every pattern with its customers; where they came in later, a cell more of that moment.
     stays, entries : PeriodCounts
         One customer of each pattern: what it adds, and what its late entry takes away.
-    n : numpy.ndarray
-        Customers of each pattern.
+    squares : numpy.ndarray
+        Of the weights of the customers of each pattern, summed.
+    n_customers : int
+        How many customers there are.
     """
 
     counts: PeriodCounts
     stays: PeriodCounts
     entries: PeriodCounts
-    n: FloatArray
+    squares: FloatArray
+    n_customers: int
 
     @classmethod
     def of(cls, rows: Durations, design: FloatArray) -> _Patterns:
@@ -316,8 +323,10 @@ class _Patterns:
         stayed, left, entries = rows.whole_periods()
         entered = np.zeros(stayed.size) if entries is None else entries
         every = np.column_stack([stayed, left, entered, design])
-        kinds, count = np.unique(every, axis=0, return_counts=True)
-        n = count.astype(float)
+        kinds, place = np.unique(every, axis=0, return_inverse=True)
+        place = place.reshape(-1)
+        n = np.bincount(place, rows.weights, len(kinds))
+        squares = np.asarray(np.bincount(place, rows.weights**2, len(kinds)), dtype=float)
         features = kinds[:, 3:]
         stays = PeriodCounts(kinds[:, 0], np.ones((1, n.size)), kinds[None, :, 1], features)
         nobody = np.zeros((1, n.size))
@@ -328,7 +337,7 @@ class _Patterns:
             np.hstack([n * stays.lost, nobody]),
             np.vstack([features, features]),
         )
-        return cls(counts, stays, late, n)
+        return cls(counts, stays, late, squares, len(place))
 
 
 def _robust(family: LifetimeFamily, parameters: FloatArray, patterns: _Patterns) -> FloatArray:
@@ -338,6 +347,6 @@ def _robust(family: LifetimeFamily, parameters: FloatArray, patterns: _Patterns)
     scores = lifetime_scores(theta, patterns.stays, family)
     scores = scores + lifetime_scores(theta, patterns.entries, family)
     inverse = np.linalg.inv(-hessian[0])
-    n, k = patterns.n.sum(), theta.shape[1]
-    meat = scores.T @ (patterns.n[:, None] * scores)
+    n, k = patterns.n_customers, theta.shape[1]
+    meat = scores.T @ (patterns.squares[:, None] * scores)
     return np.asarray(n / (n - k) * inverse @ meat @ inverse)

@@ -30,10 +30,11 @@ class RetentionFit(Result):
 
     Parameters
     ----------
-    family : {"geometric", "sbg", "bdw"}
+    family : {"geometric", "discrete_weibull", "sbg", "bdw"}
         The model that continues the curve.
     parameters : dict
-        ``prob_churn_per_period``; or ``alpha`` and ``beta``; or ``gamma``, ``delta`` and ``c``.
+        ``prob_churn_per_period``; or ``prob_churn_first_period`` and ``c``; or ``alpha`` and
+        ``beta``; or ``gamma``, ``delta`` and ``c``.
     log_likelihood : float
         At the maximum.
     n_obs : int
@@ -148,6 +149,11 @@ class RetentionFit(Result):
     @property
     def _values(self) -> FloatArray:
         return np.array(list(self.parameters.values()))
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether the family was named, not chosen by likelihood."""
+        return self.choice.startswith(f"The {MODEL_NAMES[self.family]} was asked for")
 
     def parameter_table(self) -> pd.DataFrame:
         """Give one row a parameter: its estimate, and its interval from redrawn customers.

@@ -20,6 +20,12 @@ from cxmodel.models.retention.hazard_cells import (
     cells_of_table,
 )
 from cxmodel.models.retention.hazard_result import HazardResult, HazardTerm
+from cxmodel.models.retention.spell_weights import (
+    NOT_BY_LIFELINES,
+    NOT_ON_ENGINE,
+    are_weighted,
+    spell_weights,
+)
 from cxmodel.models.retention.spells import period_in_words, read_spells
 from cxmodel.results import CONF_LEVEL, NotRun, critical_value
 from cxmodel.stats.hazard import Baseline, HazardFit, fit_hazard
@@ -114,7 +120,9 @@ class HazardModel:
 
         Where every customer's start is known the clock is tenure and time before the first answer
         is not at risk (delayed entry); otherwise it runs from the first answer. Who had not left by
-        the end of the data is censored. Errors are clustered by customer.
+        the end of the data is censored. Errors are clustered by customer. Where answers were
+        weighted for those who did not answer, the time that an answer holds counts by its weight
+        (Cox and accelerated time apart, and where spells are built on an engine; both say so).
 
         Parameters
         ----------
@@ -144,7 +152,10 @@ class HazardModel:
         if self.method == "discrete" and obs.session and obs.n_obs > self.rows_up_to:
             return self._fit_on_engine(obs)
         rows = read_spells(obs, period_days=self.period_days)
-        cells = cells_of_rows(rows, self._names)
+        weights, said = spell_weights(rows.frame)
+        if self.method != "discrete" and weights is not None:
+            weights, said = None, (NOT_BY_LIFELINES,)
+        cells = cells_of_rows(rows, self._names, weights)
         not_used = rows.not_used
         if cells.n_left_out:
             gap = {"stage": "hazard", "reason": "missing_control", "n": cells.n_left_out}
@@ -153,7 +164,7 @@ class HazardModel:
             "clock": rows.clock,
             "period": rows.period,
             "not_used": not_used,
-            "caveats": rows.caveats,
+            "caveats": (*rows.caveats, *said),
             "conf_level": obs.conf_level,
             "as_of": obs.as_of,
         }
@@ -170,7 +181,10 @@ class HazardModel:
             "clock": clock,
             "period": period_in_words(self.period_days),
             "not_used": (),
-            "caveats": ("Errors are clustered by spell: the rows stayed on their engine.",),
+            "caveats": (
+                "Errors are clustered by spell: the rows stayed on their engine.",
+                *((NOT_ON_ENGINE,) if are_weighted(obs) else ()),
+            ),
             "conf_level": obs.conf_level,
             "as_of": obs.as_of,
         }
@@ -189,7 +203,8 @@ class HazardModel:
     ) -> HazardResult:
         """Fit to a table of spells, or of customer-periods, of any size.
 
-        The table is grouped where it lies; only cells come out. Errors are clustered by spell.
+        The table is grouped where it lies; only cells come out. Errors are clustered by spell, and
+        every row counts once: a column of weights is not read.
 
         Parameters
         ----------
@@ -259,12 +274,13 @@ class HazardModel:
             terms=_terms(fit, cells, features),
             bands=bands,
             reference_band=reference,
-            baseline=_baseline_frame(fit, about["conf_level"]),
+            baseline=_baseline_frame(fit, cells, about["conf_level"]),
             log_likelihood=fit.log_likelihood,
             n_customers=cells.n_customers,
-            n_spells=int(cells.n.sum()),
-            n_person_periods=int(spells.n_person_periods),
-            n_events=int(spells.n_events),
+            n_spells=int(cells.counts.sum()),
+            n_person_periods=int(cells.counts @ (cells.last - cells.first + 1)),
+            n_events=int(cells.counts @ cells.events),
+            is_weighted=cells.weights is not None,
             errors="by spell" if cells.clusters is None else "by customer",
             rating=self.rating,
             period_days=self.period_days,
@@ -282,7 +298,7 @@ class HazardModel:
             return "", NotRun("there is no scale to make bands of")
         band = cells.frame[self.rating].map(scale.band)
         present = [name for name in scale.bands if (band == name).any()]
-        small = [name for name in present if float(cells.n @ (band == name)) < min_group_size]
+        small = [name for name in present if float(cells.counts @ (band == name)) < min_group_size]
         if small:
             return "", NotRun(
                 f"under {min_group_size} answers at risk in a band: {', '.join(small)}"
@@ -309,7 +325,7 @@ def _terms(
     fit: HazardFit, cells: HazardCells, features: Sequence[Feature]
 ) -> tuple[HazardTerm, ...]:
     own = slice(fit.n_baseline, None)
-    covariance = fit.covariance(cells.n, cells.clusters, cells.kinds)[own, own]
+    covariance = fit.covariance(cells.n, cells.clusters, cells.kinds, cells.weights)[own, own]
     return tuple(
         HazardTerm(term=one.name, log_ratio=float(value), std_error=float(error))
         for one, value, error in zip(
@@ -320,14 +336,17 @@ def _terms(
 
 def _baseline_for(cells: HazardCells) -> Baseline:
     with_events = np.unique(cells.last[cells.events]).size
-    n_events = float(cells.n @ cells.events)
+    n_events = float(cells.counts @ cells.events)
     if with_events <= MAX_PERIOD_LEVELS and n_events >= EVENTS_PER_LEVEL * with_events:
         return "levels"
     return "spline"
 
 
-def _baseline_frame(fit: HazardFit, conf_level: float) -> pd.DataFrame:
-    """Give hazard and survival by period, at the means of the features."""
+def _baseline_frame(fit: HazardFit, cells: HazardCells, conf_level: float) -> pd.DataFrame:
+    """Give hazard and survival by period, at the means of the features; customers as they count."""
+    at_risk, lost = fit.at_risk, fit.lost
+    if cells.weights is not None:
+        at_risk, lost = _counted(cells, fit.periods)
     logs = fit.log_rates()
     own = fit.classical[: fit.n_baseline, : fit.n_baseline]
     error = np.sqrt(np.einsum("pi,ij,pj->p", fit.baseline, own, fit.baseline).clip(0.0))
@@ -335,8 +354,8 @@ def _baseline_frame(fit: HazardFit, conf_level: float) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "period": fit.periods,
-            "at_risk": fit.at_risk,
-            "events": fit.lost,
+            "at_risk": at_risk,
+            "events": lost,
             "hazard": -np.expm1(-np.exp(logs)),
             "conf_low": -np.expm1(-np.exp(logs - half)),
             "conf_high": -np.expm1(-np.exp(logs + half)),
@@ -345,8 +364,18 @@ def _baseline_frame(fit: HazardFit, conf_level: float) -> pd.DataFrame:
     )
 
 
+def _counted(cells: HazardCells, periods: npt.NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
+    """Count customers at risk and lost in each period, whatever they weigh."""
+    counts, size = cells.counts, periods.size
+    start = periods[0]
+    came = np.cumsum(np.bincount(cells.first - start, counts, size + 1))
+    went = np.cumsum(np.bincount(cells.last + 1 - start, counts, size + 1))
+    lost = np.bincount(cells.last - start, counts * cells.events, size)
+    return np.asarray((came - went)[:size], dtype=float), np.asarray(lost, dtype=float)
+
+
 def _refuse_few(cells: HazardCells, n_terms: int) -> None:
-    spells = cells.n
+    spells = cells.counts
     n_events = int(spells @ cells.events)
     n_periods = int(spells @ (cells.last - cells.first + 1))
     if min(n_events, n_periods - n_events) < MIN_EVENTS:

@@ -43,6 +43,8 @@ class HazardCells:
         The rating and the controls of each cell.
     clusters, kinds : numpy.ndarray of int, optional
         For each single spell its customer and its cell.
+    weights : numpy.ndarray, optional
+        How much each single spell counts; `n` then holds the sums of these.
     n_customers : int or None
         Where it is known.
     n_left_out : int
@@ -56,8 +58,16 @@ class HazardCells:
     frame: pd.DataFrame
     clusters: IntArray | None = None
     kinds: IntArray | None = None
+    weights: FloatArray | None = None
     n_customers: int | None = None
     n_left_out: int = 0
+
+    @property
+    def counts(self) -> FloatArray:
+        """How many spells each cell holds, whatever they weigh."""
+        if self.weights is None or self.kinds is None:
+            return self.n
+        return np.bincount(self.kinds, minlength=self.n.size).astype(float)
 
     def spells(self, features: Sequence[Feature]) -> Spells:
         """Give the arrays to fit."""
@@ -70,7 +80,9 @@ class HazardCells:
         )
 
 
-def cells_of_rows(rows: SpellRows, names: Sequence[str]) -> HazardCells:
+def cells_of_rows(
+    rows: SpellRows, names: Sequence[str], weights: FloatArray | None = None
+) -> HazardCells:
     """Group spells in memory; rows with a gap in a column are left out and counted."""
     known = rows.frame[list(names)].notna().all(axis=1).to_numpy()
     frame = rows.frame.loc[known, list(names)].reset_index(drop=True)
@@ -80,14 +92,17 @@ def cells_of_rows(rows: SpellRows, names: Sequence[str]) -> HazardCells:
         every, axis=0, return_index=True, return_inverse=True, return_counts=True
     )
     customer = rows.customer[known]
+    place = place.reshape(-1)
+    weights = None if weights is None else weights[known]
     return HazardCells(
         first=kinds[:, 0].astype(np.intp),
         last=kinds[:, 1].astype(np.intp),
         events=kinds[:, 2] > 0,
-        n=n.astype(float),
+        n=np.asarray(n if weights is None else np.bincount(place, weights, len(n)), dtype=float),
         frame=frame.iloc[at].reset_index(drop=True),
         clusters=customer,
-        kinds=place.reshape(-1),
+        kinds=place,
+        weights=weights,
         n_customers=int(np.unique(customer).size),
         n_left_out=int((~known).sum()),
     )

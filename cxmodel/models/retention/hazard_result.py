@@ -83,6 +83,9 @@ class HazardResult(Result):
         Every level of a column of text that was seen at the fit.
     as_of : date, optional
         The data were complete to the end of this day.
+    is_weighted : bool
+        Whether answers count by their response weights. The log-likelihood is then that of the
+        weighted answers, scaled to their effective number.
     """
 
     method: str
@@ -98,6 +101,7 @@ class HazardResult(Result):
     clock: str
     period: str
     errors: str
+    is_weighted: bool = False
     ratio_of: str = "hazard"
     rating: str | None = "rating"
     conf_level: float = CONF_LEVEL
@@ -294,6 +298,7 @@ class HazardResult(Result):
             "clock": self.clock,
             "period": self.period,
             "errors": self.errors,
+            "weighted": self.is_weighted,
             "caveats": list(self.caveats),
         }
 

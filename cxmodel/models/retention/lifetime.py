@@ -9,10 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from cxmodel.errors import CxModelWarning
-from cxmodel.stats.lifetime_likelihood import LifetimeFamily
+from cxmodel.stats.lifetime_likelihood import LifetimeFamily, has_power
 from cxmodel.stats.lifetimes import NAMES
 from cxmodel.stats.rates import monthly_discount_rate
-from cxmodel.stats.residual_lifetime import bdw_derl, geometric_derl, sbg_derl
+from cxmodel.stats.residual_lifetime import (
+    bdw_derl,
+    discrete_weibull_derl,
+    geometric_derl,
+    sbg_derl,
+)
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -53,6 +58,14 @@ def residual_lifetime(
     if family == "geometric":
         loss = -math.expm1(hazard_ratio * math.log1p(-parameters[0])) if parameters[0] < 1 else 1.0
         found = geometric_derl(loss, rate)
+    elif family == "discrete_weibull":
+        found = discrete_weibull_derl(
+            parameters[0],
+            parameters[1],
+            n_renewals=n_renewals,
+            discount_rate_per_period=rate,
+            hazard_ratio=hazard_ratio,
+        )
     elif family == "sbg" and hazard_ratio == 1.0:
         found = sbg_derl(
             parameters[0], parameters[1], n_renewals=n_renewals, discount_rate_per_period=rate
@@ -61,7 +74,7 @@ def residual_lifetime(
         found = bdw_derl(
             parameters[0],
             parameters[1],
-            parameters[2] if family == "bdw" else 1.0,
+            parameters[2] if has_power(family) else 1.0,
             n_renewals=n_renewals,
             discount_rate_per_period=rate,
             hazard_ratio=hazard_ratio,
@@ -73,7 +86,7 @@ def residual_lifetime(
 
 def why_infinite(family: LifetimeFamily, parameters: FloatArray) -> str:
     """Say why the expected lifetime without a discount is infinite, and what to do."""
-    if family == "geometric":
+    if family in ("geometric", "discrete_weibull"):
         said = "nobody leaves"
     elif family == "sbg":
         said = f"alpha is {parameters[0]:.3g}, and at 1 or less some customers all but never leave"

@@ -10,7 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from cxmodel.errors import ConvergenceError
-from cxmodel.models.retention.choice import FamilyChoice, FamilyRow, choose_family
+from cxmodel.models.retention.choice import (
+    FamilyChoice,
+    FamilyRow,
+    choose_family,
+    limit_reached,
+)
 from cxmodel.models.retention.durations import Durations, read_durations
 from cxmodel.models.retention.fit import Family, RetentionFit
 from cxmodel.models.retention.input_checks import (
@@ -50,10 +55,12 @@ class RetentionModel:
 
     Parameters
     ----------
-    family : {"sbg", "geometric", "bdw", "auto"}
+    family : {"sbg", "geometric", "discrete_weibull", "bdw", "auto"}
         Shifted beta-geometric (customers differ, so retention rises with tenure), one loss rate for
-        all, or beta-discrete-Weibull (customers differ, and the hazard of each changes with
-        tenure). ``"auto"`` takes the lowest AIC. All are fitted and compared, whichever is taken.
+        all, discrete Weibull (customers are alike, and the hazard changes with tenure), or
+        beta-discrete-Weibull (customers differ, and the hazard of each changes with tenure; the
+        discrete Weibull is its limit). ``"auto"`` takes the lowest AIC. All are fitted and
+        compared, whichever is taken.
     horizon_months : int
         How far `RetentionFit.curve` goes unless told otherwise.
     n_draws : int
@@ -333,7 +340,9 @@ class RetentionModel:
         (family, best, rows_of, why), drawn = self._chosen(observed, many)
         caveats = () if rows is None else rows.caveats
         if family != "geometric" and best.at_boundary[0]:
-            caveats = (*caveats, _boundary_caveat(family, best.parameters[0]))
+            found = {row.family: row.log_likelihood for row in rows_of}
+            is_alike = limit_reached(family, found) is not None
+            caveats = (*caveats, _boundary_caveat(family, best.parameters[0], is_alike))
         caveats += _undetermined_caveat(family, observed.n_loss_periods)
         caveats += _misfit_caveat(
             lifetime_survival(family, best.parameters[0], np.arange(curves[0].shape[1])),
@@ -384,8 +393,15 @@ def _undetermined_caveat(family: Family, n_loss_periods: int) -> tuple[str, ...]
     )
 
 
-def _boundary_caveat(family: Family, parameters: FloatArray) -> str:
+def _boundary_caveat(family: Family, parameters: FloatArray, is_alike: bool) -> str:
     first, second = parameters[:2]
+    if family == "bdw" and is_alike:
+        return (
+            "The beta-discrete-Weibull ran to its limit of no difference between customers: it is "
+            f"a discrete Weibull that loses {100 * first / (first + second):.2g}% in the first "
+            f"period, with c {parameters[2]:.3g}. Read the curve, not these parameters, or take "
+            'family="discrete_weibull" or "auto".'
+        )
     if family == "sbg" and first > 1 and second > 1:
         return (
             "The shifted beta-geometric ran to its limit of no difference between customers: it is "

@@ -7,7 +7,7 @@ from typing import Any
 from cxmodel.report import amounts, words
 from cxmodel.report.blocks import Block, Column, Heading, Picture, Table, Text, picture
 from cxmodel.report.reading import Results, as_estimate, estimate, figure_of, part, rows
-from cxmodel.report.sections import cltv_parts, common
+from cxmodel.report.sections import cltv_parts, cltv_windows, common
 from cxmodel.results import Estimate
 
 _CHANGES = {
@@ -32,12 +32,14 @@ def cltv_section(results: Results) -> list[Block]:
             f"{cltv_parts.how_valued(results)}{cltv_parts.beside_value(results)}{_caveats(results)}"
         ),
         *cltv_parts.failed_test(results),
+        *cltv_windows.windows_failed(results),
         *cltv_pictures(results),
         *cltv_parts.change_pictures(results),
         *_change_table(results),
         *_cltv_groups(results),
         *cltv_parts.cohort_table(results),
         *cltv_parts.backtest_blocks(results),
+        *cltv_windows.window_blocks(results),
     ]
 
 
@@ -74,6 +76,7 @@ def _caveats(results: Results) -> str:
     found = [words.ended(str(text)) for text in part(results, "cltv.caveats") or []]
     elsewhere = ("retention.caveats", "cltv.change.caveats")
     said = {words.ended(str(text)) for path in elsewhere for text in part(results, path) or []}
+    said |= set(cltv_windows.said_in_callout(results))
     new = [text for text in found if text not in said]
     return "".join(f" {text}" for text in new)
 

@@ -84,6 +84,8 @@ def _said(results: Results, ratio: Estimate) -> str:
     columns = dict.fromkeys(term.split(": ")[0] for term in terms if term != "rating")
     others = [words.name(column) for column in columns]
     equal = f" Compared at equal {words.listing(others)}." if others else ""
+    if part(results, "retention.hazard.weighted"):
+        equal += " Answers are weighted for those who did not answer."
     held = "" if common.is_flat(results) else " Each answer counts from its date until the next."
     return (
         f"Each {common.rating_point(results)} up goes with {words.number(abs(change), 0)}% {way} "

@@ -13,7 +13,8 @@ import pandas as pd
 
 from cxmodel.results import Estimate, NotRun
 from cxmodel.tables.observation_table import Observations
-from cxmodel.value.cltv.rows import SpendRows, fit_line, past_revenue
+from cxmodel.value.cltv.past_spending import FEWEST_DAYS, PastSpending, SpendingLine
+from cxmodel.value.cltv.rows import SpendRows
 from cxmodel.value.cltv.settings import ValueSettings
 
 FloatArray = npt.NDArray[np.float64]
@@ -217,6 +218,10 @@ def backtest_contract(
 ) -> Backtest | NotRun:
     """Foretell the window of late responses from responses whose windows were over before them.
 
+    Spending before counts per day observed: a customer who started inside the window before the
+    response was not seen for the rest of it. How long customers stay beyond one window is another
+    question: see ``later_windows.py``.
+
     Parameters
     ----------
     obs : Observations
@@ -244,13 +249,14 @@ def backtest_contract(
             f"over ({n_spend} with revenue) before {int(ahead.sum())} others answered; {FEWEST} of "
             "each are needed"
         )
-    before, share = past_revenue(obs)[rows.chosen], settings.share
-    line = fit_line(before[learnt], rows.amount[learnt], rows.weights[learnt])
+    before, share = PastSpending.of(obs).only(rows.chosen), settings.share
+    line = SpendingLine.fit(before.only(learnt), rows.amount[learnt], rows.weights[learnt])
+    later = before.only(ahead)
     same = obs.windows.outcome_days / obs.windows.lookback_days
     forecasts = Forecasts(
-        predicted=share * (line[0] + line[1] * before[ahead]),
+        predicted=share * line.predict(later),
         actual=share * rows.amount[ahead],
-        baseline=share * same * before[ahead],
+        baseline=share * same * np.where(later.is_known, later.amount, line.mean_before),
         n_customers=np.ones(int(ahead.sum())),
     )
     return judge(
@@ -259,8 +265,15 @@ def backtest_contract(
         known_until=pd.Timestamp(day).date() - dt.timedelta(days=1),
         holdout_days=float(obs.windows.outcome_days),
         n_learnt=int(learnt.sum()),
-        baseline_words="as much as in the period before",
+        baseline_words=_plain_rule(later),
     )
+
+
+def _plain_rule(later: PastSpending) -> str:
+    if not later.is_partial.any():
+        return "as much as in the period before"
+    mean = f"; the mean for those observed under {FEWEST_DAYS:g} days"
+    return f"as much a day as in the days observed before{'' if later.is_known.all() else mean}"
 
 
 def _best_day(at: npt.NDArray[Any], window: Any) -> Any:

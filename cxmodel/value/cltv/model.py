@@ -12,6 +12,7 @@ import pandas as pd
 
 from cxmodel.errors import ConfigError, FitError
 from cxmodel.results import CONF_LEVEL, Estimate, NotRun
+from cxmodel.tables.later_revenue import Ledger
 from cxmodel.tables.observation_table import Observations
 from cxmodel.tables.purchase_customers import CustomerPurchases
 from cxmodel.tables.purchase_summary import PurchaseSummary
@@ -26,6 +27,8 @@ from cxmodel.value.cltv.contract import (
     retention_model,
 )
 from cxmodel.value.cltv.groups import COHORT_PERIODS, groups_of_observations, groups_of_purchases
+from cxmodel.value.cltv.later_result import LaterWindows, later_caveats
+from cxmodel.value.cltv.later_windows import backtest_windows
 from cxmodel.value.cltv.purchase_value import (
     FAMILIES,
     Histories,
@@ -142,6 +145,7 @@ class CltvModel:
         lift: LiftResult | LiftCard | Estimate | NotRun | None = None,
         retention_lift: LiftResult | Estimate | NotRun | None = None,
         purchases: Histories | None = None,
+        ledger: Ledger | None = None,
     ) -> CltvResult:
         """Value the customers of observations, or of purchase histories.
 
@@ -163,6 +167,8 @@ class CltvModel:
             Of retention, for its split into staying and spending.
         purchases : CustomerPurchases or PurchaseSummary, optional
             The purchase histories of the same customers, for a business without a contract.
+        ledger : Ledger, optional
+            Under a contract: what customers paid, to hold money against in later windows.
 
         Returns
         -------
@@ -198,7 +204,7 @@ class CltvModel:
                 reason = (
                     f"missing bookings stand for leaving, as purchases cannot be modelled: {error}"
                 )
-        return self._contract(obs, curve, settings, reason, change, n_customers)
+        return self._contract(obs, curve, settings, reason, change, n_customers, ledger)
 
     def predict(
         self,
@@ -258,6 +264,27 @@ class CltvModel:
         settings = self._settings(rows.currency, 30, CONF_LEVEL)
         return backtest_purchases(rows, settings, self.family, last)
 
+    def backtest_windows(
+        self, obs: Observations, curve: Curve | None = None, *, ledger: Ledger | None = None
+    ) -> LaterWindows | NotRun:
+        """Hold retention, and with a ledger money, against several later windows.
+
+        Parameters
+        ----------
+        obs : Observations
+            With dates.
+        curve : RetentionFit, optional
+            What values the customers; fitted to `obs` when left out. It is fitted again, to what
+            was known at a day; see ``value/cltv/later_windows.py``.
+        ledger : Ledger, optional
+            What customers paid.
+        """
+        Observations.check(obs)
+        settings = self._settings(obs.currency, obs.min_group_size, obs.conf_level)
+        whole = retention_model(settings).fit(obs) if curve is None else curve
+        rows = None if ledger is None else spend_of(obs)
+        return backtest_windows(obs, whole, settings, rows, ledger)
+
     # -- the two kinds ---------------------------------------------------------------------------
 
     def _contract(
@@ -268,12 +295,14 @@ class CltvModel:
         reason: str,
         change: AskedChange,
         n_customers: float | None,
+        ledger: Ledger | None = None,
     ) -> CltvResult:
         rows = spend_of(obs)
         whole = curve if curve is not None else retention_model(settings).fit(obs)
         contract = ContractValue(obs=obs, rows=rows, whole=whole, settings=settings)
         per_customer = contract.per_customer()
         change_found = change.found(contract)
+        later = backtest_windows(obs, whole, settings, rows, ledger)
         by_band, by_group, by_cohort = (
             [contract.group_row(group) for group in groups]
             for groups in groups_of_observations(obs, self.by, rows.chosen, self.cohort_period)
@@ -290,6 +319,7 @@ class CltvModel:
             residual_lifetime=contract.residual_lifetime(),
             change=change_found,
             backtest=backtest_contract(obs, rows, settings),
+            later_windows=later,
             horizon_months=self.horizon_months,
             benefit=self.benefit,
             rule=ContractRule.of(contract),
@@ -297,6 +327,7 @@ class CltvModel:
             caveats=(
                 *settings.caveats(),
                 *contract_caveats(whole, rows, obs, self.horizon_months),
+                *later_caveats(later),
                 *change_found.caveats,
             ),
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cxmodel.results import Estimate, NotRun, Result
 from cxmodel.value.cltv.backtest import Backtest
 from cxmodel.value.cltv.change_result import CltvChange
+from cxmodel.value.cltv.later_result import LaterWindows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cxmodel.value.cltv.rules import Rule
+
+
+_BY_PURCHASES = NotRun("values by purchases are held against a period of their own (backtest)")
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -44,6 +48,8 @@ class CltvResult(Result):
         Discounted months, or purchases, still to come, with no horizon (DERL, DERT).
     backtest : Backtest or NotRun
         What was foretold for a period that is over, beside what came.
+    later_windows : LaterWindows or NotRun
+        Retention as foretold at a day, beside what came in each outcome window after it.
     models : dict
         The fitted purchase and spend models.
     change : CltvChange
@@ -73,6 +79,7 @@ class CltvResult(Result):
     backtest: Backtest | NotRun
     horizon_months: int
     benefit: str
+    later_windows: LaterWindows | NotRun = _BY_PURCHASES
     models: dict[str, Any] = field(default_factory=dict)
     rule: Rule | None = None
     not_used: tuple[dict[str, Any], ...] = ()
@@ -174,6 +181,9 @@ class CltvResult(Result):
             "backtest": self.backtest
             if isinstance(self.backtest, NotRun)
             else self.backtest.to_section(),
+            "later_windows": self.later_windows
+            if isinstance(self.later_windows, NotRun)
+            else self.later_windows.to_section(),
             **({"models": self.models} if self.models else {}),
             "horizon_months": self.horizon_months,
             "benefit": self.benefit,

@@ -13,6 +13,7 @@ from cxmodel.models.retention.durations import customer_places, first_rows_at_ri
 from cxmodel.stats.draws import draw_customer_weights
 from cxmodel.stats.rates import DAYS_PER_MONTH
 from cxmodel.tables.observation_table import Observations
+from cxmodel.value.cltv.past_spending import PastSpending, SpendingLine
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -73,15 +74,14 @@ class SpendRows:
     def expected(self, obs: Observations) -> FloatArray:
         """Give what each customer is expected to spend: its own past, drawn towards the mean.
 
-        The straight line of revenue in the window on revenue before it, so that the mean over the
-        customers is `mean`; the amount itself where it is monthly revenue, and the mean for all
-        where nothing is known from before.
+        The straight line of revenue in the window on revenue before it, per day observed, so that
+        the mean over the customers is `mean`; the amount itself where it is monthly revenue, and
+        the mean for all where nothing is known from before.
         """
         if self.is_monthly:
             return self.amount
-        before = past_revenue(obs)[self.chosen]
-        line = fit_line(before, self.amount, self.weights)
-        return np.asarray(line[0] + line[1] * before, dtype=float)
+        before = PastSpending.of(obs).only(self.chosen)
+        return SpendingLine.fit(before, self.amount, self.weights).predict(before)
 
     def only(self, mine: BoolArray) -> SpendRows:
         """Keep the rows of some observations; `mine` has one value per observation."""
@@ -95,28 +95,6 @@ class SpendRows:
             tenure_months=None if tenure is None else tenure[keep],
             chosen=self.chosen & mine,
         )
-
-
-def past_revenue(obs: Observations) -> FloatArray:
-    """Give revenue in the window before each response; 0 for all where it is not known."""
-    if not obs.has("revenue_before"):
-        return np.zeros(obs.n_obs)
-    return obs.frame["revenue_before"].fillna(0.0).to_numpy(dtype=float)
-
-
-def fit_line(x: FloatArray, y: FloatArray, weights: FloatArray) -> tuple[float, float]:
-    """Give intercept and slope of weighted least squares; slope 0 where x does not vary.
-
-    Examples
-    --------
-    >>> fit_line(np.array([0.0, 1.0, 2.0]), np.array([1.0, 3.0, 5.0]), np.ones(3))
-    (1.0, 2.0)
-    """
-    share = weights / weights.sum()
-    mean_x, mean_y = float(share @ x), float(share @ y)
-    spread = float(share @ (x - mean_x) ** 2)
-    slope = float(share @ ((x - mean_x) * (y - mean_y))) / spread if spread > 0 else 0.0
-    return mean_y - slope * mean_x, slope
 
 
 def read_spend(obs: Observations) -> SpendRows:

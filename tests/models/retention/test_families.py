@@ -25,7 +25,7 @@ def test_the_smallest_aic_is_taken_and_the_choice_is_shown() -> None:
     assert table.aic["sbg"] == pytest.approx(2 * 2 + 2 * 1680.2652, abs=1e-3)
     assert table.aic["bdw"] == pytest.approx(2 * 3 + 2 * 1679.6028, abs=1e-3)
     assert fit.family == "sbg"
-    assert table.is_chosen.tolist() == [False, True, False]
+    assert table.is_chosen.tolist() == [False, False, True, False]
     assert fit.choice.startswith("The shifted beta-geometric has the lowest AIC")
     assert "geometric 3,591.2" in fit.choice
 

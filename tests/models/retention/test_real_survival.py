@@ -70,3 +70,17 @@ def test_telco_score_separates_who_left(data_dir: Path, monkeypatch: pytest.Monk
     found = _retention("ibm_telco", data_dir, monkeypatch)
     assert "tell the two outcomes apart without error" in found["hazard"]["reason"]
     assert "of one window" in found["by_band"]["reason"]
+
+
+def test_ravenstack_accounts_leave_ever_more_often(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the mixtures run to their limits, and the geometric lies 13 points high at month 22
+    found = _retention("ravenstack", data_dir, monkeypatch)
+    by_family = {row["family"]: row for row in found["families"]["rows"]}
+    assert by_family["discrete_weibull"]["is_chosen"]
+    assert by_family["geometric"]["aic"] > by_family["discrete_weibull"]["aic"] + 50
+    assert by_family["bdw"]["note"].endswith("that is the discrete Weibull")
+    assert found["parameters"]["c"] > 1.3
+    # leavers gather in the last months of the data, whatever the tenure: no lifetime fits wholly
+    assert any("does not fit it: after 14 months" in said for said in found["caveats"])

@@ -1,0 +1,120 @@
+"""What customers spent before they answered, for as long as they were seen, and what it foretells.
+
+A customer who started, or whose ledger begins, inside the window before a response was seen for
+part of it alone: what is missing was not 0. So spending before counts per day observed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cxmodel.tables.observation_table import Observations
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+FEWEST_DAYS = 30.0  # a single payment in a shorter time says little of what a day brings
+_ROWS_PER_PARAMETER = 20
+
+
+@dataclass(frozen=True, eq=False)
+class PastSpending:
+    """Revenue before each response, as it would have been in a whole window.
+
+    Parameters
+    ----------
+    amount : numpy.ndarray, shape (n,)
+        Revenue in the days observed, scaled to the whole window; not a number where under 30 days
+        (or the whole window, if shorter) were observed.
+    observed : numpy.ndarray, shape (n,)
+        Share of the window that was observed, 0 to 1.
+    """
+
+    amount: FloatArray
+    observed: FloatArray
+
+    @classmethod
+    def of(cls, obs: Observations) -> PastSpending:
+        """Read it from observations; 0 for all where nothing is known from before.
+
+        Where the table does not say how long customers were observed, windows count as whole.
+        """
+        whole = np.ones(obs.n_obs)
+        if not obs.has("revenue_before"):
+            return cls(np.zeros(obs.n_obs), whole)
+        before = obs.frame["revenue_before"].fillna(0.0).to_numpy(dtype=float)
+        if not obs.has("days_observed_before"):
+            return cls(before, whole)
+        lookback = float(obs.windows.lookback_days)
+        days = obs.frame["days_observed_before"].fillna(lookback).to_numpy(dtype=float)
+        days = np.clip(days, 0.0, lookback)
+        enough = days >= min(FEWEST_DAYS, lookback)
+        scaled = before * lookback / np.where(enough, days, lookback)
+        return cls(np.where(enough, scaled, np.nan), days / lookback)
+
+    @property
+    def is_known(self) -> BoolArray:
+        """Whether enough days were observed to say what a day brings."""
+        return ~np.isnan(self.amount)
+
+    @property
+    def is_partial(self) -> BoolArray:
+        """Whether part of the window lies before the customer was observed."""
+        return np.asarray(self.observed < 1)
+
+    def only(self, rows: BoolArray) -> PastSpending:
+        """Keep some of the rows."""
+        return PastSpending(self.amount[rows], self.observed[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class SpendingLine:
+    """Revenue in the outcome window as a straight line of spending before.
+
+    Where enough customers were observed for part of the window, a shorter time seen makes the line
+    flatter: what a few days brought says less.
+
+    Parameters
+    ----------
+    mean_before : float
+        Of those with enough days observed: stands in for the others.
+    coefficients : numpy.ndarray, shape (2,) or (4,)
+        Of 1 and the amount before; then of the share observed and of the two multiplied.
+
+    Examples
+    --------
+    >>> before = PastSpending(np.array([0.0, 1.0, 2.0]), np.ones(3))
+    >>> line = SpendingLine.fit(before, np.array([1.0, 3.0, 5.0]), np.ones(3))
+    >>> line.predict(PastSpending(np.array([4.0, np.nan]), np.ones(2))).round(6).tolist()
+    [9.0, 3.0]
+    """
+
+    mean_before: float
+    coefficients: FloatArray
+
+    @classmethod
+    def fit(cls, before: PastSpending, after: FloatArray, weights: FloatArray) -> SpendingLine:
+        """Fit by weighted least squares, so that the mean over these customers is kept."""
+        known = before.is_known
+        mean = (
+            float(np.average(before.amount[known], weights=weights[known])) if known.any() else 0.0
+        )
+        n_partial = int((known & before.is_partial).sum())
+        is_bent = min(n_partial, int(known.sum()) - n_partial) >= 2 * _ROWS_PER_PARAMETER
+        columns = _columns(before, mean, 4 if is_bent else 2)
+        root = np.sqrt(weights)
+        found = np.linalg.lstsq(columns * root[:, None], after * root, rcond=None)[0]
+        return cls(mean, np.asarray(found, dtype=float))
+
+    def predict(self, before: PastSpending) -> FloatArray:
+        """Give revenue in the outcome window, (n,)."""
+        columns = _columns(before, self.mean_before, self.coefficients.size)
+        return np.asarray(columns @ self.coefficients, dtype=float)
+
+
+def _columns(before: PastSpending, mean: float, n_columns: int) -> FloatArray:
+    amount = np.where(before.is_known, before.amount, mean)
+    both = (np.ones(amount.size), amount, before.observed, amount * before.observed)
+    return np.column_stack(both[:n_columns])
