@@ -36,7 +36,7 @@ class AskedChange:
         lifts = draw_lifts(lift, retention_lift, plan)
         return find_change(
             lifts,
-            self._baseline(contract, retention_lift, plan),
+            self.baseline(contract, retention_lift, plan),
             ChangeSettings(
                 gross_margin=settings.gross_margin,
                 benefit=settings.benefit,
@@ -48,7 +48,7 @@ class AskedChange:
             self.obs.window_words,
         )
 
-    def _baseline(self, contract: ContractValue, retention_lift: Any, plan: DrawPlan) -> Baseline:
+    def baseline(self, contract: ContractValue, retention_lift: Any, plan: DrawPlan) -> Baseline:
         """Give what customers do as things are, per customer whom the lift of revenue holds.
 
         Without a contract it holds all who had started, so their money is split, and who was there

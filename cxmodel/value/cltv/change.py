@@ -73,8 +73,9 @@ def change_per_point(inputs: ChangeInputs, horizon: Horizon, fade: Fade) -> Chan
 
     In the window, margin per starting customer is what the ledger shows, spread evenly, and S is
     the mean share there: 1 differs from 0 by the revenue lift and, as a proportional hazard, by the
-    retention lift at the window's end, or by what bookings show of the share. Beyond it both lifts, as far as they last, apply to the
-    customers whom the baseline curve still holds. It is bookkeeping, not two effects.
+    retention lift at the window's end, or by what bookings show of the share. Beyond it both lifts,
+    as far as they last, apply to the customers whom the baseline curve still holds. It is
+    bookkeeping, not two effects.
 
     Parameters
     ----------
