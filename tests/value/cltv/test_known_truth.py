@@ -14,6 +14,7 @@ import cxmodel as cx
 from cxmodel.datasets.purchase_business import simulate_purchases
 from cxmodel.datasets.value_truth import PATH, change_of_value
 from cxmodel.models.lift_fit import fit_lift
+from cxmodel.models.retention.fit import RetentionFit
 from cxmodel.models.retention.model import RetentionModel
 from cxmodel.results import Estimate
 from cxmodel.tables.observation_table import Observations
@@ -149,7 +150,7 @@ def _truth_of_observations(loss: float, effect: float) -> dict[str, float]:
     return change_of_value((money * share, money * slope), (share, change), np.zeros(36))
 
 
-def _change(obs: Observations, seed: int) -> dict[str, Estimate]:
+def _change(obs: Observations, seed: int, whole: RetentionFit | None = None) -> dict[str, Estimate]:
     """Fit the chain to one draw, by its own parts: no checks, no other estimators."""
     plan = DrawPlan.of(obs, 200, seed)
     drawn = {}
@@ -168,7 +169,8 @@ def _change(obs: Observations, seed: int) -> dict[str, Estimate]:
         gross_margin=0.6, annual_discount_rate=0.10, horizon_months=36, benefit="margin",
         currency="USD", min_group_size=30, conf_level=0.95, n_draws=200, seed=seed,
     )  # fmt: skip
-    whole = RetentionModel(family="geometric", seed=seed).fit(obs)
+    if whole is None:
+        whole = RetentionModel(family="geometric", seed=seed).fit(obs)
     contract = ContractValue(obs=obs, rows=read_spend(obs), whole=whole, settings=settings)
     asked = AskedChange(
         lasts_months=None, half_life_months=None, obs=obs, curve=whole, lift=None,
@@ -289,10 +291,12 @@ def _purchases(n_draws: int, seed: int, at_once: int) -> Iterator[dict[str, Esti
     """Fit the chain to draws; a large company is joined at once and cut into small ones."""
     for first in range(0, n_draws, at_once):
         obs = _observe(simulate_purchases(PER_DRAW * at_once, seed=seed + first, **EFFECTS))
+        # without a contract the curve speaks only beyond the window, and the gain ends with it
+        whole = RetentionModel(family="geometric", n_draws=2).fit(obs)
         for draw in range(at_once):
             rows = slice(draw * PER_DRAW, (draw + 1) * PER_DRAW)
             part = replace(obs, frame=obs.frame.iloc[rows].reset_index(drop=True))
-            yield _change(part, seed + first + draw)
+            yield _change(part, seed + first + draw, whole)
 
 
 def test_purchases_hold_the_truth_in_a_short_run() -> None:
