@@ -184,8 +184,8 @@ def simulate_purchases(
     Examples
     --------
     >>> business = simulate_purchases(200, seed=7)
-    >>> sorted(business.truth)[0]
-    'cltv.change_per_rating_point.total'
+    >>> sorted(business.truth)[-1]
+    'lift.revenue.per_rating_point'
     """
     if n_customers < 10:
         raise ValueError(f"A business needs 10 customers or more, not {n_customers}.")

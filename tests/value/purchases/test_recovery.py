@@ -55,7 +55,7 @@ def test_donors_are_recovered() -> None:
 
 
 def coverage(family: str, n_customers: int, n_runs: int) -> np.ndarray:
-    """How often each interval holds the truth; all started together, so that many rows are equal."""
+    """How often each interval holds the truth; all start together, so many rows are equal."""
     held = []
     for run in range(n_runs):
         rows = simulate_histories(
