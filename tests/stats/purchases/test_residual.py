@@ -49,6 +49,19 @@ def _given(values: tuple[float, ...]) -> tuple[np.ndarray, ...]:
     return tuple(np.asarray(value) for value in values)
 
 
+# -- worked by hand
+
+
+def test_the_integral_of_one_customer_by_hand() -> None:
+    # a rate of .2 a week, a loss of .01, a discount of .0027: .2 / .0127 purchases still to come
+    worth = quad(lambda t: 0.2 * np.exp(-(0.01 + 0.0027) * t), 0, np.inf)[0]
+    assert worth == pytest.approx(0.2 / 0.0127)
+    # Pareto/NBD with next to no spread in either trait is that customer
+    sharp = _given((0.2 * 1e7, 1e7, 0.01 * 1e7, 1e7))
+    found = pareto_nbd.residual(sharp, _histories((8, 40.0, 40.0)), 0.0027)[0]
+    assert found == pytest.approx(0.2 / 0.0127, rel=1e-4)
+
+
 # -- against a reference
 
 
@@ -148,13 +161,3 @@ def test_a_steeper_discount_leaves_less() -> None:
     found = [pareto_nbd.residual(values, _histories((7, 35.0, 38.86)), rate)[0]
              for rate in (0.001, 0.0027, 0.01)]  # fmt: skip
     assert found[0] > found[1] > found[2] > 0
-
-
-def test_the_integral_of_one_customer_by_hand() -> None:
-    # a rate of .2 a week, a loss of .01, a discount of .0027: .2 / .0127 purchases still to come
-    worth = quad(lambda t: 0.2 * np.exp(-(0.01 + 0.0027) * t), 0, np.inf)[0]
-    assert worth == pytest.approx(0.2 / 0.0127)
-    # Pareto/NBD with next to no spread in either trait is that customer
-    sharp = _given((0.2 * 1e7, 1e7, 0.01 * 1e7, 1e7))
-    found = pareto_nbd.residual(sharp, _histories((8, 40.0, 40.0)), 0.0027)[0]
-    assert found == pytest.approx(0.2 / 0.0127, rel=1e-4)
