@@ -83,6 +83,13 @@ def test_intervals_hold_the_truth_in_a_short_run() -> None:
     assert held >= 9 / 12  # 8 or fewer of 12 at 95%: one in 300
     assert abs(off) < 1.2  # 12 draws know a bias to 0.29 standard errors
     assert _judged(together, N_CUSTOMERS * _truth())[0] == held
+    for e in each:
+        # in the logarithm: as many times more above as less below, t of 24 degrees
+        assert e.conf_low is not None
+        assert e.std_error is not None
+        assert e.conf_low * e.conf_high == pytest.approx(e.estimate**2)  # type: ignore[operator]
+        assert np.log(e.estimate / e.conf_low) == pytest.approx(2.0639 * e.std_error / e.estimate,
+                                                                rel=1e-4)  # fmt: skip
 
 
 @pytest.mark.slow
