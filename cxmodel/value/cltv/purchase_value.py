@@ -131,9 +131,9 @@ class PurchaseValue:
 def _with_positive_interval(found: Estimate, n_draws: int) -> Estimate:
     """Take the interval of a value above 0 in its logarithm, as wide as Student's t for the draws.
 
-    Companies whose customers happen to look poor have small errors too: over 300 simulated ones of
-    600 customers the symmetric interval held the truth in 91%, missing it above eight times as
-    often as below; this one in 92%.
+    Companies whose customers happen to look poor have small errors too: over 400 simulated ones of
+    600 customers the symmetric interval held the truth in 92%, and of its misses nine in ten lay
+    above it; this one held it in 93%, with misses of 5% above and 2% below.
     """
     if not found.estimate > 0 or found.std_error is None:
         return found
