@@ -2,8 +2,8 @@
 
 An interval of an estimate and its standard error is symmetric on the scale it is taken on. Where
 few customers say little of a parameter its likelihood is not, and such an interval is too short on
-one side: with 2,000 customers those of r of MBG/NBD held the truth in 92-93% of simulations, these
-in 95%.
+one side: over 1,000 simulations of 2,000 customers of MBG/NBD those of r held the truth in 93.3%,
+these in 95.0%. For BG/NBD and Pareto/NBD the two are alike.
 """
 
 from __future__ import annotations

@@ -103,9 +103,10 @@ class PurchaseFit(Result):
         """Give one row a parameter, with its interval.
 
         Of a likelihood with up to 20,000 different histories the interval is that of the profile:
-        every value that a likelihood-ratio test would not reject. With 2,000 customers of MBG/NBD
-        intervals of r from the standard error held the truth in 92% of simulations, these in 95%.
-        Otherwise it is taken from the standard error, of positive parameters on the log scale.
+        every value that a likelihood-ratio test would not reject. Otherwise it is taken from the
+        standard error, of positive parameters on the log scale. Over 1,000 simulations of 2,000
+        customers the profile held the truth in 95% for BG/NBD and MBG/NBD, and in 93-95% for
+        Pareto/NBD.
         """
         import pandas as pd
 
