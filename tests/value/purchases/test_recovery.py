@@ -75,8 +75,8 @@ def test_intervals_hold_the_truth_in_a_short_run() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("family", TRUTH)
 def test_intervals_hold_the_truth(family: str) -> None:
-    # methods 7: the 99% Monte Carlo interval of the share against 93-97%. Few of 2,000 customers say
-    # much of r of MBG/NBD, which intervals from standard errors held in 92-93%.
+    # methods 7: the 99% Monte Carlo interval of the share against 93-97%. Few of 2,000 customers
+    # say much of r of MBG/NBD, which intervals from standard errors held in 92-93%.
     n_runs = 1_000
     share = coverage(family, 2_000, n_runs)
     error = 2.576 * np.sqrt(share * (1 - share) / n_runs)
