@@ -3,13 +3,17 @@
 Customers buy at rates of their own (gamma) and may stop for good after any repeat purchase with a
 probability of their own (beta): BG/NBD. What a purchase costs follows Gamma-Gamma. Each customer
 answers once; for the 180 days after the answer the rate of purchases is
-``1 + per_point x (rating - 7)`` times the customer's own. Ratings depend on nothing.
+``1 + per_point x (rating - 7)`` times the customer's own, and in the same way the probability of
+stopping and the amounts may move with the rating. Ratings depend on nothing.
+
+The truth is in closed form, given what customers are like and what they did up to the answer: see
+`Lives`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +34,7 @@ Floats = npt.NDArray[np.float64]
 FIRST_DAY = dt.date(2024, 1, 1)
 N_DAYS = (AS_OF - FIRST_DAY).days + 1
 USUAL_RATING = 7.0
+INACTIVE_DAYS = 90  # the default of `Windows` for this window
 _NEW_UNTIL, _ASKED_FROM, _ASKED_UNTIL = 270, 300, 600  # days after the first
 
 
@@ -45,6 +50,8 @@ class PurchaseBusiness:
         Path in ``results.json`` -> true value.
     settings : dict
         What a study of it says.
+    lives : Lives
+        The laws behind it, for a truth over many customers.
     """
 
     surveys: pd.DataFrame
@@ -52,6 +59,7 @@ class PurchaseBusiness:
     revenue: pd.DataFrame
     truth: Mapping[str, float]
     settings: Mapping[str, Any]
+    lives: Lives
 
     def __repr__(self) -> str:
         return (
@@ -59,10 +67,100 @@ class PurchaseBusiness:
         )
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Effects:
+    """What a rating point changes in the 180 days after the answer, as shares.
+
+    Parameters
+    ----------
+    rate, leaves, spend : float
+        Of the rate of purchases, of the probability to stop after one, and of what one costs.
+    """
+
+    rate: float = 0.0
+    leaves: float = 0.0
+    spend: float = 0.0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Lives:
+    """What customers are like, and what they did up to their answer: the truth follows from it.
+
+    Parameters
+    ----------
+    rate, leaves, spend : array (n,)
+        Purchases a day, the probability to stop after one, and what one costs on average, without
+        an effect of the rating.
+    is_alive : array of bool (n,)
+        Who had not stopped at the answer.
+    idle_days : array (n,)
+        Since the last purchase before the answer.
+    effects : Effects
+        What a rating point changes.
+    """
+
+    rate: Floats
+    leaves: Floats
+    spend: Floats
+    is_alive: npt.NDArray[np.bool_]
+    idle_days: Floats
+    effects: Effects
+
+    @property
+    def is_at_risk(self) -> npt.NDArray[np.bool_]:
+        """Who bought within the 90 days before the answer (methods, section 1)."""
+        return np.asarray(self.idle_days <= INACTIVE_DAYS)
+
+    def money(self, rating: Floats) -> Floats:
+        """Give each customer's expected revenue in the window, had all given such ratings.
+
+        The purchases of somebody who stops after each with probability p are
+        (1 - exp(-p x rate x days)) / p.
+        """
+        pace, leaves, more = self._moved(rating)
+        bought = -np.expm1(-leaves * pace * WINDOW_DAYS) / leaves
+        return np.where(self.is_alive, more * self.spend * bought, 0.0)
+
+    def share_there(self, rating: Floats) -> Floats:
+        """Give the expected share of the window in which each customer had bought of late.
+
+        There at a moment is who bought in the 90 days before it: who had bought before the answer
+        for some days more, then with a purchase since, 1 - exp(-rate x t); and from day 90 on who
+        had not stopped 90 days ago and bought since, exp(-p x rate x (t - 90)) x
+        (1 - exp(-rate x 90)). Integrated over the window.
+        """
+        pace, leaves, _ = self._moved(rating)
+        still = np.clip(INACTIVE_DAYS - self.idle_days, 0.0, INACTIVE_DAYS)
+        later = INACTIVE_DAYS - still
+        since = later - (np.exp(-pace * still) - np.exp(-pace * INACTIVE_DAYS)) / pace
+        of_late = -np.expm1(-pace * INACTIVE_DAYS)
+        risk = leaves * pace
+        beyond = of_late * -np.expm1(-risk * (WINDOW_DAYS - INACTIVE_DAYS)) / risk
+        return (still + np.where(self.is_alive, since + beyond, 0.0)) / WINDOW_DAYS
+
+    def _moved(self, rating: Floats) -> tuple[Floats, Floats, Floats]:
+        factors = _factors(self.effects, rating)
+        leaves = np.minimum(self.leaves * factors[1], 1.0)
+        return self.rate * factors[0], leaves, factors[2]
+
+
+def _factors(effects: Effects, rating: Floats) -> tuple[Floats, Floats, Floats]:
+    above = rating - USUAL_RATING
+    rate, leaves, spend = (
+        1 + each * above for each in (effects.rate, effects.leaves, effects.spend)
+    )
+    return rate, leaves, spend
+
+
 def simulate_purchases(
-    n_customers: int = 2_000, seed: int = 1, *, per_point: float = 0.08
+    n_customers: int = 2_000,
+    seed: int = 1,
+    *,
+    per_point: float = 0.08,
+    leaves_per_point: float = 0.0,
+    spend_per_point: float = 0.0,
 ) -> PurchaseBusiness:
-    """Simulate a business without contracts, in which a rating point moves the rate of purchases.
+    """Simulate a business without contracts, in which a rating point moves what customers do.
 
     Parameters
     ----------
@@ -72,22 +170,27 @@ def simulate_purchases(
         The same seed gives the same tables.
     per_point : float
         Change of the rate of purchases per rating point, as a share, in [0, 0.14].
+    leaves_per_point : float
+        The same of the probability to stop after a purchase, in [-0.3, 0.14].
+    spend_per_point : float
+        The same of what a purchase costs, in [0, 0.14].
 
     Raises
     ------
     ValueError
-        If there are under 10 customers, or `per_point` makes a rate negative.
+        If there are under 10 customers, or a change makes a rate, a probability or an amount
+        negative.
 
     Examples
     --------
     >>> business = simulate_purchases(200, seed=7)
-    >>> sorted(business.truth)[0]
-    'cltv.change_per_rating_point.total'
+    >>> sorted(business.truth)[-1]
+    'lift.revenue.per_rating_point'
     """
     if n_customers < 10:
         raise ValueError(f"A business needs 10 customers or more, not {n_customers}.")
-    if not 0 <= per_point <= 1 / USUAL_RATING:
-        raise ValueError(f"per_point must lie in [0, {1 / USUAL_RATING:.2f}], not {per_point}.")
+    _check_effects(per_point, leaves_per_point, spend_per_point)
+    effects = Effects(rate=per_point, leaves=leaves_per_point, spend=spend_per_point)
     rng = np.random.default_rng(seed)
     rate = rng.gamma(1.5, 1 / 30.0, n_customers)  # purchases a day
     leaves = rng.beta(1.0, 8.0, n_customers)
@@ -95,9 +198,22 @@ def simulate_purchases(
     started = rng.uniform(0, _NEW_UNTIL, n_customers)
     answered = rng.uniform(_ASKED_FROM, _ASKED_UNTIL, n_customers)
     rating = np.clip(np.round(rng.normal(USUAL_RATING, 2.0, n_customers)), 0, 10)
-    factor = 1 + per_point * (rating - USUAL_RATING)
-    owner, day, left = _purchases(rng, rate, leaves, started, answered, factor)
+    factors = _factors(effects, rating)
+    owner, day, left = _purchases(rng, rate, leaves, started, answered, factors)
+    is_after = (day > answered[owner]) & (day <= answered[owner] + WINDOW_DAYS)
     amount = rng.gamma(6.0, 1 / 6.0, len(owner)) / scale[owner]
+    amount *= np.where(is_after, factors[2][owner], 1.0)
+    before = day <= answered[owner]
+    last = np.full(n_customers, -np.inf)
+    np.maximum.at(last, owner[before], day[before])
+    lives = Lives(
+        rate=rate,
+        leaves=leaves,
+        spend=1.0 / scale,
+        is_alive=left > answered,
+        idle_days=answered - last,
+        effects=effects,
+    )
     ids = np.array([f"P{number:06d}" for number in range(1, n_customers + 1)], dtype=object)
     return PurchaseBusiness(
         surveys=pd.DataFrame(
@@ -107,7 +223,7 @@ def simulate_purchases(
         revenue=pd.DataFrame(
             {"customer_id": ids[owner], "booked_at": _times(day), "amount": amount.round(2)}
         ),
-        truth=_truth(rate, leaves, scale, rating, left > answered, per_point),
+        truth=true_change(lives, rating),
         settings={
             "currency": "USD",
             "as_of": AS_OF,
@@ -116,7 +232,19 @@ def simulate_purchases(
             "annual_discount_rate": ANNUAL_DISCOUNT_RATE,
             "horizon_months": HORIZON_MONTHS,
         },
+        lives=lives,
     )
+
+
+def _check_effects(rate: float, leaves: float, spend: float) -> None:
+    most = 1 / USUAL_RATING
+    for name, value, low in (
+        ("per_point", rate, 0.0),
+        ("leaves_per_point", leaves, -0.3),
+        ("spend_per_point", spend, 0.0),
+    ):
+        if not low <= value <= most:
+            raise ValueError(f"{name} must lie in [{low:g}, {most:.2f}], not {value}.")
 
 
 def _purchases(
@@ -125,7 +253,7 @@ def _purchases(
     leaves: Floats,
     started: Floats,
     answered: Floats,
-    factor: Floats,
+    factors: tuple[Floats, Floats, Floats],
 ) -> tuple[npt.NDArray[np.intp], Floats, Floats]:
     """Draw purchases of all customers: owner and day of each, and when each customer stopped."""
     owners, days = [], []
@@ -133,11 +261,12 @@ def _purchases(
     for customer in range(len(rate)):
         at, bought = float(started[customer]), [float(started[customer])]
         while True:
-            at = _next(rng, at, rate[customer], answered[customer], factor[customer])
+            at = _next(rng, at, rate[customer], answered[customer], factors[0][customer])
             if at >= N_DAYS:
                 break
             bought.append(at)
-            if rng.random() < leaves[customer]:
+            is_after = answered[customer] < at <= answered[customer] + WINDOW_DAYS
+            if rng.random() < leaves[customer] * (factors[1][customer] if is_after else 1.0):
                 left[customer] = at
                 break
         owners += [customer] * len(bought)
@@ -160,24 +289,32 @@ def _next(
     return at
 
 
-def _truth(
-    rate: Floats, leaves: Floats, scale: Floats, rating: Floats, is_alive: Any, per_point: float
-) -> dict[str, float]:
-    """Compute the change of money in the window: purchases until leaving, in closed form."""
-    spend = 1.0 / scale
+def true_change(lives: Lives, rating: Floats) -> dict[str, float]:
+    """Compute what a rating point truly adds to revenue and to lifetime value, by its path.
 
-    def money(given: Floats) -> Floats:
-        pace = rate * (1 + per_point * (given - USUAL_RATING))
-        # the purchases of somebody who leaves after each with probability p: (1 - e^-pLt) / p
-        bought = -np.expm1(-leaves * pace * WINDOW_DAYS) / leaves
-        return np.where(is_alive, spend * bought, 0.0)
+    Money is that of all customers who had started; who is there is asked of those at risk. In the
+    split that is the same as asking all and counting the others as not there: only the ratio of
+    the shares after and before the change matters.
 
-    lift = float((money(rating + 0.5) - money(rating - 0.5)).mean())
-    change = change_of_value((float(money(rating).mean()), lift), (1.0, 0.0), np.zeros(36))
+    Parameters
+    ----------
+    lives : Lives
+        The customers.
+    rating : array (n,)
+        What they gave.
+    """
+
+    def mean_and_change(outcome: Callable[[Floats], Floats], who: Any) -> tuple[float, float]:
+        change = outcome(rating + 0.5) - outcome(rating - 0.5)
+        return float(outcome(rating)[who].mean()), float(change[who].mean())
+
+    money = mean_and_change(lives.money, slice(None))
+    there = mean_and_change(lives.share_there, lives.is_at_risk)
+    change = change_of_value(money, there, np.zeros(HORIZON_MONTHS))
+    names = ("total", "staying", "spending", "total_window_only")
     return {
-        "lift.revenue.per_rating_point": lift,
-        f"{PATH}.total": change[f"{PATH}.total"],
-        f"{PATH}.total_window_only": change[f"{PATH}.total_window_only"],
+        "lift.revenue.per_rating_point": money[1],
+        **{f"{PATH}.{name}": change[f"{PATH}.{name}"] for name in names},
     }
 
 

@@ -176,9 +176,13 @@ def expected_events(every: Durations, some: Durations) -> float:
 
 
 def rows_at_risk(
-    obs: Observations, *, stage: str
+    obs: Observations, *, stage: str, of_all: bool = False
 ) -> tuple[npt.NDArray[np.bool_], list[dict[str, Any]]]:
-    """Say which observations are of customers at risk, and count the others by reason."""
+    """Say which observations are of customers at risk, and count the others by reason.
+
+    With `of_all`, customers without a contract who had not booked of late stay in: the lift of
+    revenue keeps them (methods, section 1).
+    """
     frame = obs.frame
     chosen = np.ones(len(frame), dtype=bool)
     not_used: list[dict[str, Any]] = []
@@ -187,7 +191,7 @@ def rows_at_risk(
             out = (frame["_status"] == reason).to_numpy()
             chosen &= ~out
             _count(not_used, stage, reason, int(out.sum()))
-    if "_at_risk" in frame:
+    if "_at_risk" in frame and not of_all:
         out = chosen & ~frame["_at_risk"].to_numpy(dtype=bool)
         chosen &= ~out
         _count(not_used, stage, "not_at_risk", int(out.sum()))
@@ -195,7 +199,7 @@ def rows_at_risk(
 
 
 def first_rows_at_risk(
-    obs: Observations, *, stage: str
+    obs: Observations, *, stage: str, of_all: bool = False
 ) -> tuple[npt.NDArray[np.bool_], list[dict[str, Any]]]:
     """Keep each customer's first response at risk: a cohort that is fixed when it answers.
 
@@ -203,7 +207,7 @@ def first_rows_at_risk(
     weight would give those who left early a larger weight for each of theirs, so that the curve
     would lie below the truth.
     """
-    at_risk, not_used = rows_at_risk(obs, stage=stage)
+    at_risk, not_used = rows_at_risk(obs, stage=stage, of_all=of_all)
     customer, _ = customer_places(obs.frame)
     rows = np.flatnonzero(at_risk)
     first = np.zeros_like(at_risk)

@@ -24,7 +24,7 @@ _TEXTS = ("reference_band", "clock", "period", "errors", "ratio_of")
 _NUMBERS = ("log_likelihood", "conf_level", "period_days")
 _NAMES = (
     "terms", "bands", "levels", "first_period", "baseline", "n_customers", "rating", "not_used",
-    "caveats", *_COUNTS, *_TEXTS, *_NUMBERS,
+    "caveats", "is_weighted", *_COUNTS, *_TEXTS, *_NUMBERS,
 )  # fmt: skip
 
 
@@ -53,6 +53,7 @@ def store_hazard(fit: HazardResult) -> ModelFile:
         "baseline": {name: fit.baseline[name].tolist() for name in _BASELINE},
         "n_customers": fit.n_customers,
         "rating": fit.rating,
+        "is_weighted": bool(fit.is_weighted),
         "not_used": [dict(row) for row in fit.not_used],
         "caveats": list(fit.caveats),
         **{name: int(getattr(fit, name)) for name in _COUNTS},
@@ -93,6 +94,7 @@ def read_hazard(file: ModelFile, where: str) -> HazardResult:
         baseline=_read_baseline(fields),
         n_customers=None if fields.get("n_customers") is None else fields.whole("n_customers"),
         rating=fields.text_or_none("rating"),
+        is_weighted=fields.flag("is_weighted"),
         not_used=tuple(_read_row(row) for row in fields.parts("not_used", 100)),
         caveats=tuple(fields.texts("caveats")),
         features=features,

@@ -23,7 +23,7 @@ from cxmodel.stats.purchases.quadrature import (
 
 FloatArray = npt.NDArray[np.float64]
 PARAMETERS = ("r", "alpha", "s", "beta")
-_ROWS_AT_ONCE = 20_000
+_ROWS_AT_ONCE = 2_000  # their nodes then lie in the processor's cache: half the time of all at once
 
 
 def start(histories: Histories) -> FloatArray:

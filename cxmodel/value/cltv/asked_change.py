@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from cxmodel.errors import CxModelError, FitError
+from cxmodel.models.lift_settings import LiftSettings
 from cxmodel.results import NotRun
 from cxmodel.tables.observation_table import Observations
-from cxmodel.value.cltv.change_result import ChangeSettings, CltvChange, find_change
+from cxmodel.value.cltv.change_result import Baseline, ChangeSettings, CltvChange, find_change
 from cxmodel.value.cltv.contract import ContractValue, Curve, retention_model
 from cxmodel.value.cltv.drawn_lifts import DrawPlan, draw_lifts
-from cxmodel.value.cltv.rows import spend_of
+from cxmodel.value.cltv.presence import find_presence
+from cxmodel.value.cltv.rows import read_spend, spend_of
 from cxmodel.value.cltv.settings import ValueSettings
 
 
@@ -34,7 +36,7 @@ class AskedChange:
         lifts = draw_lifts(lift, retention_lift, plan)
         return find_change(
             lifts,
-            contract.baseline(),
+            self.baseline(contract, retention_lift, plan),
             ChangeSettings(
                 gross_margin=settings.gross_margin,
                 benefit=settings.benefit,
@@ -45,6 +47,22 @@ class AskedChange:
             ),
             self.obs.window_words,
         )
+
+    def baseline(self, contract: ContractValue, retention_lift: Any, plan: DrawPlan) -> Baseline:
+        """Give what customers do as things are, per customer whom the lift of revenue holds.
+
+        Without a contract it holds all who had started, so their money is split, and who was there
+        is what the bookings show.
+        """
+        from cxmodel.models.lift_result import LiftResult
+
+        if self.obs.churn_rule != "inactivity" or self.obs.is_joined:
+            return contract.baseline()
+        all_started = replace(contract, rows=read_spend(self.obs, of_all=True))
+        asked = None
+        if isinstance(retention_lift, LiftResult):
+            asked = LiftSettings(controls=retention_lift.controls.names)
+        return replace(all_started.baseline(), presence=find_presence(self.obs, plan, asked))
 
     def _lifts(self, settings: ValueSettings) -> tuple[Any, Any]:
         """Give the lifts that were passed, or fit both where none was."""

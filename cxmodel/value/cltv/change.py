@@ -31,12 +31,21 @@ class ChangeInputs:
         Money that counts per starting customer in the window, as things are.
     retention : numpy.ndarray, shape (k, h + 1)
         The baseline curve at months 0, 1, ... h after the response.
+    share, before_end : numpy.ndarray, shape (k,), optional
+        Where bookings show who was there: the share of the window that starting customers were, and
+        what a point adds to it through the days before the window's end. Left out, both are read
+        from the curve.
+    weight_of_end : float
+        What the lift of retention, which is of the end, adds to that share.
     """
 
     revenue_lift: FloatArray
     retention_lift: FloatArray | None
     spend: FloatArray
     retention: FloatArray
+    share: FloatArray | None = None
+    before_end: FloatArray | None = None
+    weight_of_end: float = 0.0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -64,8 +73,9 @@ def change_per_point(inputs: ChangeInputs, horizon: Horizon, fade: Fade) -> Chan
 
     In the window, margin per starting customer is what the ledger shows, spread evenly, and S is
     the mean share there: 1 differs from 0 by the revenue lift and, as a proportional hazard, by the
-    retention lift at the window's end. Beyond it both lifts, as far as they last, apply to the
-    customers whom the baseline curve still holds. It is bookkeeping, not two effects.
+    retention lift at the window's end, or by what bookings show of the share. Beyond it both lifts,
+    as far as they last, apply to the customers whom the baseline curve still holds. It is
+    bookkeeping, not two effects.
 
     Parameters
     ----------
@@ -101,10 +111,8 @@ def change_per_point(inputs: ChangeInputs, horizon: Horizon, fade: Fade) -> Chan
             spending=None,
             was_clipped=np.zeros(len(total), dtype=bool),
         )
-    there = horizon.months_there(stays)
-    moved, outside = _moved_curve(stays, inputs.retention_lift, horizon.window_months)
-    share = (there / horizon.window_months)[:, None]
-    share_moved = (horizon.months_there(moved) / horizon.window_months)[:, None]
+    share, share_moved, outside = _shares_there(inputs, inputs.retention_lift, stays, horizon)
+    there = share[:, 0] * horizon.window_months
     extra = per_month[:, None]
 
     before = inputs.spend[:, None] * gained / horizon.window_months
@@ -125,6 +133,24 @@ def change_per_point(inputs: ChangeInputs, horizon: Horizon, fade: Fade) -> Chan
         spending=np.asarray(spending, dtype=float),
         was_clipped=outside | ((wanted < 0.0) | (wanted > 1.0)).any(axis=1),
     )
+
+
+def _shares_there(
+    inputs: ChangeInputs, retention_lift: FloatArray, stays: FloatArray, horizon: Horizon
+) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
+    """Give the share of the window that customers are there, before and after: (draws, 1).
+
+    Also which draws asked for a share outside [0, 1].
+    """
+    if inputs.share is None or inputs.before_end is None:
+        moved, outside = _moved_curve(stays, retention_lift, horizon.window_months)
+        months = np.stack([horizon.months_there(stays), horizon.months_there(moved)])
+        share, share_moved = months / horizon.window_months
+        return share[:, None], share_moved[:, None], outside
+    share = inputs.share
+    wanted = share + inputs.before_end + inputs.weight_of_end * retention_lift
+    outside = (wanted < 0.0) | (wanted > 1.0)
+    return share[:, None], wanted.clip(_EDGE, 1.0)[:, None], outside
 
 
 def _moved_curve(

@@ -15,6 +15,7 @@ from cxmodel.value.cash_flow import Fade
 from cxmodel.value.cltv.change import Change, ChangeInputs, change_per_point
 from cxmodel.value.cltv.drawn_lifts import TERM, DrawnLift, DrawnLifts
 from cxmodel.value.cltv.lifetime import Horizon
+from cxmodel.value.cltv.presence import Presence
 from cxmodel.value.lift_units import margin_of, parse_lift_unit
 
 FloatArray = npt.NDArray[np.float64]
@@ -25,6 +26,8 @@ _INPUTS = {
     "retention_lift": "lift of retention",
     "spend": "spending as it is",
     "retention": "retention curve",
+    "share": "share of the window customers are there",
+    "before_end": "lift of the share of the window customers are there",
 }
 BOOKKEEPING = (
     "Staying and spending are bookkeeping of one change, not two effects: spending per remaining "
@@ -44,6 +47,8 @@ class Baseline:
         Revenue per starting customer in the window.
     retention, retention_draws : numpy.ndarray, shape (1, h + 1) and (k, h + 1)
         The curve after the response.
+    presence : Presence or NotRun, optional
+        Without a contract, how long customers were there in the window; None where leaving is seen.
     """
 
     horizon: Horizon
@@ -51,6 +56,7 @@ class Baseline:
     spend_draws: FloatArray
     retention: FloatArray
     retention_draws: FloatArray
+    presence: Presence | NotRun | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -144,18 +150,21 @@ def find_change(
     share = margin_of(parse_lift_unit(revenue.estimate.unit), settings.gross_margin,
                       settings.benefit)  # fmt: skip
     counts = settings.gross_margin if settings.benefit == "margin" else 1.0
+    there, there_drawn = _presence_inputs(baseline.presence)
     chain = _Chain(
         point=ChangeInputs(
             revenue_lift=np.array([share * revenue.value]),
             retention_lift=_value(retention),
             spend=counts * baseline.spend,
             retention=baseline.retention,
+            **there,
         ),
         drawn=ChangeInputs(
             revenue_lift=share * revenue.draws,
             retention_lift=retention.draws if isinstance(retention, DrawnLift) else None,
             spend=counts * baseline.spend_draws,
             retention=baseline.retention_draws,
+            **there_drawn,
         ),
         horizon=baseline.horizon,
     )
@@ -201,7 +210,11 @@ def _assemble(
         lasts_months=settings.lasts_months,
         half_life_months=settings.half_life_months,
     )
-    caveats = (*_caveats(settings, chain.horizon), *lifts.caveats)
+    caveats = (
+        *_caveats(settings, chain.horizon),
+        *_presence_caveats(baseline.presence),
+        *lifts.caveats,
+    )
     point, drawn = chain.both(fade)
     write = _writer([revenue], settings, caveats)
     write_part = _writer([revenue, retention], settings, caveats)
@@ -303,6 +316,31 @@ def _caveats(settings: ChangeSettings, horizon: Horizon) -> tuple[str, ...]:
             "retention curve still holds."
         )
     return tuple(said)
+
+
+def _presence_inputs(found: Presence | NotRun | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give the share of the window that customers were there, at the point and under the draws."""
+    if not isinstance(found, Presence):
+        return {}, {}
+    weight = {"weight_of_end": found.weight_of_end}
+    return (
+        {"share": found.share, "before_end": found.before_end, **weight},
+        {"share": found.share_draws, "before_end": found.before_end_draws, **weight},
+    )
+
+
+def _presence_caveats(found: Presence | NotRun | None) -> tuple[str, ...]:
+    if found is None:
+        return ()
+    if isinstance(found, NotRun):
+        return (
+            "How long customers stayed within the window is read from the retention curve, as "
+            f"bookings do not show it: {found.reason}.",
+        )
+    return (
+        "Without a contract a customer counts as there while the last booking is recent enough, so "
+        "who books more often counts as staying a little longer too.",
+    )
 
 
 def _clipped(drawn: Change) -> tuple[str, ...]:

@@ -15,8 +15,14 @@ from cxmodel.tables.observation_table import Observations
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+BEFORE, DAYS = "revenue_before", "days_observed_before"
 FEWEST_DAYS = 30.0  # a single payment in a shorter time says little of what a day brings
 _ROWS_PER_PARAMETER = 20
+
+
+def lookback_of(obs: Observations) -> float | None:
+    """Give the days of a whole window before; None where it is not known how many were observed."""
+    return float(obs.windows.lookback_days) if obs.has(BEFORE, DAYS) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,15 +47,18 @@ class PastSpending:
 
         Where the table does not say how long customers were observed, windows count as whole.
         """
-        whole = np.ones(obs.n_obs)
-        if not obs.has("revenue_before"):
-            return cls(np.zeros(obs.n_obs), whole)
-        before = obs.frame["revenue_before"].fillna(0.0).to_numpy(dtype=float)
-        if not obs.has("days_observed_before"):
-            return cls(before, whole)
-        lookback = float(obs.windows.lookback_days)
-        days = obs.frame["days_observed_before"].fillna(lookback).to_numpy(dtype=float)
-        days = np.clip(days, 0.0, lookback)
+        if not obs.has(BEFORE):
+            return cls(np.zeros(obs.n_obs), np.ones(obs.n_obs))
+        before = obs.frame[BEFORE].fillna(0.0).to_numpy(dtype=float)
+        lookback = lookback_of(obs)
+        if lookback is None:
+            return cls(before, np.ones(obs.n_obs))
+        return cls.in_days(before, obs.frame[DAYS].to_numpy(dtype=float), lookback)
+
+    @classmethod
+    def in_days(cls, before: FloatArray, days: FloatArray, lookback: float) -> PastSpending:
+        """Scale revenue in the days observed; where these are not known, the window was whole."""
+        days = np.clip(np.where(np.isnan(days), lookback, days), 0.0, lookback)
         enough = days >= min(FEWEST_DAYS, lookback)
         scaled = before * lookback / np.where(enough, days, lookback)
         return cls(np.where(enough, scaled, np.nan), days / lookback)
@@ -93,6 +102,11 @@ class SpendingLine:
 
     mean_before: float
     coefficients: FloatArray
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether spending before foretells nothing."""
+        return not self.coefficients[1:].any()
 
     @classmethod
     def fit(cls, before: PastSpending, after: FloatArray, weights: FloatArray) -> SpendingLine:

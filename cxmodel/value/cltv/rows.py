@@ -97,8 +97,15 @@ class SpendRows:
         )
 
 
-def read_spend(obs: Observations) -> SpendRows:
+def read_spend(obs: Observations, *, of_all: bool = False) -> SpendRows:
     """Read revenue in the outcome window, or monthly revenue of a table already joined.
+
+    Parameters
+    ----------
+    obs : Observations
+        The table.
+    of_all : bool
+        Whether customers without a contract who had not booked of late count too.
 
     Raises
     ------
@@ -112,7 +119,7 @@ def read_spend(obs: Observations) -> SpendRows:
             "Lifetime value needs revenue: give sources.revenue, sources.subscriptions or "
             "sources.observations.monthly_revenue."
         )
-    chosen, not_used = first_rows_at_risk(obs, stage=_STAGE)
+    chosen, not_used = first_rows_at_risk(obs, stage=_STAGE, of_all=of_all)
     chosen = _leave_out_unfinished(obs, chosen, not_used, is_monthly)
     known = obs.frame[column].notna().to_numpy()
     _count(not_used, "missing_revenue", chosen & ~known)

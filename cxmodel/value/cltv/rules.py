@@ -15,19 +15,29 @@ from cxmodel.models.retention.curve import RetentionCurve
 from cxmodel.models.retention.fit import RetentionFit
 from cxmodel.tables.observation_table import Observations, Windows
 from cxmodel.value.cltv.lifetime import Horizon
+from cxmodel.value.cltv.past_spending import (
+    BEFORE,
+    DAYS,
+    FEWEST_DAYS,
+    PastSpending,
+    SpendingLine,
+    lookback_of,
+)
 from cxmodel.value.cltv.purchase_value import PurchaseValue, months_units, weights_of_months
-from cxmodel.value.cltv.rows import fit_line, past_revenue, tenure_of
+from cxmodel.value.cltv.rows import tenure_of
 from cxmodel.value.cltv.settings import ValueSettings
 from cxmodel.value.purchases.result import PurchaseFit
 from cxmodel.value.purchases.spend import SpendFit
 from cxmodel.value.purchases.stored_fit import frame_of, rows_of
 
 if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
     from cxmodel.value.cltv.contract import ContractValue
 
 FloatArray = npt.NDArray[np.float64]
 VALUE, STAYS = "cltv", "prob_stays"
-TENURE, MONTHLY, BEFORE = "tenure_months", "monthly_revenue", "revenue_before"
+TENURE, MONTHLY = "tenure_months", "monthly_revenue"
 MOST_MONTHS = 1_200  # of tenure: a hundred years
 
 
@@ -93,9 +103,11 @@ class ContractRule:
         What counts.
     horizon : Horizon
         How far is looked, and over what window spending was seen.
-    line : (float, float), optional
-        Intercept and slope of spending in the window on spending before it; None where spending is
-        a monthly amount that is known.
+    line : SpendingLine, optional
+        Spending in the window by spending before it; None where spending is a monthly amount that
+        is known.
+    lookback_days : float, optional
+        Of the whole window before, where it is known how many days of it were observed.
     retention : numpy.ndarray, optional
         Share still there at months 0, 1, ... after the response, where tenure does not matter.
     fit : RetentionFit, optional
@@ -108,7 +120,8 @@ class ContractRule:
 
     settings: ValueSettings
     horizon: Horizon
-    line: tuple[float, float] | None
+    line: SpendingLine | None
+    lookback_days: float | None = None
     retention: FloatArray | None = None
     fit: RetentionFit | None = None
     windows: Windows | None = None
@@ -120,12 +133,14 @@ class ContractRule:
         rows, obs = value.rows, value.obs
         line = None
         if not rows.is_monthly:
-            line = fit_line(past_revenue(obs)[rows.chosen], rows.amount, rows.weights)
+            before = PastSpending.of(obs).only(rows.chosen)
+            line = SpendingLine.fit(before, rows.amount, rows.weights)
         by_tenure = rows.tenure_months is not None and not isinstance(value.whole, RetentionCurve)
         rule = cls(
             settings=value.settings,
             horizon=value.horizon,
             line=line,
+            lookback_days=None if line is None or line.is_flat else lookback_of(obs),
             windows=None if obs.is_joined else obs.windows,
             as_of=obs.as_of,
         )
@@ -135,15 +150,15 @@ class ContractRule:
 
     @property
     def is_linear(self) -> bool:
-        """Whether the value is a number times spending, whoever the customer is."""
+        """Whether the value is a number times spending foretold, whoever the customer is."""
         return self.fit is None
 
     @property
     def columns(self) -> tuple[str, ...]:
         """What it looks at."""
-        spending = MONTHLY if self.line is None else BEFORE if self.line[1] != 0 else None
-        found = (spending, TENURE if self.fit is not None else None)
-        return tuple(name for name in found if name is not None)
+        spending = [MONTHLY] if self.line is None else [] if self.line.is_flat else [BEFORE]
+        days = [] if self.lookback_days is None else [DAYS]
+        return (*spending, *days, *([] if self.fit is None else [TENURE]))
 
     def predict(self, data: Any) -> pd.DataFrame:
         """Give ``prob_stays`` through the horizon and ``cltv`` of each row."""
@@ -168,11 +183,29 @@ class ContractRule:
             raise ValueError("The months still to come depend on tenure here.")
         return self._ahead(self.retention)
 
-    def factors(self) -> tuple[float, float]:
-        """Give intercept and slope of the value in what `columns` names, where it is linear."""
-        intercept, slope = (0.0, 1.0) if self.line is None else self.line
+    def value_of(self, table: ir.Table) -> ir.FloatingValue:
+        """Write the value as an expression on a table with `columns`, where it is linear."""
+        import ibis
+
         scale = self.settings.share * self.flat()[1]
-        return scale * intercept, scale * slope
+        if self.line is None:
+            return table[MONTHLY].cast("float64") * scale
+        weights = [scale * float(one) for one in self.line.coefficients]
+        if self.line.is_flat:
+            return ibis.literal(weights[0])
+        amount = table[BEFORE].cast("float64")
+        if self.lookback_days is None:
+            return weights[0] + amount * weights[1]
+        lookback = self.lookback_days
+        days = table[DAYS].cast("float64").fill_null(lookback).clip(0.0, lookback)
+        enough = days >= min(FEWEST_DAYS, lookback)
+        mean = amount * 0.0 + self.line.mean_before
+        amount = ibis.ifelse(enough, amount * lookback / days, mean)
+        value = weights[0] + amount * weights[1]
+        if len(weights) > 2:
+            share = days / lookback
+            value = value + share * weights[2] + amount * share * weights[3]
+        return value
 
     def _ahead(self, curve: FloatArray) -> tuple[float, float]:
         stays = self.horizon.from_window(curve[None, :])[0, self.settings.horizon_months]
@@ -208,10 +241,14 @@ class ContractRule:
     def _spending(self, data: pd.DataFrame) -> FloatArray:
         if self.line is None:
             return _numbers(data, MONTHLY)
-        intercept, slope = self.line
-        if slope == 0:
-            return np.full(len(data), intercept)
-        return np.asarray(intercept + slope * _numbers(data, BEFORE), dtype=float)
+        if self.line.is_flat:
+            return np.full(len(data), float(self.line.coefficients[0]))
+        amount = _numbers(data, BEFORE)
+        before = PastSpending(amount, np.ones(len(amount)))
+        if self.lookback_days is not None:
+            before = PastSpending.in_days(amount, _numbers(data, DAYS), self.lookback_days)
+        # Who was seen for a few days counts as the mean; what is blank is not known.
+        return np.where(np.isnan(amount), np.nan, self.line.predict(before))
 
     def _of_observations(self, obs: Observations) -> pd.DataFrame:
         """Take what the rule looks at out of observations, as the fit read it."""
@@ -219,7 +256,11 @@ class ContractRule:
         if obs.has("customer_id"):
             found["customer_id"] = obs.frame["customer_id"].to_numpy()
         if self.line is not None:
-            found[BEFORE] = past_revenue(obs)
+            found[BEFORE] = np.zeros(obs.n_obs)
+            for name in (BEFORE, DAYS):
+                if obs.has(name):
+                    found[name] = obs.frame[name].to_numpy(dtype=float)
+            found[BEFORE] = np.nan_to_num(found[BEFORE])
         elif obs.has("_monthly_revenue"):
             found[MONTHLY] = obs.frame["_monthly_revenue"].to_numpy(dtype=float)
         tenure = tenure_of(obs) if self.fit is not None else None

@@ -16,6 +16,7 @@ from cxmodel.models.model_file import Fields, ModelFile, make_model_file, write_
 from cxmodel.models.retention.stored import read_retention_content, retention_content
 from cxmodel.tables.observation_table import Windows
 from cxmodel.value.cltv.lifetime import Horizon
+from cxmodel.value.cltv.past_spending import SpendingLine
 from cxmodel.value.cltv.rules import STAYS, VALUE, ContractRule, PurchaseRule, Rule
 from cxmodel.value.cltv.settings import ValueSettings
 from cxmodel.value.purchases.stored import purchase_content, read_purchase_content
@@ -121,15 +122,13 @@ class StoredCltvModel:
                 f"The value is no linear function of its columns: it bends with {what}. Score in "
                 "batches: cxmodel score MODEL INPUT OUTPUT, or predict(frame)."
             )
-        intercept, slope = self.rule.factors()
-        value: Any = ibis.literal(intercept)
         for column in self.columns:
             if column not in table.columns:
                 raise SchemaError(
                     f"The value looks at {column!r}, which the table does not have. "
                     f"{nearest(column, table.columns)}"
                 )
-            value = value + slope * table[column].cast("float64")
+        value = self.rule.value_of(table)
         return table.mutate(**{STAYS: ibis.literal(self.rule.flat()[0]), VALUE: value})
 
     def save(self, path: str | Path) -> Path:
@@ -171,7 +170,13 @@ def _plain_purchases(rule: PurchaseRule) -> dict[str, Any]:
 
 
 def _plain_contract(rule: ContractRule) -> dict[str, Any]:
-    line = None if rule.line is None else {"intercept": rule.line[0], "slope": rule.line[1]}
+    line = None
+    if rule.line is not None:
+        line = {
+            "mean_before": float(rule.line.mean_before),
+            "coefficients": [float(one) for one in rule.line.coefficients],
+            "lookback_days": rule.lookback_days,
+        }
     return {
         "window_months": float(rule.horizon.window_months),
         "gap_months": float(rule.horizon.gap_months),
@@ -253,11 +258,9 @@ def _read_contract(fields: Fields, settings: ValueSettings, as_of: dt.date | Non
     window, gap = (fields.number(name) for name in ("window_months", "gap_months"))
     if not (0 <= window <= MOST_CURVE_MONTHS and 0 <= gap <= MOST_CURVE_MONTHS):
         fields.refuse("window_months", f"with gap_months 0 to {MOST_CURVE_MONTHS:,}")
-    line = None
+    line, lookback = None, None
     if fields.get("spending_line") is not None:
-        part = fields.part("spending_line")
-        part.only("intercept", "slope")
-        line = (part.number("intercept"), part.number("slope"))
+        line, lookback = _read_line(fields.part("spending_line"))
     if (line is None) != (window == 0):
         fields.refuse(
             "spending_line", "given where there is a window, and null where there is none"
@@ -277,11 +280,24 @@ def _read_contract(fields: Fields, settings: ValueSettings, as_of: dt.date | Non
         settings=settings,
         horizon=horizon,
         line=line,
+        lookback_days=lookback,
         retention=None if fit is not None else _read_curve(fields, horizon),
         fit=fit,
         windows=None if fields.get("windows") is None else _read_windows(fields.part("windows")),
         as_of=as_of,
     )
+
+
+def _read_line(fields: Fields) -> tuple[SpendingLine, float | None]:
+    """Read how spending is foretold, and the days of a whole window before."""
+    fields.only("mean_before", "coefficients", "lookback_days")
+    coefficients = np.array(fields.numbers("coefficients"))
+    if len(coefficients) not in (2, 4):
+        fields.refuse("coefficients", "two numbers, or four where days observed count")
+    lookback = None if fields.get("lookback_days") is None else fields.number("lookback_days")
+    if lookback is not None and lookback <= 0:
+        fields.refuse("lookback_days", "above 0")
+    return SpendingLine(fields.number("mean_before"), coefficients), lookback
 
 
 def _read_windows(fields: Fields) -> Windows:

@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cxmodel.errors import ConvergenceError, SchemaError
+from cxmodel.results import critical_value
 from cxmodel.stats.purchases.layout import Layout, Scaling
-from cxmodel.stats.purchases.maximise import LOG_BOUND, Maximum, maximise
+from cxmodel.stats.purchases.maximise import LOG_BOUND, Maximum, Objective, maximise
+from cxmodel.stats.purchases.profile import Peak, profile_interval
 
 FloatArray = npt.NDArray[np.float64]
 RowLikelihood = Callable[[tuple[FloatArray, ...]], tuple[FloatArray, tuple[FloatArray, ...]]]
@@ -21,6 +23,9 @@ RAN_ALONG = 6.0
 """How far from the first guess a parameter lies that ran along with another to the edge."""
 VAGUE = 3.0
 """A standard error of the logarithm of a parameter beyond which the data do not determine it."""
+FEW_ROWS = 20_000
+"""Different histories up to which intervals are taken from the likelihood itself; of more they are
+those of estimate and standard error, which then say the same."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -38,6 +43,10 @@ class Fitted:
         Parameters that ran to the end of their range, and ``"low"`` or ``"high"``.
     vague : tuple of str
         Parameters that the data do not determine.
+    peak : Peak, optional
+        The likelihood around the maximum, for intervals; None where it is none, or costs too much.
+    ends : pair of arrays, optional
+        The ends of intervals where they were found before, at the level of the fit.
     """
 
     layout: Layout
@@ -46,6 +55,23 @@ class Fitted:
     log_likelihood: float
     at_limit: tuple[tuple[str, str], ...] = ()
     vague: tuple[str, ...] = ()
+    peak: Peak | None = None
+    ends: tuple[FloatArray, FloatArray] | None = None
+
+    def interval_ends(self, conf_level: float) -> tuple[FloatArray, FloatArray]:
+        """Give both ends of the interval of each entry of the vector.
+
+        From the profile of the likelihood where it is known, else from the standard error.
+        """
+        if self.ends is not None:
+            return self.ends
+        critical = critical_value(conf_level)
+        half = critical * np.sqrt(np.diag(self.covariance))
+        low, high = self.vector - half, self.vector + half
+        if self.peak is not None:
+            for i in range(len(self.vector)):
+                low[i], high[i] = profile_interval(self.peak, i, critical)
+        return low, high
 
 
 def make_layout(
@@ -124,10 +150,30 @@ def fit_layout(
             f"{what}: the optimiser found no maximum (log-likelihood {found.log_likelihood:,.2f}). "
             "Check the histories for customers unlike all others, and collinear covariates."
         )
-    return _fitted(layout, found, first)
+    is_small = len(weights) <= FEW_ROWS
+    return _fitted(layout, found, first, _peak(layout, found, objective) if is_small else None)
 
 
-def _fitted(layout: Layout, found: Maximum, first: FloatArray) -> Fitted:
+def _peak(layout: Layout, found: Maximum, objective: Objective) -> Peak | None:
+    """Describe the likelihood in covariates as they came; None at an edge or where it is flat."""
+    if found.at_bound.any() or np.linalg.eigvalsh(found.information).min() <= 0:
+        return None
+    vector, matrix = layout.to_raw(found.point)
+    back = np.linalg.inv(matrix)
+
+    def raw_objective(at: FloatArray) -> tuple[float, FloatArray]:
+        value, slopes = objective(back @ at)
+        return value, np.asarray(back.T @ slopes)
+
+    return Peak(
+        objective=raw_objective,
+        point=vector,
+        log_likelihood=found.log_likelihood,
+        information=back.T @ found.information @ back,
+    )
+
+
+def _fitted(layout: Layout, found: Maximum, first: FloatArray, peak: Peak | None) -> Fitted:
     vector, matrix = layout.to_raw(found.point)
     covariance = found.covariance()
     known = np.isfinite(np.diag(covariance))
@@ -153,4 +199,5 @@ def _fitted(layout: Layout, found: Maximum, first: FloatArray) -> Fitted:
             (names[i], "low" if moved[i] < 0 else "high") for i in np.flatnonzero(is_far)
         ),
         vague=tuple(names[i] for i in np.flatnonzero(is_vague & ~is_far)),
+        peak=peak,
     )

@@ -229,10 +229,10 @@ class SpendFit(Result):
         return write_model_file(store_spend(self), path)
 
     def to_frame(self) -> pd.DataFrame:
-        """Give one row a parameter; intervals of positive ones are taken on the log scale."""
+        """Give one row a parameter, with its interval: see `PurchaseFit.to_frame`."""
         import pandas as pd
 
-        half = critical_value(self.conf_level) * np.sqrt(np.diag(self._fitted.covariance))
+        low, high = self._fitted.interval_ends(self.conf_level)
         vector, names = self._fitted.vector, self._fitted.layout.names
         money = self.rows.currency or "money"
         units = ["parameter", "parameter", money] + ["change of the log per unit"] * len(names)
@@ -242,8 +242,8 @@ class SpendFit(Result):
                 "unit": units[: len(names)],
                 "estimate": self._natural(vector),
                 "std_error": np.sqrt(np.diag(self.covariance)),
-                "conf_low": self._natural(vector - half),
-                "conf_high": self._natural(vector + half),
+                "conf_low": self._natural(low),
+                "conf_high": self._natural(high),
                 "n_obs": self.n_spenders,
             }
         )

@@ -253,7 +253,7 @@ def purchase_content(fit: PurchaseFit) -> dict[str, Any]:
     return {
         "family": fit.family,
         "method": fit.method,
-        **plain_fit(fit._fitted, fit.parameters),
+        **plain_fit(fit._fitted, fit.parameters, fit.conf_level),
         "purchase_covariates": buying,
         "dropout_covariates": leaving,
         "unit_days": float(fit.rows.unit_days),

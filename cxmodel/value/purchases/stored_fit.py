@@ -18,27 +18,31 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
-FIT_NAMES = ("parameters", "vector", "covariance", "log_likelihood")
+FIT_NAMES = ("parameters", "vector", "covariance", "interval", "log_likelihood")
 MOST_COVARIATES = 100
 # A covariate far from 0, such as a year, moves the logarithm far; beyond this exp() overflows.
 _FARTHEST = 700.0
 _ROUNDING = 1e-9
 
 
-def plain_fit(fitted: Fitted, parameters: dict[str, float]) -> dict[str, Any]:
+def plain_fit(fitted: Fitted, parameters: dict[str, float], conf_level: float) -> dict[str, Any]:
     """Write a maximum: the parameters to be read, and the vector that gives them to the last bit.
 
-    What lies at the edge of a family has no error, and stands as null.
+    What lies at the edge of a family has no error, and stands as null; so does an end of an
+    interval that is nowhere.
     """
+    low, high = fitted.interval_ends(conf_level)
     return {
         "parameters": {name: float(value) for name, value in parameters.items()},
         "vector": fitted.vector.tolist(),
-        "covariance": [
-            [float(value) if np.isfinite(value) else None for value in row]
-            for row in fitted.covariance
-        ],
+        "covariance": [_finite(row) for row in fitted.covariance],
+        "interval": {"low": _finite(low), "high": _finite(high)},
         "log_likelihood": float(fitted.log_likelihood),
     }
+
+
+def _finite(values: FloatArray) -> list[float | None]:
+    return [float(value) if np.isfinite(value) else None for value in values]
 
 
 def read_fit(
@@ -75,12 +79,33 @@ def read_fit(
         meant = float(np.exp(vector[place])) if place < k else float(vector[place])
         if abs(value - meant) > _ROUNDING * max(abs(meant), 1e-300):
             shown.refuse(name, f"{meant:.6g}, as the vector has it")
+    covariance = _read_covariance(fields, len(names))
     return Fitted(
         layout=layout,
         vector=vector,
-        covariance=_read_covariance(fields, len(names)),
+        covariance=covariance,
+        ends=_read_ends(fields.part("interval"), vector, np.isfinite(np.diag(covariance))),
         log_likelihood=fields.number("log_likelihood"),
     )
+
+
+def _read_ends(
+    fields: Fields, vector: FloatArray, is_known: npt.NDArray[np.bool_]
+) -> tuple[FloatArray, FloatArray]:
+    """Read the ends of intervals, around the vector; where null there is none."""
+    fields.only("low", "high")
+    found = []
+    for name, side in (("low", -1.0), ("high", 1.0)):
+        given = fields.get(name)
+        if not isinstance(given, list) or len(given) != len(vector):
+            fields.refuse(name, f"a list of {len(vector)} numbers or null")
+        places = [i for i, value in enumerate(given) if value is not None]
+        ends = np.where(is_known, side * np.inf, np.nan)
+        ends[places] = Fields({name: [given[i] for i in places]}, fields.where).numbers(name)
+        if (side * (ends - vector)[is_known] < 0).any():
+            fields.refuse(name, "on its own side of the vector")
+        found.append(ends)
+    return found[0], found[1]
 
 
 def _read_covariance(fields: Fields, size: int) -> FloatArray:

@@ -150,7 +150,7 @@ def spend_content(fit: SpendFit) -> dict[str, Any]:
     """Lay the numbers of a fitted spend model out."""
     mean = fit.mean_spend
     return {
-        **plain_fit(fit._fitted, fit.parameters),
+        **plain_fit(fit._fitted, fit.parameters, fit.conf_level),
         "covariates": list(fit.covariates),
         "currency": fit.rows.currency,
         "mean_spend": mean if np.isfinite(mean) else None,

@@ -55,10 +55,12 @@ def test_donors_are_recovered() -> None:
 
 
 def coverage(family: str, n_customers: int, n_runs: int) -> np.ndarray:
-    """How often each interval holds the truth."""
+    """How often each interval holds the truth; all start together, so many rows are equal."""
     held = []
     for run in range(n_runs):
-        rows = simulate_histories(family, TRUTH[family], n_customers, 1000 + run)
+        rows = simulate_histories(
+            family, TRUTH[family], n_customers, 1000 + run, months_of_starts=0
+        )
         frame = cx.PurchaseModel(family=family).fit(rows).to_frame()  # type: ignore[arg-type]
         truth = np.array(TRUTH[family])
         held.append((frame.conf_low.to_numpy() < truth) & (frame.conf_high.to_numpy() > truth))
@@ -73,6 +75,10 @@ def test_intervals_hold_the_truth_in_a_short_run() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("family", TRUTH)
 def test_intervals_hold_the_truth(family: str) -> None:
-    # 1,000 runs: 95% +- 2.6 standard errors of the share. With 2,000 customers those of MBG/NBD's
-    # r and b, of which so few say little, hold the truth in 92%.
-    assert coverage(family, 8000, 1000) == pytest.approx(0.95, abs=0.018)
+    # methods 7: the 99% Monte Carlo interval of the share against 93-97%. Few of 2,000 customers
+    # say much of r of MBG/NBD, which intervals from standard errors held in 92-93%.
+    n_runs = 1_000
+    share = coverage(family, 2_000, n_runs)
+    error = 2.576 * np.sqrt(share * (1 - share) / n_runs)
+    assert (share + error >= 0.93).all(), share
+    assert (share - error <= 0.97).all(), share
