@@ -182,7 +182,8 @@ def test_any_positive_parameter_survives_the_file(log_r: float, log_a: float) ->
     vector = [log_r, 1.0, log_a, 0.5]
     names = ("r", "alpha", "a", "b")
     shown = {name: float(np.exp(value)) for name, value in zip(names, vector, strict=True)}
-    content = {**PURCHASES, "vector": vector, "parameters": shown}
+    ends = {"low": [value - 0.1 for value in vector], "high": [None] * 4}
+    content = {**PURCHASES, "vector": vector, "parameters": shown, "interval": ends}
     file = make_model_file("purchases", content, created_at=None)
     back = json.loads(to_json(file))["content"]
     read_back = read_purchases(make_model_file("purchases", back, created_at=None), "the file")
@@ -202,6 +203,7 @@ def test_no_customer_is_in_a_file(tmp_path: Path) -> None:
 # -- errors
 
 NAN = float("nan")
+A_LINE = {"mean_before": 1.0, "coefficients": [1.0, 1.0], "lookback_days": None}
 PARAMETERS = {"r": 0.2, "alpha": 4.0, "a": 0.8, "b": 2.4}
 
 
@@ -242,7 +244,9 @@ WRONG = [
     ("contract", ("retention",), [1.0, 0.5], "at least 2 months of them"),
     ("contract", ("retention",), [1.0, 0.5, 0.75], "shares from 1 that never rise"),
     ("contract", ("retention",), None, "null where not"),
-    ("contract", ("spending_line",), {"intercept": 1.0, "slope": 1.0}, "null where there is none"),
+    ("contract", ("spending_line",), A_LINE, "null where there is none"),
+    ("purchases", ("interval", "low", 0), 99.0, "on its own side of the vector"),
+    ("purchases", ("interval", "high"), [None], "a list of 4 numbers or null"),
     ("contract", ("settings", "gross_margin"), 1.5, "settings that are possible"),
     ("contract", ("settings", "horizon_months"), -1, "a whole number, 0 or more"),
     ("contract", ("settings", "horizon_months"), 10**9, "at most 10,000"),
