@@ -164,11 +164,6 @@ def file_batches(session: Session, table: Any, shown: str) -> Iterator[pa.Record
     """Take rows out of the engine as they are read, a batch at a time."""
     from cxmodel.tables.opening.files import run_reading
 
-    def step(work: Any) -> Any:
-        return run_reading(lambda: session.run(work), shown)
-
-    reader = step(lambda: session.backend.to_pyarrow_batches(table, chunk_size=BATCH_ROWS))
-    done = object()
-    rows = iter(reader)
-    while (batch := step(lambda: next(rows, done))) is not done:
+    rows, done = session.batches(table, BATCH_ROWS), object()
+    while (batch := run_reading(lambda: next(rows, done), shown)) is not done:
         yield batch

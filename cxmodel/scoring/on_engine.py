@@ -178,7 +178,4 @@ def batches_of(session: Session, rows: Any) -> Iterator[pa.RecordBatch]:
 
         yield from frame_batches(session, rows)
         return
-    reader = session.run(lambda: session.backend.to_pyarrow_batches(rows, chunk_size=BATCH_ROWS))
-    done, found = object(), iter(reader)
-    while (batch := session.run(lambda: next(found, done))) is not done:
-        yield batch
+    yield from session.batches(rows, BATCH_ROWS)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
@@ -50,6 +51,7 @@ class Session(ABC):
     _closed: Event = field(default_factory=Event, repr=False)
     _discarded: list[ibis.Table] = field(default_factory=list, repr=False)
     _worker: Worker = field(default_factory=Worker, repr=False)
+    _reading: Event = field(default_factory=Event, repr=False)
 
     # -- What every engine does in its own way ---------------------------------------------------
 
@@ -159,8 +161,8 @@ class Session(ABC):
     def stream(self, expr: ibis.Table, n_rows: int, take: Callable[[pa.RecordBatch], None]) -> None:
         """Hand the rows of an expression to a function as they come, `n_rows` at a time.
 
-        All in one step: whatever else is asked of a connection ends what it is reading, without an
-        error. The function runs in the thread that talks to the engine.
+        All in one step, in the thread that talks to the engine: what other threads ask waits. The
+        function must not ask anything itself.
         """
 
         def step() -> None:
@@ -169,6 +171,38 @@ class Session(ABC):
                     take(batch)
 
         self.run(step)
+
+    def batches(self, expr: ibis.Table, n_rows: int) -> Iterator[pa.RecordBatch]:
+        """Take the rows of an expression out of the engine as they come, `n_rows` at a time.
+
+        Until they are taken nothing else may be asked: another statement on the same connection
+        would end what it is reading, without an error, and `run` raises one.
+        """
+        with self._alone():
+            reader = self._run(lambda: self.backend.to_pyarrow_batches(expr, chunk_size=n_rows))
+            try:
+                done, found = object(), iter(reader)
+                while (batch := self._run(lambda: next(found, done))) is not done:
+                    yield batch
+            finally:
+                reader.close()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let nothing else be asked while rows are read."""
+        self._refuse_while_reading()
+        self._reading.set()
+        try:
+            yield
+        finally:
+            self._reading.clear()
+
+    def _refuse_while_reading(self) -> None:
+        if self._reading.is_set():
+            raise EngineError(
+                "Rows of this session are still being read. Take them all before asking for more, "
+                "or open a second session."
+            )
 
     def rows(self, expr: ibis.Table) -> list[dict[str, Any]]:
         """Take the rows of an expression out of the engine, as plain Python values."""
@@ -218,10 +252,14 @@ class Session(ABC):
         EngineError
             If the engine went away, is full, or does not allow it.
         """
-        if self.is_closed:
-            raise EngineError(f"This session on {self.shown} is closed. Open another one.")
+        self._refuse_while_reading()
         while self._discarded and not self._worker.is_busy:
             self.drop(self._discarded.pop())
+        return self._run(step)
+
+    def _run(self, step: Callable[[], _Answer]) -> _Answer:
+        if self.is_closed:
+            raise EngineError(f"This session on {self.shown} is closed. Open another one.")
         try:
             return self._worker.run(step, self._cancel)
         except EngineError:

@@ -96,3 +96,19 @@ def test_a_stream_brings_every_row_whatever_is_thrown_away_meanwhile():
         assert sum(found) == 200_000
         assert max(found) <= 10_000
         assert len(session.rows(many.limit(1))) == 1
+
+
+def test_nothing_else_is_asked_while_rows_are_read():
+    with connect() as session:
+        many = session.register(pd.DataFrame({"x": range(20_000)}))
+        batches = session.batches(many, 5_000)
+        first = next(batches)
+        with pytest.raises(EngineError, match="still being read"):
+            session.rows(many.limit(1))
+        assert first.num_rows + sum(batch.num_rows for batch in batches) == 20_000
+        assert len(session.rows(many.limit(1))) == 1
+        # what is given up half way leaves the session free
+        given_up = session.batches(many, 5_000)
+        next(given_up)
+        given_up.close()
+        assert len(session.rows(many.limit(1))) == 1
