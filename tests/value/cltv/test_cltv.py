@@ -14,7 +14,7 @@ from cxmodel.models.retention.curve import RetentionCurve
 from cxmodel.models.retention.model import RetentionModel
 from cxmodel.results import Estimate, NotRun
 from cxmodel.stats.rates import DAYS_PER_MONTH, monthly_discount_rate
-from cxmodel.tables.observation_table import Windows
+from cxmodel.tables.observation_table import Observations, Windows
 from cxmodel.value.cltv.lifetime import Horizon
 from cxmodel.value.cltv.model import CltvModel
 
@@ -92,16 +92,21 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     force = math.log(1.10) / 12
     big = simulate_observations(40_000, seed=999, rating_effect=0.0, loss_per_month=0.03)
     model = CltvModel(gross_margin=0.6, annual_discount_rate=0.10, n_draws=100)
-    truth = model.fit(big).per_customer.estimate  # of the estimand, with its monthly discounting
+    alone = NotRun("values alone are judged here: no lifts, no bands")
+
+    def value_of(obs: Observations) -> Estimate:
+        return model.fit(
+            replace(obs, frame=obs.frame.drop(columns="band")), lift=alone
+        ).per_customer
+
+    truth = value_of(big).estimate  # of the estimand, with its monthly discounting
     assert truth == pytest.approx(
         12 * (1 - math.exp(-(0.03 + force) * 36)) / (0.03 + force), rel=0.02
     )
-    n, alone = 300, NotRun("values alone are judged here: no lifts, no bands")
-    held = []
+    n, held = 300, []
     for seed in range(n):
         obs = simulate_observations(500, seed=seed, rating_effect=0.0, loss_per_month=0.03)
-        bare = replace(obs, frame=obs.frame.drop(columns="band"))
-        found = model.fit(bare, lift=alone).per_customer
+        found = value_of(obs)
         held.append(found.conf_low <= truth <= found.conf_high)  # type: ignore[operator]
     # methods 7: the 99% Monte Carlo interval of the share against 93-97%
     share = float(np.mean(held))
