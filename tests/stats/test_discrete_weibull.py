@@ -8,15 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from cxmodel.stats.lifetimes import (
-    PeriodCounts,
+from cxmodel.stats.lifetime_survival import (
     bdw_survival,
     discrete_weibull_survival,
+    geometric_survival,
+    lifetime_survival,
+)
+from cxmodel.stats.lifetimes import (
+    PeriodCounts,
     fit_geometric,
     fit_lifetime,
-    geometric_survival,
     lifetime_log_likelihood,
-    lifetime_survival,
 )
 from cxmodel.stats.residual_lifetime import discrete_weibull_derl, geometric_derl
 

@@ -16,15 +16,13 @@ from cxmodel.stats.lifetime_likelihood import (
     log_beta_survival,
     log_gamma_rise,
 )
+from cxmodel.stats.lifetime_survival import bdw_survival, lifetime_survival, sbg_survival
 from cxmodel.stats.lifetimes import (
     PARAMETER_NAMES,
     PeriodCounts,
-    bdw_survival,
     fit_geometric,
     fit_lifetime,
     lifetime_log_likelihood,
-    lifetime_survival,
-    sbg_survival,
 )
 from cxmodel.stats.newton import Box, climb
 from cxmodel.stats.residual_lifetime import bdw_derl, sbg_derl

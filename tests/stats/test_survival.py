@@ -9,13 +9,8 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from cxmodel.stats.lifetime_likelihood import lifetime_terms
-from cxmodel.stats.lifetimes import (
-    PeriodCounts,
-    fit_geometric,
-    fit_sbg,
-    sbg_log_likelihood,
-    sbg_survival,
-)
+from cxmodel.stats.lifetime_survival import sbg_survival
+from cxmodel.stats.lifetimes import PeriodCounts, fit_geometric, fit_sbg, sbg_log_likelihood
 from cxmodel.stats.residual_lifetime import geometric_derl, sbg_derl
 from cxmodel.stats.survival import kaplan_meier, kaplan_meier_redraws
 

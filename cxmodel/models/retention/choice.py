@@ -8,13 +8,7 @@ from typing import Any, Literal, get_args
 
 from cxmodel.errors import ConvergenceError, InsufficientDataError
 from cxmodel.stats.lifetime_likelihood import LifetimeFamily, has_power
-from cxmodel.stats.lifetimes import (
-    NAMES,
-    PARAMETER_NAMES,
-    LifetimeFit,
-    PeriodCounts,
-    fit_lifetime,
-)
+from cxmodel.stats.lifetimes import NAMES, PARAMETER_NAMES, LifetimeFit, PeriodCounts, fit_lifetime
 
 FamilyChoice = Literal["geometric", "discrete_weibull", "sbg", "bdw", "auto"]
 FAMILIES: tuple[LifetimeFamily, ...] = get_args(LifetimeFamily)

@@ -18,11 +18,7 @@ from cxmodel.models.retention.fit import RetentionFit
 from cxmodel.models.retention.input_checks import checked_counts
 from cxmodel.results import NotRun, Result
 from cxmodel.stats.lifetime_likelihood import LifetimeFamily
-from cxmodel.stats.lifetimes import (
-    PARAMETER_NAMES,
-    PeriodCounts,
-    fit_lifetime,
-)
+from cxmodel.stats.lifetimes import PARAMETER_NAMES, PeriodCounts, fit_lifetime
 from cxmodel.tables.observation_table import Observations
 
 if TYPE_CHECKING:

@@ -19,14 +19,8 @@ from cxmodel.models.retention.input_checks import checked_times, require_events
 from cxmodel.models.retention.lifetime import rate_per_period, residual_lifetime
 from cxmodel.results import CONF_LEVEL, Estimate, Result, critical_value
 from cxmodel.stats.lifetime_likelihood import LifetimeFamily, lifetime_scores, lifetime_terms
-from cxmodel.stats.lifetimes import (
-    NAMES,
-    PARAMETER_NAMES,
-    PeriodCounts,
-    fit_lifetime,
-    lifetime_survival,
-    to_logs,
-)
+from cxmodel.stats.lifetime_survival import lifetime_survival
+from cxmodel.stats.lifetimes import NAMES, PARAMETER_NAMES, PeriodCounts, fit_lifetime, to_logs
 from cxmodel.tables.observation_table import Observations
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cxmodel.stats.lifetimes import geometric_survival
+from cxmodel.stats.lifetime_survival import geometric_survival
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -17,8 +17,8 @@ from cxmodel.models.retention.input_checks import checked_times
 from cxmodel.models.retention.lifetime import rate_per_period, residual_lifetime
 from cxmodel.results import CONF_LEVEL, Result, critical_value
 from cxmodel.stats.lifetime_likelihood import LifetimeFamily
+from cxmodel.stats.lifetime_survival import lifetime_survival
 from cxmodel.stats.lifetimes import NAMES as MODEL_NAMES
-from cxmodel.stats.lifetimes import lifetime_survival
 
 FloatArray = npt.NDArray[np.float64]
 Family = LifetimeFamily

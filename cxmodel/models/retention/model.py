@@ -18,6 +18,11 @@ from cxmodel.models.retention.choice import (
 )
 from cxmodel.models.retention.durations import Durations, read_durations
 from cxmodel.models.retention.fit import Family, RetentionFit
+from cxmodel.models.retention.fit_caveats import (
+    boundary_caveat,
+    misfit_caveat,
+    undetermined_caveat,
+)
 from cxmodel.models.retention.input_checks import (
     MIN_EVENTS,
     checked_counts,
@@ -26,14 +31,8 @@ from cxmodel.models.retention.input_checks import (
 )
 from cxmodel.results import CONF_LEVEL
 from cxmodel.stats.draws import draw_customer_weights
-from cxmodel.stats.lifetimes import (
-    NAMES,
-    PARAMETER_NAMES,
-    LifetimeFit,
-    PeriodCounts,
-    fit_lifetime,
-    lifetime_survival,
-)
+from cxmodel.stats.lifetime_survival import lifetime_survival
+from cxmodel.stats.lifetimes import PARAMETER_NAMES, LifetimeFit, PeriodCounts, fit_lifetime
 from cxmodel.stats.survival import kaplan_meier, kaplan_meier_redraws
 from cxmodel.tables.observation_table import Observations
 
@@ -44,9 +43,6 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 
 __all__ = ["MIN_EVENTS", "Family", "RetentionFit", "RetentionModel"]
-
-# A share of customers: a model further from the observed curve than this is not believed.
-CLEAR_MISFIT = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -342,9 +338,9 @@ class RetentionModel:
         if family != "geometric" and best.at_boundary[0]:
             found = {row.family: row.log_likelihood for row in rows_of}
             is_alike = limit_reached(family, found) is not None
-            caveats = (*caveats, _boundary_caveat(family, best.parameters[0], is_alike))
-        caveats += _undetermined_caveat(family, observed.n_loss_periods)
-        caveats += _misfit_caveat(
+            caveats = (*caveats, boundary_caveat(family, best.parameters[0], is_alike))
+        caveats += undetermined_caveat(family, observed.n_loss_periods)
+        caveats += misfit_caveat(
             lifetime_survival(family, best.parameters[0], np.arange(curves[0].shape[1])),
             curves[0][0],
             period,
@@ -367,52 +363,3 @@ class RetentionModel:
             _observed_draws=curves[1],
             _parameter_draws=drawn,
         )
-
-
-def _misfit_caveat(model: FloatArray, observed: FloatArray, period: str) -> tuple[str, ...]:
-    """Say where the model that continues the curve departs most from what was observed."""
-    where = int(np.argmax(np.abs(model - observed)))
-    if abs(model[where] - observed[where]) <= CLEAR_MISFIT:
-        return ()
-    return (
-        f"The model that continues the retention curve does not fit it: after {where} {period}s "
-        f"{observed[where]:.0%} were still there where it says {model[where]:.0%}. Read no further "
-        "than the months observed.",
-    )
-
-
-def _undetermined_caveat(family: Family, n_loss_periods: int) -> tuple[str, ...]:
-    """Say that parameters are open where there are more of them than periods with a loss."""
-    n_parameters = len(PARAMETER_NAMES[family])
-    if n_loss_periods >= n_parameters:
-        return ()
-    return (
-        f"The {NAMES[family]} has {n_parameters} parameters, and customers left in "
-        f"{n_loss_periods} period alone: its projection is one of many that fit as well. Bring "
-        'more periods, or take family="geometric".',
-    )
-
-
-def _boundary_caveat(family: Family, parameters: FloatArray, is_alike: bool) -> str:
-    first, second = parameters[:2]
-    if family == "bdw" and is_alike:
-        return (
-            "The beta-discrete-Weibull ran to its limit of no difference between customers: it is "
-            f"a discrete Weibull that loses {100 * first / (first + second):.2g}% in the first "
-            f"period, with c {parameters[2]:.3g}. Read the curve, not these parameters, or take "
-            'family="discrete_weibull" or "auto".'
-        )
-    if family == "sbg" and first > 1 and second > 1:
-        return (
-            "The shifted beta-geometric ran to its limit of no difference between customers: it is "
-            f"a constant loss of {100 * first / (first + second):.2f}% a period. Read the curve, "
-            'not these parameters, or take family="geometric" or "auto".'
-        )
-    found = ", ".join(
-        f"{name} {value:.3g}"
-        for name, value in zip(PARAMETER_NAMES[family], parameters, strict=True)
-    )
-    return (
-        f"The {NAMES[family]} ran to the end of its range ({found}): the periods observed do not "
-        'determine it. Read no further than they go, bring more periods, or take family="auto".'
-    )

@@ -16,7 +16,8 @@ from cxmodel.models.retention.choice import FamilyChoice
 from cxmodel.models.retention.curve import RetentionCurve
 from cxmodel.models.retention.durations import Durations
 from cxmodel.models.retention.fit import RetentionFit
-from cxmodel.models.retention.model import CLEAR_MISFIT, RetentionModel
+from cxmodel.models.retention.fit_caveats import CLEAR_MISFIT
+from cxmodel.models.retention.model import RetentionModel
 from cxmodel.results import NotRun, critical_value
 from cxmodel.stats.lifetimes import NAMES
 from cxmodel.stats.rates import DAYS_PER_MONTH

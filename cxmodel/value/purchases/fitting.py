@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,9 @@ from cxmodel.results import critical_value
 from cxmodel.stats.purchases.layout import Layout, Scaling
 from cxmodel.stats.purchases.maximise import LOG_BOUND, Maximum, Objective, maximise
 from cxmodel.stats.purchases.profile import Peak, profile_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
 RowLikelihood = Callable[[tuple[FloatArray, ...]], tuple[FloatArray, tuple[FloatArray, ...]]]
@@ -57,6 +61,45 @@ class Fitted:
     vague: tuple[str, ...] = ()
     peak: Peak | None = None
     ends: tuple[FloatArray, FloatArray] | None = None
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The parameters of the family, then the coefficients of covariates."""
+        return dict(zip(self.layout.names, self.natural(self.vector).tolist(), strict=True))
+
+    @property
+    def natural_covariance(self) -> FloatArray:
+        """The covariance of `parameters`: the inverse of the observed information, delta method.
+
+        NaN where a parameter ran to the edge of its family.
+        """
+        scale, k = np.ones(len(self.vector)), len(self.layout.parameters)
+        scale[:k] = np.exp(self.vector[:k])
+        return np.asarray(self.covariance * np.outer(scale, scale))
+
+    def natural(self, vector: FloatArray) -> FloatArray:
+        """Turn a vector, logarithms first, to the family's own parameters."""
+        found, k = np.array(vector, dtype=float), len(self.layout.parameters)
+        with np.errstate(over="ignore"):  # the upper end of a parameter that the data leave open
+            found[:k] = np.exp(found[:k])
+        return found
+
+    def to_frame(self, units: Sequence[str], conf_level: float, n_obs: int) -> pd.DataFrame:
+        """Give one row a parameter, with its interval."""
+        import pandas as pd
+
+        low, high = self.interval_ends(conf_level)
+        return pd.DataFrame(
+            {
+                "term": self.layout.names,
+                "unit": list(units),
+                "estimate": self.natural(self.vector),
+                "std_error": np.sqrt(np.diag(self.natural_covariance)),
+                "conf_low": self.natural(low),
+                "conf_high": self.natural(high),
+                "n_obs": n_obs,
+            }
+        )
 
     def interval_ends(self, conf_level: float) -> tuple[FloatArray, FloatArray]:
         """Give both ends of the interval of each entry of the vector.

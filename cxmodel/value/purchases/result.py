@@ -75,9 +75,7 @@ class PurchaseFit(Result):
     @property
     def parameters(self) -> dict[str, float]:
         """The parameters of the family, then the coefficients of covariates."""
-        return dict(
-            zip(self._fitted.layout.names, self._natural(self._fitted.vector).tolist(), strict=True)
-        )
+        return self._fitted.parameters
 
     @property
     def log_likelihood(self) -> float:
@@ -95,10 +93,7 @@ class PurchaseFit(Result):
 
         NaN where a parameter ran to the edge of its family.
         """
-        scale = np.ones(len(self._fitted.vector))
-        k = len(self._family.parameters)
-        scale[:k] = np.exp(self._fitted.vector[:k])
-        return np.asarray(self._fitted.covariance * np.outer(scale, scale))
+        return self._fitted.natural_covariance
 
     def to_frame(self) -> pd.DataFrame:
         """Give one row a parameter, with its interval.
@@ -109,22 +104,10 @@ class PurchaseFit(Result):
         customers the profile held the truth in 95% for BG/NBD and MBG/NBD, and in 93-95% for
         Pareto/NBD.
         """
-        import pandas as pd
-
-        low, high = self._fitted.interval_ends(self.conf_level)
-        vector, names = self._fitted.vector, self._fitted.layout.names
-        k = len(self._family.parameters)
-        return pd.DataFrame(
-            {
-                "term": names,
-                "unit": ["parameter"] * k + ["change of the log rate per unit"] * (len(names) - k),
-                "estimate": self._natural(vector),
-                "std_error": np.sqrt(np.diag(self.covariance)),
-                "conf_low": self._natural(low),
-                "conf_high": self._natural(high),
-                "n_obs": self.n_customers,
-            }
-        )
+        n_slopes = len(self._fitted.vector) - len(self._family.parameters)
+        units = ["parameter"] * len(self._family.parameters)
+        units += ["change of the log rate per unit"] * n_slopes
+        return self._fitted.to_frame(units, self.conf_level, self.n_customers)
 
     def diagnostics(self) -> pd.DataFrame:
         """Give one row: how well the model fits, to compare families by."""
@@ -151,7 +134,7 @@ class PurchaseFit(Result):
         """
         covariance = np.nan_to_num(self._fitted.covariance, nan=0.0)
         drawn = draw_normal(self._fitted.vector, covariance, n, seed)
-        return np.vstack([self._natural(row) for row in drawn])
+        return np.vstack([self._fitted.natural(row) for row in drawn])
 
     def at_parameters(self, values: npt.ArrayLike) -> PurchaseFit:
         """Give the same model with other parameters, in the order of `parameters`.
@@ -161,14 +144,7 @@ class PurchaseFit(Result):
         values = np.asarray(values, dtype=float)
         vector, k = values.copy(), len(self._family.parameters)
         vector[:k] = np.log(values[:k])
-        return replace(self, _fitted=replace(self._fitted, vector=vector, peak=None))
-
-    def _natural(self, vector: FloatArray) -> FloatArray:
-        found = np.array(vector, dtype=float)
-        k = len(self._family.parameters)
-        with np.errstate(over="ignore"):  # the upper end of a parameter that the data leave open
-            found[:k] = np.exp(found[:k])
-        return found
+        return replace(self, _fitted=replace(self._fitted, vector=vector, peak=None, ends=None))
 
     # -- Expectations ------------------------------------------------------------------------------
 
@@ -357,7 +333,7 @@ class PurchaseFit(Result):
         for i in np.flatnonzero(known):
             step = np.zeros(len(vector))
             step[i] = _STEP
-            up, down = (self.at_parameters(self._natural(vector + s)) for s in (step, -step))
+            up, down = (self.at_parameters(self._fitted.natural(vector + s)) for s in (step, -step))
             gradient[i] = (quantity(up) - quantity(down)) / (2 * _STEP)
         covariance = np.nan_to_num(self._fitted.covariance, nan=0.0)
         return Estimate.from_std_error(

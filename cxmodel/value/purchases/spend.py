@@ -161,9 +161,7 @@ class SpendFit(Result):
     @property
     def parameters(self) -> dict[str, float]:
         """``p``, ``q``, ``v``, then the coefficients of covariates."""
-        return dict(
-            zip(self._fitted.layout.names, self._natural(self._fitted.vector).tolist(), strict=True)
-        )
+        return self._fitted.parameters
 
     @property
     def log_likelihood(self) -> float:
@@ -173,9 +171,7 @@ class SpendFit(Result):
     @property
     def covariance(self) -> FloatArray:
         """The covariance of `parameters`: the inverse of the observed information, delta method."""
-        scale = np.ones(len(self._fitted.vector))
-        scale[:3] = np.exp(self._fitted.vector[:3])
-        return np.asarray(self._fitted.covariance * np.outer(scale, scale))
+        return self._fitted.natural_covariance
 
     @property
     def mean_spend(self) -> float:
@@ -230,23 +226,10 @@ class SpendFit(Result):
 
     def to_frame(self) -> pd.DataFrame:
         """Give one row a parameter, with its interval: see `PurchaseFit.to_frame`."""
-        import pandas as pd
-
-        low, high = self._fitted.interval_ends(self.conf_level)
-        vector, names = self._fitted.vector, self._fitted.layout.names
-        money = self.rows.currency or "money"
-        units = ["parameter", "parameter", money] + ["change of the log per unit"] * len(names)
-        return pd.DataFrame(
-            {
-                "term": names,
-                "unit": units[: len(names)],
-                "estimate": self._natural(vector),
-                "std_error": np.sqrt(np.diag(self.covariance)),
-                "conf_low": self._natural(low),
-                "conf_high": self._natural(high),
-                "n_obs": self.n_spenders,
-            }
-        )
+        n_slopes = len(self._fitted.vector) - len(gamma_gamma.PARAMETERS)
+        units = ["parameter", "parameter", self.rows.currency or "money"]
+        units += ["change of the log per unit"] * n_slopes
+        return self._fitted.to_frame(units, self.conf_level, self.n_spenders)
 
     def to_section(self) -> dict[str, Any]:
         """Give the fit as part of ``results.json``."""
@@ -260,12 +243,6 @@ class SpendFit(Result):
             "n_customers": self.n_spenders,
             "caveats": list(self.caveats),
         }
-
-    def _natural(self, vector: FloatArray) -> FloatArray:
-        found = np.array(vector, dtype=float)
-        with np.errstate(over="ignore"):  # the upper end of a parameter that the data leave open
-            found[:3] = np.exp(found[:3])
-        return found
 
 
 def spend_scalings(names: tuple[str, ...]) -> tuple[Scaling, ...]:

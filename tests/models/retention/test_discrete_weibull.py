@@ -15,7 +15,7 @@ from cxmodel.models.retention.choice import FAMILIES
 from cxmodel.models.retention.fit import RetentionFit
 from cxmodel.models.retention.model import RetentionModel
 from cxmodel.results import Estimate
-from cxmodel.stats.lifetimes import discrete_weibull_survival
+from cxmodel.stats.lifetime_survival import discrete_weibull_survival
 from cxmodel.tables.observation_table import Observations
 from cxmodel.value.cltv.model import CltvModel
 
