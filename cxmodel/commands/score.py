@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--answer-days",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=36_500),
     metavar="N",
     help="With a .toml file: an answer older than N days counts as none. Default: the last one "
     "counts however old, and the ages are told.",
@@ -77,10 +77,11 @@ def score(
 
     day = None if at is None else at.date()
     stored = _load(model, day, periods)
+    where = Where(day=day, engine=engine, answer_days=answer_days)
+    _refuse_answer_days(where, input_, stored)
     _refuse_input_as_output(model, input_, output)
     check_replaceable(output)
     with make_progress(quiet=options.quiet) as progress, output_file(output) as aside:
-        where = Where(day=day, engine=engine, answer_days=answer_days)
         summary, notes = _score(stored, input_, aside, where, progress)
     said: list[str] = summary.lines(stored, day)  # type: ignore[arg-type]
     for line in [*said, *notes]:
@@ -96,6 +97,24 @@ class Where:
     day: dt.date | None
     engine: str | None
     answer_days: int | None
+
+
+def _refuse_answer_days(where: Where, input_: str, model: StoredChurnModel | RowScorer) -> None:
+    """Refuse an option that nothing would look at."""
+    from cxmodel.errors import ConfigError
+    from cxmodel.scoring.row_models import RowScorer
+
+    if where.answer_days is None:
+        return
+    if Path(input_).suffix.lower() != ".toml":
+        raise ConfigError(
+            "--answer-days is for a study with --at; the rows of a file say no day. Leave it out."
+        )
+    if isinstance(model, RowScorer):
+        raise ConfigError(
+            f"--answer-days is for models that look at answers; this is one of {model.title}. "
+            "Leave it out."
+        )
 
 
 def _load(path: Path, day: dt.date | None, periods: float | None) -> StoredChurnModel | RowScorer:
@@ -118,8 +137,9 @@ def _load(path: Path, day: dt.date | None, periods: float | None) -> StoredChurn
     scorer = row_scorer(stored, periods)
     if scorer is None:
         raise SourceError(
-            f"{path} holds a {type(stored).__name__}, which gives no probability a row. Name a "
-            "model of churn, hazard, purchases, spend or cltv: models/churn.json of a run."
+            f"{path} holds a {type(stored).__name__}, a curve that gives single customers no "
+            "number. Name a model of churn, hazard, purchases, spend or cltv: models/churn.json of "
+            "a run."
         )
     return scorer
 

@@ -71,7 +71,10 @@ def purchasers_at(
         )
     tables = {kind: source.table for kind, source in sources.by_kind.items()}
     check_day(sources, tables, at, as_of, time_zone)
-    found = purchases_by_customer(revenue, as_of=at, unit_days=scorer.unit_days)
+    try:
+        found = purchases_by_customer(revenue, as_of=at, unit_days=scorer.unit_days)
+    except ValueError as error:
+        raise ConfigError(f"--at {at} cannot be scored by purchases: {error}") from error
     rows = found.histories
     return pd.DataFrame(
         {

@@ -23,6 +23,7 @@ from cxmodel.scoring.row_models import MONEY, RowScorer
 from cxmodel.scoring.write import CUSTOMER, VERSION, ScoreWriter
 from cxmodel.tables.engines.engine import Engine, Session, connect
 from cxmodel.tables.engines.trouble import engine_errors, engine_words
+from cxmodel.value.cltv.past_spending import DAYS
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -55,6 +56,7 @@ class RowTally:
     missing: Counter[str] = field(default_factory=Counter)
     unseen: Counter[str] = field(default_factory=Counter)
     n_without_amount: int = 0
+    n_without_days: int = 0
 
     def add(self, found: pd.DataFrame) -> None:
         """Add the numbers of some rows; NaN is no score."""
@@ -86,7 +88,12 @@ class RowTally:
         if self.n_without_amount:
             found.append(
                 f"Warning: {_rows(self.n_without_amount)} of customers who bought again without "
-                f"{MONEY}: the mean spend of all stands for it."
+                f"{MONEY} above 0: the mean spend of all stands for it."
+            )
+        if self.n_without_days:
+            found.append(
+                f"Warning: {_rows(self.n_without_days)} without {DAYS}: the whole window before "
+                "counts as observed."
             )
         if without:
             found.append(
@@ -142,7 +149,10 @@ def score_rows(scorer: RowScorer, batch: pa.RecordBatch, tally: RowTally) -> pa.
     tally.unseen.update(scorer.unseen(frame[known]))
     if MONEY in scorer.may_lack:
         again = frame["frequency"].to_numpy() > 0
-        tally.n_without_amount += int((known & again & frame[MONEY].isna().to_numpy()).sum())
+        has_amount = frame[MONEY].to_numpy() > 0
+        tally.n_without_amount += int((known & again & ~has_amount).sum())
+    if DAYS in scorer.may_lack:
+        tally.n_without_days += int((known & frame[DAYS].isna().to_numpy()).sum())
     found = pd.DataFrame(np.nan, index=frame.index, columns=list(scorer.outputs))
     if known.any():
         given = frame[known].reset_index(drop=True)

@@ -28,6 +28,7 @@ from cxmodel.models.retention.hazard_result import HazardResult
 from cxmodel.models.retention.stored_hazard import store_hazard
 from cxmodel.stats.rates import DAYS_PER_YEAR
 from cxmodel.tables.observation_table import Windows
+from cxmodel.value.cltv.past_spending import DAYS
 from cxmodel.value.cltv.rules import VALUE, ContractRule
 from cxmodel.value.cltv.stored import StoredCltvModel
 from cxmodel.value.purchases.stored import StoredPurchaseModel
@@ -245,8 +246,8 @@ def _of_cltv(model: StoredCltvModel) -> RowScorer:
         title=f"lifetime value, {model.kind}",
         version=model.version,
         expires_at=model.expires_at,
-        numbers=tuple(name for name in model.columns if name != MONEY),
-        may_lack=tuple(name for name in model.columns if name == MONEY),
+        numbers=tuple(name for name in model.columns if name not in (MONEY, DAYS)),
+        may_lack=tuple(name for name in model.columns if name in (MONEY, DAYS)),
         outputs={**before, **value},
         unit=model.unit,
         score=model.predict,

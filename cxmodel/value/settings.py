@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 
+MOST_MONTHS = 1_200
+"""A hundred years: no curve is continued further."""
+
 
 def check_value_settings(
     gross_margin: float, annual_discount_rate: float, horizon_months: int, benefit: str
@@ -27,8 +30,8 @@ def check_value_settings(
             raise ValueError(f"{name} must lie in [0, 1), not {value}.")
     if isinstance(horizon_months, bool) or int(horizon_months) != horizon_months:
         raise ValueError(f"horizon_months must be a whole number, not {horizon_months}.")
-    if horizon_months < 1:
-        raise ValueError(f"horizon_months must be 1 or more, not {horizon_months}.")
+    if not 1 <= horizon_months <= MOST_MONTHS:
+        raise ValueError(f"horizon_months must be 1 to {MOST_MONTHS:,}, not {horizon_months}.")
     if benefit not in ("margin", "revenue"):
         raise ValueError(f"benefit is 'margin' or 'revenue', not {benefit!r}.")
 

@@ -226,12 +226,57 @@ def test_how_far_to_look_is_asked_of_what_can(
         assert said in failed(capsys, model, "in.csv", "out.csv", "--periods", periods)
 
 
+def test_an_option_that_nothing_looks_at_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("in.csv").write_text("monthly_revenue\n1\n")
+    assert "--answer-days is for a study with --at" in failed(
+        capsys, "contract.json", "in.csv", "out.csv", "--answer-days", "30"
+    )
+    assert "for models that look at answers" in failed(
+        capsys, "purchases.json", "any.toml", "out.csv", "--at", "2026-01-01", "--answer-days", "30"
+    )
+
+
+def test_amounts_of_nothing_or_less_and_days_that_are_not_known_are_counted(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("in.csv").write_text(
+        "frequency,recency,T,monetary_value\n2,3,9,-1000\n2,3,9,\n2,3,9,0\n2,3,9,20\n"
+    )
+    assert cli.main(["score", "spend.json", "in.csv", "out.csv"]) == 0
+    found = pd.read_csv("out.csv")["expected_spend"]
+    # what is no amount says nothing: the mean of all stands in
+    assert found[0] == found[1] == found[2] != found[3]
+    assert "Warning: 3 rows of customers who bought again without monetary_value above 0" in (
+        capsys.readouterr().err
+    )
+    file = file_by_hand(
+        "contract",
+        window_months=2.0,
+        spending_line={"mean_before": 40.0, "coefficients": [10.0, 0.5], "lookback_days": 90.0},
+    )
+    write_model_file(file, "value.json")
+    rows = "customer_id,revenue_before,days_observed_before\na,100,\nb,100,45\nc,100,10\nd,,90\n"
+    Path("in.csv").write_text(rows + "e,inf,90\nf,100,inf\n")
+    found = {}
+    for engine in ([], ["--engine", "duckdb://"]):
+        assert cli.main(["score", "value.json", "in.csv", "out.csv", *engine]) == 0
+        found[bool(engine)] = pd.read_csv("out.csv").set_index("customer_id")["cltv"]
+        said = capsys.readouterr().err
+        assert "Warning: 2 rows without a score" in said
+    # .6 x (10 + .5 x): a whole window, twice the half of one, too few days, nothing known
+    expected = {"a": 36.0, "b": 66.0, "c": 18.0, "f": 36.0}
+    assert found[False].dropna().to_dict() == pytest.approx(expected)
+    pd.testing.assert_series_equal(found[False], found[True])
+
+
 def test_a_retention_curve_gives_no_number_a_row(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cx.RetentionModel(n_draws=5).fit_counts([1000, 869, 743, 653]).save("curve.json")
     Path("in.csv").write_text("a\n1\n")
-    assert "gives no probability a row. Name a model of churn, hazard, purchases" in failed(
+    assert "gives single customers no number. Name a model of churn, hazard, purchases" in failed(
         capsys, "curve.json", "in.csv", "out.csv"
     )
 

@@ -89,7 +89,7 @@ def test_drift_is_told(folder, capsys):
         (["churn.json", "study.toml", "out.csv"], "say on which day its customers are scored"),
         (["churn.json", "in.csv", "out.csv", "--engine", "nonsense"], "nonsense"),
         (["churn.json", "orders", "out.csv", "--engine", "duckdb://"], "no table 'orders'"),
-        (["retention.json", "in.csv", "out.csv"], "which gives no probability a row"),
+        (["retention.json", "in.csv", "out.csv"], "gives single customers no number"),
         (["broken.json", "in.csv", "out.csv"], "was changed after it was written"),
         (["churn.json", "in.csv", "out.csv", "--at", "soon"], "--at"),
     ],

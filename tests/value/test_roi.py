@@ -348,7 +348,7 @@ def test_a_row_has_the_names_of_the_contract() -> None:
     [
         ({"gross_margin": 1.0}, r"gross_margin must lie in \[0, 1\), not 1.0"),
         ({"annual_discount_rate": -0.1}, "annual_discount_rate must lie in"),
-        ({"horizon_months": 0}, "horizon_months must be 1 or more"),
+        ({"horizon_months": 0}, "horizon_months must be 1 to 1,200, not 0"),
         ({"benefit": "profit"}, "benefit is 'margin' or 'revenue'"),
         ({"outcome_days": 90}, "outcome_days is 90, but the lift is per 180 days"),
         (

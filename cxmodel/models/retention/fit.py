@@ -21,6 +21,7 @@ from cxmodel.stats.lifetime_survival import lifetime_survival
 from cxmodel.stats.lifetimes import NAMES as MODEL_NAMES
 
 FloatArray = npt.NDArray[np.float64]
+MOST_NUMBERS = 100_000_000  # months of a curve times its draws: under a GB
 Family = LifetimeFamily
 
 
@@ -182,8 +183,19 @@ class RetentionFit(Result):
 
         The model is joined to the last observed month: S(last) x model(t) / model(last).
         Intervals are Greenwood's, log-log, where observed, and from redrawn customers beyond.
+
+        Raises
+        ------
+        ValueError
+            If the horizon is below 0, or so far that the draws would not fit into memory.
         """
         horizon = self.horizon_months if horizon_months is None else horizon_months
+        most = MOST_NUMBERS // max(len(self._parameter_draws), 1)
+        if not 0 <= horizon <= most:
+            raise ValueError(
+                f"horizon_months must be 0 to {most:,}, not {horizon:,}: no curve means anything "
+                "so far on, and its draws would not fit into memory."
+            )
         months = np.arange(horizon + 1, dtype=float)
         seen = months <= self.observed_months
         point = self._joined(self._values[None, :], self._observed[:1], months)[0]

@@ -58,7 +58,7 @@ def _table(results: Results, found: list[dict[str, Any]]) -> Table:
             Column(key="foretold", label="Foretold", align="right"),
             *(
                 [
-                    Column(key="money", label="Money per customer", align="right"),
+                    Column(key="money", label="Revenue per customer", align="right"),
                     Column(key="money_foretold", label="Foretold", align="right"),
                 ]
                 if has_money

@@ -129,6 +129,7 @@ class Session(ABC):
 
     def keep(self, expr: ibis.Table, hint: str = "step") -> ibis.Table:
         """Compute a table once and keep it on the engine under a fresh name."""
+        self._refuse_while_reading()
         name = self.fresh_name(hint)
         # Noted first: an engine may leave the table behind when filling it fails.
         self._made.append(("table", name))
@@ -237,6 +238,7 @@ class Session(ABC):
         made = ("table", name_of(table))
         # An engine that has not obeyed an interrupt is not waited for: see `close`.
         if made in self._made and not self._worker.is_busy:
+            self._refuse_while_reading()
             self._made.remove(made)
             self.run(lambda: self._remove(*made))
 
@@ -285,7 +287,7 @@ class Session(ABC):
     def _drop_quietly(self, kind: str, name: str) -> None:
         """Drop a table at the end; an engine that has gone took it along."""
         try:
-            self.run(lambda: self._remove(kind, name))
+            self._run(lambda: self._remove(kind, name))
         except EngineError:
             # Nothing is there any more, and nobody to ask.
             self._made.clear()

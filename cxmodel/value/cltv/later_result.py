@@ -36,7 +36,7 @@ class LaterWindow:
     actual_retention : float
         The share that was.
     predicted_revenue, revenue_low, revenue_high, actual_revenue : float, optional
-        Money in the window per customer of the origin: foretold, where what comes should lie, and
+        Revenue in the window per customer of the origin: foretold, where what comes should lie, and
         as the ledger showed it. None where it was not looked up.
     """
 

@@ -58,14 +58,14 @@ def with_revenue(
     if isinstance(rate, NotRun):
         return replace(found, revenue_error=rate)
     n_windows = len(found.windows)
-    came = settings.share * ledger.revenue_after(
+    came = ledger.revenue_after(
         obs.frame.loc[origin.chosen, "customer_id"].astype(str).tolist(),
         origin.at.to_pydatetime(),
         days=obs.windows.outcome_days,
         n_windows=n_windows,
     )
     n_draws = min(len(rate), len(months_there))
-    foretold = settings.share * rate[:n_draws, None] * months_there[:n_draws, :n_windows]
+    foretold = rate[:n_draws, None] * months_there[:n_draws, :n_windows]
     share = origin.weights / origin.weights.sum()
     windows = tuple(
         _window(window, foretold[:, k], came[:, k], share, settings.conf_level)

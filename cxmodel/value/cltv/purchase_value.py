@@ -30,6 +30,7 @@ FAMILIES = ("bg_nbd", "mbg_nbd", "pareto_nbd")
 _MOST_HISTORIES = 1_500  # whose values are computed again under other parameters
 _NODES = 5  # of the quadrature over time that redrawn fits use
 _LAGUERRE_NODES = 10  # of the quadrature over all time to come
+_MANY = 100_000  # draws from which Student's t is the normal distribution
 _WIDEST = 50.0  # in logarithms: nothing is known, and numbers stay finite
 _MOST_FAILED = 0.05  # share of redrawn fits without a maximum up to which intervals are given
 
@@ -97,13 +98,19 @@ class PurchaseValue:
         near = self.buys.estimate_of(lambda fit: _mean_residual(fit, force), unit="")
         # the error from a quadrature of the same sum, as large in proportion
         error = (near.std_error or 0.0) * point / near.estimate if near.estimate else 0.0
-        return Estimate.from_std_error(
+        if not 0 < error < point:
+            return NotRun(
+                "the data do not tell a finite mean from an infinite one: its error is as large as "
+                "the mean itself. Give a discount above 0, or look at a horizon"
+            )
+        found = Estimate.from_std_error(
             point,
             error,
             unit="discounted purchases still to come per customer, no horizon",
             n_obs=int(n.sum()),
             conf_level=self.settings.conf_level,
         )
+        return _with_positive_interval(found, n_draws=_MANY)
 
     def caveats(self) -> tuple[str, ...]:
         """Say what a reader must know."""

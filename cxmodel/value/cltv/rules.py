@@ -189,15 +189,15 @@ class ContractRule:
 
         scale = self.settings.share * self.flat()[1]
         if self.line is None:
-            return table[MONTHLY].cast("float64") * scale
+            return _finite(table[MONTHLY]) * scale
         weights = [scale * float(one) for one in self.line.coefficients]
         if self.line.is_flat:
             return ibis.literal(weights[0])
-        amount = table[BEFORE].cast("float64")
+        amount = _finite(table[BEFORE])
         if self.lookback_days is None:
             return weights[0] + amount * weights[1]
         lookback = self.lookback_days
-        days = table[DAYS].cast("float64").fill_null(lookback).clip(0.0, lookback)
+        days = _finite(table[DAYS]).fill_null(lookback).clip(0.0, lookback)
         enough = days >= min(FEWEST_DAYS, lookback)
         mean = amount * 0.0 + self.line.mean_before
         amount = ibis.ifelse(enough, amount * lookback / days, mean)
@@ -270,6 +270,14 @@ class ContractRule:
 
 
 Rule = PurchaseRule | ContractRule
+
+
+def _finite(column: ir.NumericValue) -> ir.FloatingValue:
+    """Write a column as doubles; null where it is no finite number."""
+    import ibis
+
+    number = column.cast("float64")
+    return ibis.ifelse(number.isnan() | number.isinf(), ibis.null("float64"), number)
 
 
 def _numbers(data: Any, column: str) -> FloatArray:

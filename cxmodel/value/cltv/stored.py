@@ -21,7 +21,7 @@ from cxmodel.value.cltv.rules import STAYS, VALUE, ContractRule, PurchaseRule, R
 from cxmodel.value.cltv.settings import ValueSettings
 from cxmodel.value.purchases.stored import purchase_content, read_purchase_content
 from cxmodel.value.purchases.stored_spend import read_spend_content, spend_content
-from cxmodel.value.settings import check_value_settings
+from cxmodel.value.settings import MOST_MONTHS, check_value_settings
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -224,6 +224,8 @@ def _read_settings(fields: Fields) -> ValueSettings:
     numbers = {n: fields.number(n) for n in ("gross_margin", "annual_discount_rate", "conf_level")}
     wholes = {n: fields.whole(n) for n in ("horizon_months", "min_group_size", "n_draws", "seed")}
     benefit = fields.choice("benefit", ("margin", "revenue"))
+    if wholes["horizon_months"] > MOST_MONTHS:
+        fields.refuse("horizon_months", f"at most {MOST_MONTHS:,}")
     try:
         check_value_settings(
             numbers["gross_margin"],
@@ -235,8 +237,6 @@ def _read_settings(fields: Fields) -> ValueSettings:
         fields.refuse("gross_margin", "with discount rate and horizon settings that are possible")
     if not 0 < numbers["conf_level"] < 1:
         fields.refuse("conf_level", "a share between 0 and 1")
-    if wholes["horizon_months"] > MOST_CURVE_MONTHS:
-        fields.refuse("horizon_months", f"at most {MOST_CURVE_MONTHS:,}")
     return ValueSettings(**numbers, **wholes, benefit=benefit, currency=fields.text("currency"))  # type: ignore[arg-type]
 
 

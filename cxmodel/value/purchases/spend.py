@@ -199,6 +199,8 @@ class SpendFit(Result):
         z = covariate_matrix(rows, self.covariates)
         parameters = self._fitted.layout.parameters_of(self._fitted.vector, z)
         known = (rows.frequency > 0) & np.isfinite(rows.monetary_value)
+        # an amount of 0 or less, such as of refunds, says nothing of what a purchase brings
+        known &= rows.monetary_value > 0
         x = np.where(known, rows.frequency, 0.0)
         m = np.where(known, rows.monetary_value, 0.0)
         found = gamma_gamma.expected_spend(parameters, x, m)

@@ -23,6 +23,7 @@ MOST_COVARIATES = 100
 # A covariate far from 0, such as a year, moves the logarithm far; beyond this exp() overflows.
 _FARTHEST = 700.0
 _ROUNDING = 1e-9
+_LARGEST = 1e100  # squares of what is larger leave the doubles
 
 
 def plain_fit(fitted: Fitted, parameters: dict[str, float], conf_level: float) -> dict[str, Any]:
@@ -127,6 +128,8 @@ def _read_covariance(fields: Fields, size: int) -> FloatArray:
         np.isnan(found[~known_rows]).all() and np.isnan(found[:, ~known_rows]).all()
     )
     if not is_whole or not np.allclose(inner, inner.T, rtol=1e-6, atol=1e-12):
+        fields.refuse("covariance", what)
+    if (np.abs(inner) > _LARGEST).any():
         fields.refuse("covariance", what)
     if len(inner):
         values = np.linalg.eigvalsh((inner + inner.T) / 2)

@@ -105,6 +105,10 @@ def test_nothing_else_is_asked_while_rows_are_read():
         first = next(batches)
         with pytest.raises(EngineError, match="still being read"):
             session.rows(many.limit(1))
+        with pytest.raises(EngineError, match="still being read"):
+            session.keep(many.limit(1))
+        with pytest.raises(EngineError, match="still being read"):
+            session.drop(many)
         assert first.num_rows + sum(batch.num_rows for batch in batches) == 20_000
         assert len(session.rows(many.limit(1))) == 1
         # what is given up half way leaves the session free
@@ -112,3 +116,6 @@ def test_nothing_else_is_asked_while_rows_are_read():
         next(given_up)
         given_up.close()
         assert len(session.rows(many.limit(1))) == 1
+        session.drop(many)
+        left = session.run(lambda: session.backend.list_tables())
+        assert not [name for name in left if name.startswith("cx_")]
