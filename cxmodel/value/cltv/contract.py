@@ -216,9 +216,12 @@ class ContractValue:
 
 
 def retention_model(settings: ValueSettings, like: Curve | None = None) -> RetentionModel:
-    """Give the retention model that shares the draws of a valuation, of the family of another."""
+    """Give the retention model that shares the draws of a valuation.
+
+    Its family is that of another curve, or the one of lowest AIC.
+    """
     return RetentionModel(
-        family=like.family if isinstance(like, RetentionFit) else "sbg",
+        family=like.family if isinstance(like, RetentionFit) else "auto",
         horizon_months=settings.horizon_months,
         n_draws=settings.n_draws,
         seed=settings.seed,

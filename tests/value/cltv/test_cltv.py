@@ -183,7 +183,7 @@ def test_who_is_left_out_is_counted() -> None:
 def test_joined_tables_use_monthly_revenue() -> None:
     obs = joined_table(2_000)
     result = CltvModel(gross_margin=0.6, annual_discount_rate=0.10, n_draws=20).fit(obs)
-    fit = RetentionModel(n_draws=20).fit(obs)
+    fit = RetentionModel(family="auto", n_draws=20).fit(obs)
     from cxmodel.models.retention.durations import read_durations
 
     rows = read_durations(obs, stage="cltv")
