@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from cxmodel.report import words
 from cxmodel.report.blocks import Block, Callout, Column, Table, Text
 from cxmodel.report.reading import Results, part, reason, rows
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def windows_failed(results: Results) -> list[Block]:
@@ -51,7 +54,7 @@ def _table(results: Results, found: list[dict[str, Any]]) -> Table:
         f"{part(results, 'cltv.later_windows.known_until')} still there, foretold from what was "
         "known on that day and as it came.",
         columns=[
-            Column(key="days", label="Window"),
+            Column(key="days", label="Window up to"),
             Column(key="left", label="Left in it", align="right"),
             Column(key="expected", label="Foretold", align="right"),
             Column(key="came", label="Still there at its end", align="right"),
@@ -67,7 +70,7 @@ def _table(results: Results, found: list[dict[str, Any]]) -> Table:
         ],
         rows=[
             {
-                "days": f"{row['from_day']} to {row['to_day']}",
+                "days": _spoken_day(row["to_day"]),
                 "left": words.count(row["n_left"]),
                 "expected": words.count(round(row["n_left_predicted"])),
                 "came": words.percent(row["actual_retention"]),
@@ -82,6 +85,12 @@ def _table(results: Results, found: list[dict[str, Any]]) -> Table:
         f"the {part(results, 'cltv.later_windows.model')}. The brackets hold the errors of the "
         "curve and chance.",
     )
+
+
+def _spoken_day(day: Any) -> str:
+    """Write a day in words, which break where a column is narrow."""
+    date = dt.date.fromisoformat(str(day))
+    return f"{date.day} {_MONTHS[date.month - 1]} {date.year}"
 
 
 def _money_cells(row: dict[str, Any], unit: Any) -> dict[str, str]:
