@@ -229,7 +229,7 @@ def test_the_report_shows_them() -> None:
     (table,) = window_blocks(results)
     assert table.rows == [  # type: ignore[union-attr]
         {
-            "days": "2024-01-07 to 2024-07-04",
+            "days": "4 Jul 2024",
             "left": "63",
             "expected": "39",
             "came": "79.6%",
