@@ -63,7 +63,8 @@ class ModelFile:
     Parameters
     ----------
     kind : str
-        What was fitted: ``"churn"``, ``"retention"``.
+        What was fitted: ``"churn"``, ``"retention"``, ``"hazard"``, ``"purchases"``, ``"spend"``,
+        ``"cltv"``.
     cxmodel_version : str
         Who wrote it.
     created_at, expires_at : date, optional
@@ -86,6 +87,26 @@ class ModelFile:
     def version(self) -> str:
         """A short name of this very model: the first twelve figures of the digest."""
         return self.digest.removeprefix("sha256:")[:12]
+
+
+class StoredModel:
+    """What every model that was read from a file has: its file, and what that says of its age."""
+
+    file: ModelFile
+
+    @property
+    def version(self) -> str:
+        """The short name of this very model."""
+        return self.file.version
+
+    @property
+    def expires_at(self) -> dt.date | None:
+        """The day after which it is too old to be used without a second look."""
+        return self.file.expires_at
+
+    def save(self, path: str | Path) -> Path:
+        """Write the same file again."""
+        return write_model_file(self.file, path)
 
 
 def make_model_file(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +28,7 @@ from cxmodel.models.churn.stored_scores import (
     take_calibration,
     take_scores,
 )
-from cxmodel.models.model_file import ModelFile, make_model_file, write_model_file
+from cxmodel.models.model_file import ModelFile, StoredModel, make_model_file
 from cxmodel.tables.observation_table import Observations, Windows
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def learnt_from(
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class StoredChurnModel:
+class StoredChurnModel(StoredModel):
     """A churn model as a file holds it.
 
     Made by ``ChurnResult.save(path)`` and read by ``cxmodel.load_model(path)``.
@@ -122,19 +121,9 @@ class StoredChurnModel:
         )
 
     @property
-    def version(self) -> str:
-        """The short name of this very model."""
-        return self.file.version
-
-    @property
     def columns(self) -> tuple[str, ...]:
         """The columns that it looks at."""
         return tuple(part.name for part in self.features.parts)
-
-    @property
-    def expires_at(self) -> dt.date | None:
-        """The day after which it is too old to be used without a second look."""
-        return self.file.expires_at
 
     @property
     def windows(self) -> Windows:
@@ -183,7 +172,7 @@ class StoredChurnModel:
         >>> obs = small_observations()
         >>> fitted = cx.ChurnModel().fit(obs)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     stored = cx.load_model(fitted.save(Path(folder, "churn.json")))
+        ...     stored = cx.load_model(fitted.save(f"{folder}/churn.json"))
         >>> bool((stored.predict(obs).prob_churn == fitted.predict(obs).prob_churn).all())
         True
         """
@@ -269,10 +258,6 @@ class StoredChurnModel:
         from cxmodel.models.churn.expression import scored_table
 
         return scored_table(self, table)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the same file again."""
-        return write_model_file(self.file, path)
 
     def _frame(self, data: Any) -> pd.DataFrame:
         """Take the rows of what was given, under the names of the fit."""

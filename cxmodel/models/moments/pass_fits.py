@@ -24,7 +24,7 @@ from cxmodel.stats.linear import upper_cholesky
 from cxmodel.tables.moments import CompleteRows, CrossProducts, Term, cross_products, solve
 from cxmodel.tables.reduction.cross_products import Designed, sum_of_weights
 from cxmodel.tables.reduction.kept_rows import KeptRows
-from cxmodel.tables.reduction.keyed import keyed_columns
+from cxmodel.tables.reduction.keyed import Keyed, keyed_columns
 from cxmodel.tables.reduction.solving import independent_columns
 from cxmodel.tables.reduction.some_rows import is_worth_it, some_rows
 from cxmodel.tables.reduction.standard import standard_design
@@ -58,7 +58,7 @@ def fit_by_passes(
         return _from_the_mean(rows, terms, outcome, family, None)
     keyed = parted_terms(rows, terms, outcome)
     with kept_for(rows, keyed, outcome, family) as kept:
-        fitted = _from_some_rows(rows, terms, outcome, family, kept)
+        fitted = _from_some_rows(rows, terms, outcome, family, keyed, kept)
         if fitted is None:
             return _from_the_mean(rows, terms, outcome, family, kept)
         return fitted
@@ -69,10 +69,11 @@ def _from_some_rows(
     terms: Sequence[Term],
     outcome: str,
     family: Family,
+    keyed: Keyed,
     kept: KeptRows | None,
 ) -> PassFit | None:
     """Fit a few rows and pass over all from there; None where they are no help."""
-    some = some_rows(rows, parted_terms(rows, terms, outcome).numbers(), kept)
+    some = some_rows(rows, keyed.numbers(), kept)
     if some is None:
         return None
     near = {name: some.mean(name) for name in some.numbers}

@@ -7,13 +7,14 @@ of the fit, moved by what is known of the customer.
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cxmodel.errors import CxModelWarning, SchemaError, nearest
+from cxmodel.errors import CxModelWarning, SchemaError
+from cxmodel.models.given_columns import given_numbers, require_column
 
 if TYPE_CHECKING:
     from cxmodel.models.retention.hazard_result import HazardResult
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 PERIOD = "period"
 STAYS = "prob_stays"
+_MODEL = "The hazard model"
 
 
 def predict_staying(fit: HazardResult, data: pd.DataFrame, n_periods: int) -> pd.DataFrame:
@@ -81,7 +83,7 @@ def staying(fit: HazardResult, data: pd.DataFrame, n_periods: int) -> FloatArray
         If a column is missing or of the wrong kind, or a period is no whole number.
     """
     log_ratio = _log_ratio(fit, data)
-    period = _numbers(data, PERIOD)
+    period = given_numbers(data, PERIOD, _MODEL)
     known = np.isfinite(log_ratio) & np.isfinite(period)
     if ((period[known] < 0) | (period[known] != np.floor(period[known]))).any():
         raise SchemaError(
@@ -116,33 +118,15 @@ def _baseline(fit: HazardResult) -> tuple[int, FloatArray]:
 def _log_ratio(fit: HazardResult, data: pd.DataFrame) -> FloatArray:
     """Give the logarithm of each customer's hazard over the baseline's."""
     for column in columns_of(fit):
-        _require(data, column)
+        require_column(data, column, _MODEL)
     gap = np.zeros(len(data), dtype=bool)
     for column in fit.levels:
         gap |= data[column].isna().to_numpy()
     found = np.zeros(len(data))
     for one, term, mean in zip(fit.features, fit.terms, fit.means, strict=True):
-        is_number = one.level is None
-        values = _numbers(data, one.column) if is_number else one.values(data[one.column])
+        if one.level is None:
+            values = given_numbers(data, one.column, _MODEL)
+        else:
+            values = one.values(data[one.column])
         found += term.log_ratio * (values - mean)
     return np.where(gap, np.nan, found)
-
-
-def _numbers(data: pd.DataFrame, column: str) -> FloatArray:
-    _require(data, column)
-    try:
-        numbers = pd.to_numeric(data[column]).to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError):
-        raise SchemaError(
-            f"Column {column!r} must hold numbers. Correct it, or leave it blank where it is not "
-            "known."
-        ) from None
-    return np.asarray(numbers, dtype=float)
-
-
-def _require(data: Any, column: str) -> None:
-    if column not in data:
-        raise SchemaError(
-            f"The hazard model looks at {column!r}, which the table does not have. "
-            f"{nearest(column, [str(name) for name in data.columns])}"
-        )

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from cxmodel.models.retention.features import Feature
 
 FloatArray = npt.NDArray[np.float64]
-RATING_POINT = "hazard ratio per rating point"
 
 
 @dataclass(frozen=True, kw_only=True)

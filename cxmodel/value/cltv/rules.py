@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cxmodel.errors import SchemaError, nearest
+from cxmodel.errors import SchemaError
+from cxmodel.models.given_columns import given_numbers
 from cxmodel.models.retention.curve import RetentionCurve
 from cxmodel.models.retention.fit import RetentionFit
 from cxmodel.tables.observation_table import Observations, Windows
@@ -281,23 +282,6 @@ def _finite(column: ir.NumericValue) -> ir.FloatingValue:
 
 
 def _numbers(data: Any, column: str) -> FloatArray:
-    """Read a column as numbers.
-
-    Raises
-    ------
-    SchemaError
-        If it is missing, or holds words.
-    """
-    if column not in data:
-        raise SchemaError(
-            f"The value looks at {column!r}, which the table does not have. "
-            f"{nearest(column, [str(name) for name in data.columns])}"
-        )
-    try:
-        numbers = pd.to_numeric(data[column]).to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError):
-        raise SchemaError(
-            f"Column {column!r} must hold numbers. Correct it, or leave it blank where it is not "
-            "known."
-        ) from None
-    return np.asarray(np.where(np.isfinite(numbers), numbers, np.nan), dtype=float)
+    """Read a column as finite numbers; NaN where it is blank or infinite."""
+    numbers = given_numbers(data, column, "The value")
+    return np.where(np.isfinite(numbers), numbers, np.nan)

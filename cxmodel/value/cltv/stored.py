@@ -6,13 +6,12 @@ import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cxmodel.errors import SchemaError, nearest
-from cxmodel.models.model_file import Fields, ModelFile, make_model_file, write_model_file
+from cxmodel.models.model_file import Fields, ModelFile, StoredModel, make_model_file
 from cxmodel.models.retention.stored import read_retention_content, retention_content
 from cxmodel.tables.observation_table import Windows
 from cxmodel.value.cltv.lifetime import Horizon
@@ -37,7 +36,7 @@ _PER_CUSTOMER = ("estimate", "std_error", "n_obs")
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class StoredCltvModel:
+class StoredCltvModel(StoredModel):
     """A lifetime value as a file holds it.
 
     Made by ``CltvResult.save(path)`` and read by ``cxmodel.load_model(path)``.
@@ -74,16 +73,6 @@ class StoredCltvModel:
     def unit(self) -> str:
         """Of the values."""
         return self.rule.settings.unit
-
-    @property
-    def version(self) -> str:
-        """The short name of this very model."""
-        return self.file.version
-
-    @property
-    def expires_at(self) -> dt.date | None:
-        """The day after which it is too old to be used without a second look."""
-        return self.file.expires_at
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -130,10 +119,6 @@ class StoredCltvModel:
                 )
         value = self.rule.value_of(table)
         return table.mutate(**{STAYS: ibis.literal(self.rule.flat()[0]), VALUE: value})
-
-    def save(self, path: str | Path) -> Path:
-        """Write the same file again."""
-        return write_model_file(self.file, path)
 
 
 # -- To the file ----------------------------------------------------------------------------------

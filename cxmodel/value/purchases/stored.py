@@ -6,16 +6,14 @@ asked with those of today.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from cxmodel.models.model_file import Fields, ModelFile, make_model_file, write_model_file
+from cxmodel.models.model_file import Fields, ModelFile, StoredModel, make_model_file
 from cxmodel.value.purchases.model import FAMILIES, scalings_of
 from cxmodel.value.purchases.result import PurchaseFit
 from cxmodel.value.purchases.stored_fit import (
@@ -46,7 +44,7 @@ _METHODS = ("likelihood", "map", "mcmc")
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class StoredPurchaseModel:
+class StoredPurchaseModel(StoredModel):
     """A purchase model as a file holds it.
 
     Made by ``PurchaseFit.save(path)`` and read by ``cxmodel.load_model(path)``.
@@ -76,16 +74,6 @@ class StoredPurchaseModel:
     def title(self) -> str:
         """The family, as the literature writes it."""
         return self._fit._family.title
-
-    @property
-    def version(self) -> str:
-        """The short name of this very model."""
-        return self.file.version
-
-    @property
-    def expires_at(self) -> dt.date | None:
-        """The day after which it is too old to be used without a second look."""
-        return self.file.expires_at
 
     @property
     def family(self) -> str:
@@ -222,10 +210,6 @@ class StoredPurchaseModel:
             With what to do.
         """
         refuse_expression(self.title)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the same file again."""
-        return write_model_file(self.file, path)
 
 
 # -- To the file, and back ------------------------------------------------------------------------

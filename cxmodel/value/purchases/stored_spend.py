@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
-from cxmodel.models.model_file import Fields, ModelFile, make_model_file, write_model_file
+from cxmodel.models.model_file import Fields, ModelFile, StoredModel, make_model_file
 from cxmodel.stats.purchases import gamma_gamma
 from cxmodel.value.purchases.spend import SpendFit, spend_scalings
 from cxmodel.value.purchases.stored_fit import (
@@ -37,7 +35,7 @@ _NAMES = (
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class StoredSpendModel:
+class StoredSpendModel(StoredModel):
     """A Gamma-Gamma model as a file holds it.
 
     Made by ``SpendFit.save(path)`` and read by ``cxmodel.load_model(path)``.
@@ -61,16 +59,6 @@ class StoredSpendModel:
             f"StoredSpendModel(Gamma-Gamma: {values}; version {self.version}; expires "
             f"{self.expires_at or 'never'})"
         )
-
-    @property
-    def version(self) -> str:
-        """The short name of this very model."""
-        return self.file.version
-
-    @property
-    def expires_at(self) -> dt.date | None:
-        """The day after which it is too old to be used without a second look."""
-        return self.file.expires_at
 
     @property
     def covariates(self) -> tuple[str, ...]:
@@ -134,10 +122,6 @@ class StoredSpendModel:
             With what to do.
         """
         refuse_expression("Gamma-Gamma")
-
-    def save(self, path: str | Path) -> Path:
-        """Write the same file again."""
-        return write_model_file(self.file, path)
 
 
 def store_spend(fit: SpendFit) -> ModelFile:
