@@ -17,17 +17,11 @@ from cxmodel.tables.observation_table import Observations
 from cxmodel.tables.purchase_customers import CustomerPurchases
 from cxmodel.tables.purchase_summary import PurchaseSummary
 from cxmodel.value.cltv.asked_change import AskedChange
+from cxmodel.value.cltv.assemble import Asked, contract_result, purchase_result
 from cxmodel.value.cltv.backtest import Backtest, backtest_contract
-from cxmodel.value.cltv.change_result import CltvChange
-from cxmodel.value.cltv.contract import (
-    ContractValue,
-    Curve,
-    contract_caveats,
-    equity_of,
-    retention_model,
-)
-from cxmodel.value.cltv.groups import COHORT_PERIODS, groups_of_observations, groups_of_purchases
-from cxmodel.value.cltv.later_result import LaterWindows, later_caveats
+from cxmodel.value.cltv.contract import ContractValue, Curve, retention_model
+from cxmodel.value.cltv.groups import COHORT_PERIODS
+from cxmodel.value.cltv.later_result import LaterWindows
 from cxmodel.value.cltv.later_windows import backtest_windows
 from cxmodel.value.cltv.purchase_value import (
     FAMILIES,
@@ -39,7 +33,6 @@ from cxmodel.value.cltv.purchase_value import (
 )
 from cxmodel.value.cltv.result import CltvResult
 from cxmodel.value.cltv.rows import spend_of
-from cxmodel.value.cltv.rules import ContractRule, PurchaseRule
 from cxmodel.value.cltv.settings import ValueSettings
 from cxmodel.value.purchases.model import FamilyName
 from cxmodel.value.purchases.reading import read_histories
@@ -55,7 +48,6 @@ _WRONG = (
     "fit takes what cxmodel.join_observations or cxmodel.read_observations returns, or purchase "
     "histories of cxmodel.summarize_purchases, not {}."
 )
-_NO_OBSERVATIONS = "purchase histories hold no ratings: pass observations, and purchases= beside"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,14 +189,17 @@ class CltvModel:
         )
         if kind == "purchases" and purchases is not None:
             try:
-                return self._purchases(purchases, settings, reason, obs=obs, change=change)
+                asked = self._asked(settings, reason)
+                return purchase_result(asked, purchases, self.family, obs, change)
             except FitError as error:
                 if self.kind == "purchases":
                     raise
                 reason = (
                     f"missing bookings stand for leaving, as purchases cannot be modelled: {error}"
                 )
-        return self._contract(obs, curve, settings, reason, change, n_customers, ledger)
+        asked = self._asked(settings, reason)
+        whole = retention_model(settings).fit(obs) if curve is None else curve
+        return contract_result(asked, obs, whole, change, n_customers, ledger)
 
     def predict(
         self,
@@ -285,99 +280,7 @@ class CltvModel:
         rows = None if ledger is None else spend_of(obs)
         return backtest_windows(obs, whole, settings, rows, ledger)
 
-    # -- the two kinds ---------------------------------------------------------------------------
-
-    def _contract(
-        self,
-        obs: Observations,
-        curve: Curve | None,
-        settings: ValueSettings,
-        reason: str,
-        change: AskedChange,
-        n_customers: float | None,
-        ledger: Ledger | None = None,
-    ) -> CltvResult:
-        rows = spend_of(obs)
-        whole = curve if curve is not None else retention_model(settings).fit(obs)
-        contract = ContractValue(obs=obs, rows=rows, whole=whole, settings=settings)
-        per_customer = contract.per_customer()
-        change_found = change.found(contract)
-        later = backtest_windows(obs, whole, settings, rows, ledger)
-        by_band, by_group, by_cohort = (
-            [contract.group_row(group) for group in groups]
-            for groups in groups_of_observations(obs, self.by, rows.chosen, self.cohort_period)
-        )
-        return CltvResult(
-            kind="contract",
-            kind_reason=reason,
-            per_customer=per_customer,
-            by_band=by_band,
-            by_group=by_group,
-            by_cohort=by_cohort if obs.has("tenure_days") else _NO_START,
-            customer_equity=equity_of(per_customer, n_customers, settings.currency),
-            acquisition_cost=self._acquisition(settings),
-            residual_lifetime=contract.residual_lifetime(),
-            change=change_found,
-            backtest=backtest_contract(obs, rows, settings),
-            later_windows=later,
-            horizon_months=self.horizon_months,
-            benefit=self.benefit,
-            rule=ContractRule.of(contract),
-            not_used=rows.not_used,
-            caveats=(
-                *settings.caveats(),
-                *contract_caveats(whole, rows, obs, self.horizon_months),
-                *later_caveats(later),
-                *change_found.caveats,
-            ),
-        )
-
-    def _purchases(
-        self,
-        purchases: Histories,
-        settings: ValueSettings,
-        reason: str,
-        *,
-        obs: Observations | None,
-        change: AskedChange | None,
-    ) -> CltvResult:
-        rows, last = histories_of(purchases)
-        by_band, by_group, by_cohort = groups_of_purchases(
-            rows,
-            purchases.customer_id if isinstance(purchases, CustomerPurchases) else None,
-            obs,
-            by=self.by,
-            period=self.cohort_period,
-            min_group_size=settings.min_group_size,
-        )
-        groups = (*by_band, *by_group, *by_cohort)
-        value = value_purchases(rows, settings, self.family, groups)
-        found = value.group_rows()
-        found_change = change.alone(settings) if change else CltvChange.not_run(_NO_OBSERVATIONS)
-        ends = np.cumsum([len(by_band), len(by_group)])
-        return CltvResult(
-            kind="purchases",
-            kind_reason=reason,
-            per_customer=value.per_customer(),
-            by_band=found[: ends[0]],
-            by_group=found[ends[0] : ends[1]],
-            by_cohort=found[ends[1] :] if rows.learnt_until is not None else _NO_START,
-            customer_equity=value.equity(),
-            acquisition_cost=self._acquisition(settings),
-            residual_lifetime=value.residual_lifetime(),
-            change=found_change,
-            backtest=backtest_purchases(rows, settings, self.family, last),
-            horizon_months=self.horizon_months,
-            benefit=self.benefit,
-            rule=PurchaseRule.of(value),
-            models={"purchases": value.buys.to_section(), "spend": value.spend.to_section()},
-            caveats=(
-                *settings.caveats(),
-                *rows.caveats,
-                *value.caveats(),
-                *found_change.caveats,
-            ),
-        )
+    # -- which kind it is, and what is asked of it -----------------------------------------------
 
     def _fit_histories(self, given: Any) -> CltvResult:
         """Value purchase histories alone."""
@@ -390,9 +293,8 @@ class CltvModel:
         purchases = given if known else read_histories(given)
         rows, _ = histories_of(purchases)
         settings = self._settings(rows.currency, 30, CONF_LEVEL)
-        return self._purchases(
-            purchases, settings, "purchase histories were given", obs=None, change=None
-        )
+        asked = self._asked(settings, "purchase histories were given")
+        return purchase_result(asked, purchases, self.family)
 
     def _kind_of(self, obs: Observations, purchases: Histories | None) -> tuple[str, str]:
         """Choose between the two kinds, with the reason in words."""
@@ -411,7 +313,14 @@ class CltvModel:
             )
         return "contract", f"leaving is seen ({obs.churn_rule or 'the retention curve given'})"
 
-    # -- what both share -------------------------------------------------------------------------
+    def _asked(self, settings: ValueSettings, reason: str) -> Asked:
+        return Asked(
+            settings=settings,
+            kind_reason=reason,
+            by=self.by,
+            cohort_period=self.cohort_period,
+            acquisition_cost=self.acquisition_cost,
+        )
 
     def _settings(
         self, currency: str | None, min_group_size: int, conf_level: float
@@ -429,16 +338,3 @@ class CltvModel:
             n_draws=self.n_draws,
             seed=self.seed,
         )
-
-    def _acquisition(self, settings: ValueSettings) -> Estimate | NotRun:
-        if self.acquisition_cost is None:
-            return NotRun("acquisition_cost was not given; values hold none")
-        return Estimate(
-            estimate=float(self.acquisition_cost),
-            unit=f"{settings.currency} per new customer",
-            conf_level=settings.conf_level,
-            caveats=("The acquisition cost stands beside the value and is not taken off it.",),
-        )
-
-
-_NO_START = NotRun("nothing says when customers started")
