@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,10 +52,23 @@ def write_study(
     tables: Mapping[str, pd.DataFrame],
     *,
     truth: Mapping[str, float],
-    settings: Mapping[str, Any],
+    configuration: Callable[[Mapping[str, str]], str],
     file_format: Literal["parquet", "csv"] = "parquet",
 ) -> Path:
     """Write tables, truth and configuration into a folder, all or nothing; give the configuration.
+
+    Parameters
+    ----------
+    out_dir : Path
+        New, empty, or of an earlier simulation.
+    tables : mapping
+        Frame of each kind of source, under cxmodel's own column names.
+    truth : mapping
+        Path in ``results.json`` -> true value.
+    configuration : callable
+        From the file name of each kind to the text of ``cxmodel.toml``.
+    file_format : {"parquet", "csv"}
+        Of the tables that no system gives as CSV.
 
     Raises
     ------
@@ -68,8 +81,7 @@ def write_study(
         raise ValueError(f"format is 'parquet' or 'csv', not {file_format!r}.")
     _refuse_foreign(out_dir)
     names = {
-        kind: f"{stem}.{'csv' if kind in ALWAYS_CSV else file_format}"
-        for kind, stem in STEMS.items()
+        kind: f"{STEMS[kind]}.{'csv' if kind in ALWAYS_CSV else file_format}" for kind in tables
     }
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
@@ -78,7 +90,7 @@ def write_study(
             for kind, frame in tables.items():
                 _write_table(frame.rename(columns=COLUMNS[kind]), folder / names[kind])
             _write_text(folder / "truth.json", json.dumps(dict(truth), indent=2) + "\n")
-            _write_text(folder / "cxmodel.toml", configuration(settings, names))
+            _write_text(folder / "cxmodel.toml", configuration(names))
             for path in sorted(folder.iterdir()):
                 path.replace(out_dir / path.name)
     except OSError as error:
@@ -118,8 +130,8 @@ def _write_table(frame: pd.DataFrame, path: Path) -> None:
         pa.parquet.write_table(table, path)
 
 
-def configuration(settings: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """Write the text of a ``cxmodel.toml`` for simulated tables.
+def company_configuration(settings: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """Write the text of a ``cxmodel.toml`` for the tables of a `Simulation`.
 
     Parameters
     ----------
@@ -129,7 +141,7 @@ def configuration(settings: Mapping[str, Any], names: Mapping[str, str]) -> str:
         File name of each kind of table.
     """
     size = settings["n_customers"]
-    return TEMPLATE.format(
+    return COMPANY.format(
         **settings,
         **{f"{kind}_path": name for kind, name in names.items()},
         callback_low=_rounded(1.2 * size),
@@ -148,7 +160,7 @@ def _rounded(amount: float) -> int:
     return max(10, round(amount / 10) * 10)
 
 
-TEMPLATE = """\
+COMPANY = """\
 # A simulated company ({world}, {n_customers} customers, seed {seed}).
 # What is true of it stands in truth.json.
 # A line maps cxmodel's name (left) to the column of this company (right).
@@ -243,3 +255,47 @@ kpi_path = "uniform_shift"
 upfront_cost = {letter_upfront}
 monthly_cost = {letter_monthly}
 """
+
+PURCHASES = """\
+# A simulated company without contracts ({n_customers} customers, seed {seed}).
+# What is true of it stands in truth.json.
+# A line maps cxmodel's name (left) to the column of this company (right).
+
+[study]
+title = "What a point of NPS is worth to a shop"
+currency = "{currency}"
+rating = "nps"
+as_of = {as_of}               # the tables are complete to the end of this day
+
+[sources.surveys]                # one row per response
+path = "{surveys_path}"
+customer_id = "cust"
+responded_at = "answered_at"
+
+[sources.surveys.ratings]
+nps  = {{ column = "recommend", scale = "nps" }}
+
+[sources.customers]              # nobody says goodbye: no churned_at
+path = "{customers_path}"
+customer_id = "id"
+started_at = "signup"
+
+[sources.revenue]                # one row per booking
+path = "{revenue_path}"
+customer_id = "cust"
+booked_at = "paid_at"
+amount = "amount"
+
+[windows]
+outcome_days = {outcome_days}
+
+[value]
+gross_margin = {gross_margin}
+annual_discount_rate = {annual_discount_rate}
+horizon_months = {horizon_months}
+"""
+
+
+def purchases_configuration(settings: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """Write the text of a ``cxmodel.toml`` for the tables of a `PurchaseBusiness`."""
+    return PURCHASES.format(**settings, **{f"{kind}_path": name for kind, name in names.items()})

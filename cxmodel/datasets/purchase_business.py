@@ -15,12 +15,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cxmodel.datasets import files
 from cxmodel.datasets.calendar import AS_OF, WINDOW_DAYS
 from cxmodel.datasets.value_truth import (
     ANNUAL_DISCOUNT_RATE,
@@ -64,6 +67,24 @@ class PurchaseBusiness:
     def __repr__(self) -> str:
         return (
             f"<PurchaseBusiness: {len(self.customers):,} customers, {len(self.revenue):,} bookings>"
+        )
+
+    def write(self, out_dir: str | Path, *, format: Literal["parquet", "csv"] = "parquet") -> Path:
+        """Write the tables, ``truth.json`` and a ready ``cxmodel.toml`` into a folder.
+
+        As `Simulation.write` does, and with its errors.
+
+        Returns
+        -------
+        Path
+            The configuration file.
+        """
+        return files.write_study(
+            Path(out_dir),
+            {"surveys": self.surveys, "customers": self.customers, "revenue": self.revenue},
+            truth=self.truth,
+            configuration=partial(files.purchases_configuration, self.settings),
+            file_format=format,
         )
 
 
@@ -225,6 +246,8 @@ def simulate_purchases(
         ),
         truth=true_change(lives, rating),
         settings={
+            "n_customers": n_customers,
+            "seed": seed,
             "currency": "USD",
             "as_of": AS_OF,
             "outcome_days": WINDOW_DAYS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -87,7 +88,11 @@ class Simulation:
             "invitations": self.invitations,
         }
         return files.write_study(
-            Path(out_dir), tables, truth=self.truth, settings=self.settings, file_format=format
+            Path(out_dir),
+            tables,
+            truth=self.truth,
+            configuration=partial(files.company_configuration, self.settings),
+            file_format=format,
         )
 
 

@@ -98,3 +98,24 @@ def test_a_file_is_no_folder(sim, tmp_path):
 def test_an_unknown_format_is_refused(sim, tmp_path):
     with pytest.raises(ValueError, match="'parquet' or 'csv', not 'xlsx'"):
         sim.write(tmp_path, format="xlsx")
+
+
+# -- A business without contracts ------------------------------------------------------------------
+
+
+def test_a_purchase_business_is_written_with_a_study_that_finds_its_tables(tmp_path):
+    business = cx.datasets.simulate_purchases(120, seed=3)
+    path = business.write(tmp_path / "shop", format="csv")
+    written = {"surveys.csv", "customers.csv", "transactions.csv", "truth.json", "cxmodel.toml"}
+    assert {file.name for file in path.parent.iterdir()} == written
+    assert json.loads((path.parent / "truth.json").read_text(encoding="utf-8")) == business.truth
+    found = cx.Study.from_toml(path).run(only=["kpis"]).to_dict()
+    assert found["study"]["churn_rule"] == "inactivity"
+    assert found["audit"]["match_rate"] == 1.0
+    assert found["audit"]["revenue_total"] == pytest.approx(business.revenue["amount"].sum())
+
+
+def test_a_folder_of_somebody_else_is_refused_to_a_purchase_business_too(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(OutputError, match="neither truth"):
+        cx.datasets.simulate_purchases(20, seed=3).write(tmp_path)

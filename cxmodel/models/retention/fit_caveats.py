@@ -60,5 +60,6 @@ def boundary_caveat(family: Family, parameters: FloatArray, is_alike: bool) -> s
     )
     return (
         f"The {NAMES[family]} ran to the end of its range ({found}): the periods observed do not "
-        'determine it. Read no further than they go, bring more periods, or take family="auto".'
+        "determine it. Read no further than they go, or bring more periods; a RetentionModel of "
+        'family="auto" takes another family where that one fits better.'
     )

@@ -121,8 +121,9 @@ class HazardModel:
         Where every customer's start is known the clock is tenure and time before the first answer
         is not at risk (delayed entry); otherwise it runs from the first answer. Who had not left by
         the end of the data is censored. Errors are clustered by customer. Where answers were
-        weighted for those who did not answer, the time that an answer holds counts by its weight
-        (Cox and accelerated time apart, and where spells are built on an engine; both say so).
+        weighted for those who did not answer (``response_weight``), the time that an answer holds
+        counts by its weight (Cox and accelerated time apart, and where spells are built on an
+        engine; both say so).
 
         Parameters
         ----------

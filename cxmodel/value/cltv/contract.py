@@ -244,6 +244,12 @@ def contract_caveats(
         said.append(
             f"Beyond {obs.window_words} customers who stay are taken to go on spending as they did."
         )
+    if obs.churn_rule == "inactivity":
+        said.append(
+            "Nothing but missing bookings says that a customer left, and customers were valued as "
+            "if leaving were seen. Purchase histories (purchases= in Python) value what they will "
+            "still buy instead."
+        )
     below = rows.amount < 0
     if below.any():
         n_below, total = int(below.sum()), rows.amount[below].sum()

@@ -120,13 +120,12 @@ class LaterWindows:
         error = self.revenue_error
         if isinstance(error, NotRun):
             return ""
-        side = "more" if error.estimate > 0 else "less"
         ends = ""
         if error.conf_low is not None and error.conf_high is not None:
-            ends = f" ({error.conf_low:.0f}% to {error.conf_high:.0f}%)"
+            ends = f" ({_off(error.conf_low)} to {_off(error.conf_high)})"
         said = (
-            f"From what was known on {self.known_until}, {abs(error.estimate):.0f}% {side} money "
-            f"was foretold for the later windows than came{ends}"
+            f"From what was known on {self.known_until}, {_off(error.estimate, ' money')} was "
+            f"foretold for the later windows than came{ends}"
         )
         return (
             f"{said}: customers do not go on spending as they did."
@@ -153,6 +152,17 @@ class LaterWindows:
         import pandas as pd
 
         return pd.DataFrame([window.to_dict() for window in self.windows])
+
+
+def _off(percent: float, what: str = "") -> str:
+    """Say a difference without a sign.
+
+    Examples
+    --------
+    >>> _off(-8.2), _off(6.6, " money")
+    ('8% less', '7% more money')
+    """
+    return f"{abs(percent):.0f}% {'more' if percent > 0 else 'less'}{what}"
 
 
 def later_caveats(found: LaterWindows | NotRun) -> tuple[str, ...]:
