@@ -176,7 +176,6 @@ def purchase_result(
         models={"purchases": value.buys.to_section(), "spend": value.spend.to_section()},
         caveats=(
             *settings.caveats(),
-            *rows.caveats,
             *value.caveats(),
             *found_change.caveats,
         ),

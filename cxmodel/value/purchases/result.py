@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,16 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from cxmodel.errors import CxModelWarning
 from cxmodel.results import CONF_LEVEL, Estimate, Result
 from cxmodel.stats.normal_draws import draw_normal
-from cxmodel.stats.purchases.family import Family
-from cxmodel.stats.purchases.histories import Histories, group_equal
-from cxmodel.tables.purchase_summary import PurchaseSummary
 from cxmodel.value.purchases import backtest
-from cxmodel.value.purchases.discounting import infinite_sum, rate_per_period
-from cxmodel.value.purchases.fitting import Fitted
-from cxmodel.value.purchases.reading import covariate_matrix, read_histories
+from cxmodel.value.purchases.expectations import Expectations, require_time
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,19 +26,17 @@ _STEP = 1e-4
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class PurchaseFit(Result):
+class PurchaseFit(Expectations, Result):
     """A fitted model of repeated purchases.
 
     Parameters
     ----------
+    rows, covariates
+        As of `Expectations`.
     family : str
         As of `PurchaseModel`.
     method : str
         How it was fitted.
-    rows : PurchaseSummary
-        What it was fitted to. Arrays of this result have one number for each of its rows.
-    covariates : tuple of str
-        What is known of customers and used.
     conf_level : float
         Of the intervals.
     caveats : tuple of str
@@ -54,12 +45,8 @@ class PurchaseFit(Result):
 
     family: str
     method: str
-    rows: PurchaseSummary
-    covariates: tuple[str, ...] = ()
     conf_level: float = CONF_LEVEL
     caveats: tuple[str, ...] = ()
-    _fitted: Fitted
-    _family: Family
 
     title = "Purchases per customer"
 
@@ -71,11 +58,6 @@ class PurchaseFit(Result):
         )
 
     # -- Parameters --------------------------------------------------------------------------------
-
-    @property
-    def parameters(self) -> dict[str, float]:
-        """The parameters of the family, then the coefficients of covariates."""
-        return self._fitted.parameters
 
     @property
     def log_likelihood(self) -> float:
@@ -146,140 +128,7 @@ class PurchaseFit(Result):
         vector[:k] = np.log(values[:k])
         return replace(self, _fitted=replace(self._fitted, vector=vector, peak=None, ends=None))
 
-    # -- Expectations ------------------------------------------------------------------------------
-
-    def expected_purchases(self, t: npt.ArrayLike) -> Any:
-        """Give the repeat purchases expected of a new customer in the first `t` units of time.
-
-        Parameters
-        ----------
-        t : float or array
-            In the time units of the histories.
-
-        Returns
-        -------
-        float or array
-            The mean over the covariates of the customers, where there are some.
-        """
-        times = np.asarray(t, dtype=float)
-        _require_time(times)
-        if not self.covariates:
-            found = self.expected_of(times, np.zeros((1, 0)))
-        else:
-            z, share = self._mixture()
-            means = [float(share @ self.expected_of(one, z)) for one in times.ravel()]
-            found = np.array(means).reshape(times.shape)
-        return float(found) if times.ndim == 0 else found
-
-    def expected_of(self, t: FloatArray, covariates: FloatArray) -> FloatArray:
-        """Give the repeat purchases expected of new customers in the first `t` units of time.
-
-        Parameters
-        ----------
-        t : array, (n,), or float
-            One for each customer, or for all.
-        covariates : array, (n, len(covariates))
-            Of each customer.
-        """
-        parameters = self._fitted.layout.parameters_of(self._fitted.vector, covariates)
-        return np.asarray(self._family.expected(parameters, np.asarray(t, dtype=float)))
-
-    def prob_purchases(self, n: npt.ArrayLike, t: float) -> FloatArray:
-        """Give the probability that a new customer makes `n` repeat purchases in `t`, (k,).
-
-        The mean over the covariates of the customers, where there are some.
-
-        Parameters
-        ----------
-        n : int or array of int, (k,)
-            Numbers of purchases, 0 or more.
-        t : float
-            In the time units of the histories, above 0 (BG/BB: a number of occasions).
-        """
-        counts = np.atleast_1d(np.asarray(n, dtype=float))
-        if t <= 0 or (counts < 0).any() or (counts != np.round(counts)).any():
-            raise ValueError("n must hold whole numbers of 0 or more, and t be above 0.")
-        z, share = self._mixture()
-        found = np.zeros(len(counts))
-        for row, weight in zip(z, share, strict=True):
-            parameters = self._fitted.layout.parameters_of(self._fitted.vector, row[None, :])
-            one = tuple(np.asarray(part).reshape(()) for part in parameters)
-            found += weight * self._family.count_probability(one, counts, float(t))
-        return found
-
-    def prob_alive(self, rfm: PurchaseSummary | pd.DataFrame | None = None) -> FloatArray:
-        """Give the probability that each customer is still active, (n,).
-
-        Parameters
-        ----------
-        rfm : PurchaseSummary or frame, optional
-            Other histories than those fitted to.
-        """
-        return self._of_rows(self._family.prob_alive, rfm)
-
-    def conditional_expected_purchases(
-        self, t: float, rfm: PurchaseSummary | pd.DataFrame | None = None
-    ) -> FloatArray:
-        """Give the purchases expected of each customer in the next `t` units of time, (n,).
-
-        Parameters
-        ----------
-        t : float
-            In the time units of the histories.
-        rfm : PurchaseSummary or frame, optional
-            Other histories than those fitted to.
-        """
-        ahead = np.asarray(float(t))
-        _require_time(ahead)
-        return self._of_rows(lambda p, h: self._family.conditional(p, h, ahead), rfm)
-
-    def dert(
-        self,
-        discount_rate_per_period: float | None = None,
-        *,
-        annual_discount_rate: float | None = None,
-        rfm: PurchaseSummary | pd.DataFrame | None = None,
-    ) -> FloatArray:
-        """Give the discounted expected residual transactions of each customer, (n,).
-
-        All purchases from now on, each counted at its worth today.
-
-        Parameters
-        ----------
-        discount_rate_per_period : float
-            Per unit of time of the histories, compounded continuously (BG/BB: once an occasion).
-        annual_discount_rate : float
-            Instead of it: per year, as contracts state it; ``ln(1 + rate) unit_days / 365.25``.
-        rfm : PurchaseSummary or frame, optional
-            Other histories than those fitted to.
-
-        Returns
-        -------
-        array, (n,)
-            Infinite where the sum diverges: without discounting, when the parameter of leaving (a,
-            s or gamma) is 1 or less.
-
-        Raises
-        ------
-        ValueError
-            If not exactly one rate is given, or it is negative.
-
-        Warns
-        -----
-        CxModelWarning
-            If it is infinite: why, and what to do.
-        """
-        rate = rate_per_period(
-            discount_rate_per_period,
-            annual_discount_rate,
-            unit_days=self.rows.unit_days,
-            family=self._family,
-        )
-        found = self._of_rows(lambda p, h: self._family.residual(p, h, rate), rfm)
-        if np.isinf(found).any():
-            said = infinite_sum(self._family, self.parameters)
-            warnings.warn(said, CxModelWarning, stacklevel=2)
-        return found
+    # -- Of customers ------------------------------------------------------------------------------
 
     def predict(self, rfm: Any, t: float) -> pd.DataFrame:
         """Give each customer's ``prob_alive``, and ``expected_purchases`` in the next `t` units.
@@ -311,7 +160,7 @@ class PurchaseFit(Result):
 
         The error is that of the parameters (delta method), not of what chance adds to a sum.
         """
-        _require_time(np.asarray(float(t)))
+        require_time(np.asarray(float(t)))
         return self.estimate_of(
             lambda fit: float(fit.rows.n_customers @ fit.conditional_expected_purchases(t)),
             unit=f"purchases in {t:g} units of {self.rows.unit_days:g} day(s)",
@@ -344,31 +193,6 @@ class PurchaseFit(Result):
             conf_level=self.conf_level,
             caveats=self.caveats,
         )
-
-    def _of_rows(
-        self,
-        function: Callable[[tuple[FloatArray, ...], Histories], FloatArray],
-        rfm: PurchaseSummary | pd.DataFrame | None,
-    ) -> FloatArray:
-        """Compute for different histories once, and give it to each row."""
-        rows = self.rows if rfm is None else read_histories(rfm, self.covariates)
-        z = covariate_matrix(rows, self.covariates)
-        first, group = group_equal(rows.frequency, rows.recency, rows.T, *z.T)
-        histories = Histories(
-            rows.frequency[first], rows.recency[first], rows.T[first], np.ones(len(first))
-        )
-        parameters = self._fitted.layout.parameters_of(self._fitted.vector, z[first])
-        found = np.broadcast_to(function(parameters, histories), len(first))
-        return np.asarray(found[group], dtype=float)
-
-    def _mixture(self) -> tuple[FloatArray, FloatArray]:
-        """Give the different covariates and the share of customers with each."""
-        z = covariate_matrix(self.rows, self.covariates)
-        if not self.covariates:
-            return z[:1], np.ones(1)
-        first, group = group_equal(*z.T)
-        share = np.bincount(group, weights=self.rows.n_customers).astype(float)
-        return z[first], share / share.sum()
 
     # -- Results -----------------------------------------------------------------------------------
 
@@ -418,8 +242,3 @@ class PurchaseFit(Result):
 def _time_label(unit_days: float) -> str:
     words = {1.0: "Days", 7.0: "Weeks"}.get(unit_days, f"Units of {unit_days:g} days")
     return f"{words} since the first customer came"
-
-
-def _require_time(t: FloatArray) -> None:
-    if not (np.isfinite(t).all() and (t >= 0).all()):
-        raise ValueError(f"t must hold finite times of 0 or more, not {t}.")
