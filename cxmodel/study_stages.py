@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from cxmodel.errors import FitError
 from cxmodel.results import NotRun
+from cxmodel.study_lift import NOBODY_LEFT, OUTCOMES, lift_model, route_of, why_no_lift
 
 if TYPE_CHECKING:
     from cxmodel.config import StudyConfig
     from cxmodel.models.churn.result import ChurnResult
     from cxmodel.models.lift_result import LiftResult
+    from cxmodel.models.population import Outcome
     from cxmodel.models.retention.hazard_result import HazardResult
     from cxmodel.models.retention.model import RetentionFit
     from cxmodel.progress import Progress
@@ -24,22 +26,12 @@ if TYPE_CHECKING:
     from cxmodel.value.lift_card import LiftCard
 
 _Fit = TypeVar("_Fit")
-OUTCOMES = ("revenue", "retention")
 _LATER = {
     "drivers": "key drivers come with a later version of cxmodel",
     "journey": "journey stages come with a later version of cxmodel",
     "segments": "value segments come with a later version of cxmodel",
     "portfolio": "choosing among programmes comes with a later version of cxmodel",
 }
-_BY_ROWS = (
-    "rows: every estimate of the lift carries on what each customer contributes to its error, "
-    "and sums over the table do not hold that"
-)
-_BY_SUMS = (
-    "sums: there are more observations than are taken out as rows, so the lift has slopes alone"
-)
-_NO_RATING = "the study has no rating, so there is no point to value"
-_NO_CURRENCY = "study.currency is missing, so money has no unit; set it, for example to USD"
 
 
 @dataclass(frozen=True)
@@ -78,49 +70,18 @@ class StageRunner:
     def _lift_fits(self) -> dict[str, LiftResult | NotRun]:
         return {outcome: self._fit_lift(outcome) for outcome in OUTCOMES}
 
-    def _fit_lift(self, outcome: str) -> LiftResult | NotRun:
-        from cxmodel.models.lift import LiftModel
-        from cxmodel.study_experiments import experiment_of, rollout_of
-
-        settings = self.config.lift
-        model = LiftModel(
-            outcome=outcome,  # type: ignore[arg-type]
-            controls=settings.controls,
-            average=settings.average,
-            by=settings.by,
-            keep=settings.keep,
-            reliability=settings.reliability,
-            instrument=settings.instrument,
-            experiment=experiment_of(self.config),
-            rollout=rollout_of(self.config),
-            seed=self._seed,
-        )
-
-        def fit(observations: Observations) -> LiftResult:
-            return model.fit(observations)
-
-        if isinstance(self.observations, NotRun):
-            return NotRun(f"there are no observations: {self.observations.reason}")
-        if self.observations.rating is None:
-            return NotRun(_NO_RATING)
-        if outcome == "revenue" and self._lacks("revenue_after"):
-            return NotRun("no revenue: add sources.revenue or sources.subscriptions")
-        if outcome == "retention" and self._lacks("churned"):
-            return NotRun(
-                "nothing says who left: add churn dates, subscriptions or bookings with customers"
-            )
-        if outcome == "revenue" and self.config.study.currency is None:
-            return NotRun(_NO_CURRENCY)
-        return self._attempt(f"lift of {outcome}", fit)
+    def _fit_lift(self, outcome: Outcome) -> LiftResult | NotRun:
+        missing = why_no_lift(self.observations, outcome, self.config.study.currency)
+        if missing:
+            return NotRun(missing)
+        return self._attempt(f"lift of {outcome}", lift_model(self.config, outcome).fit)
 
     @cached_property
     def _churn_fit(self) -> ChurnResult | NotRun:
         from cxmodel.models.churn.model import ChurnModel
 
         if self._lacks("churned"):
-            return NotRun(
-                "nothing says who left: add churn dates, subscriptions or bookings with customers"
-            )
+            return NotRun(NOBODY_LEFT)
         model = ChurnModel(
             keep=self.config.lift.keep, controls=self.config.lift.controls, seed=self._seed
         )
@@ -289,7 +250,7 @@ class StageRunner:
             "engine": self.sources.session.name,
             "plan": None if observations is None else observations.plan,
             "plan_reason": None if observations is None else observations.plan_reason,
-            **self._route(observations),
+            **route_of(observations),
             "inputs": {"rows": self._inputs()},
         }
 
@@ -307,16 +268,6 @@ class StageRunner:
 
         names = ("churn", "retention", "hazard", "cltv")
         return saved_models({name: self.__dict__.get(f"_{name}_fit") for name in names})
-
-    def _route(self, observations: Observations | None) -> dict[str, str | None]:
-        """Say whether rows were taken out of the engine, and why."""
-        from cxmodel.models.lift import ROWS_UP_TO
-
-        if observations is None:
-            return {"route": None, "route_reason": None}
-        if observations.session is not None and observations.n_obs > ROWS_UP_TO:
-            return {"route": "sums", "route_reason": _BY_SUMS}
-        return {"route": "rows", "route_reason": _BY_ROWS}
 
     def _inputs(self) -> list[dict[str, Any]]:
         with self.progress.stage("fingerprints") as stage:

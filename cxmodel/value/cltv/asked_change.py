@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from cxmodel.errors import CxModelError, FitError
 from cxmodel.models.lift_settings import LiftSettings
+from cxmodel.models.population import Outcome
 from cxmodel.results import NotRun
 from cxmodel.tables.observation_table import Observations
 from cxmodel.value.cltv.change_result import Baseline, ChangeSettings, CltvChange, find_change
@@ -72,7 +73,7 @@ class AskedChange:
         retention = self._fitted("retention", settings) if asked is None else asked
         return self._fitted("revenue", settings), retention
 
-    def _fitted(self, outcome: Literal["revenue", "retention"], settings: ValueSettings) -> Any:
+    def _fitted(self, outcome: Outcome, settings: ValueSettings) -> Any:
         """Fit a lift, or say why there is none: value does not hang on it."""
         from cxmodel.models.lift import LiftModel
 
