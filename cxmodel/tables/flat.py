@@ -109,13 +109,12 @@ def flat_observations(
         audit = _audit(session, labelled, counts, per_money)
         rows = _numbered(labelled.filter(labelled[REASON].isnull()), source, time_zone)
         columns = _columns(rows, source, key, controls)
-        scale = None if key is None else source.ratings[key]
         stored = keep_observations(
             scratch,
             rows,
             columns,
             order=tuple(n for n in _ORDER if n == "row_number" or n in source.columns),
-            scale=scale,
+            scale=None if key is None else source.ratings[key],
             units_per_money=per_money,
         )
         dated = [name for name in source.facts.get("dated", ()) if name in controls]
@@ -127,7 +126,7 @@ def flat_observations(
         frame=stored,
         windows=windows or Windows(),
         rating=key,
-        scale=scale,
+        scale=None if key is None else source.ratings[key],
         window_words="observation window" if outcome_days is None else days_in_words(outcome_days),
         currency=currency or source.currency,
         as_of=as_of,

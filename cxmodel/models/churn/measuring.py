@@ -71,10 +71,7 @@ class FittedChurn:
 
     def model_and_measures(self) -> dict[str, Any]:
         """Give the fields of the result that come from the model and from held-out rows."""
-        seed, level = self.settings.seed, self.obs.conf_level
-        smallest = self.obs.min_group_size
         plain, added = self._without_rating()
-        found = importance_rows(self.held_out, self.rows, seed=seed, conf_level=level)
         return {
             "model": self.model,
             "features": self.features,
@@ -85,6 +82,17 @@ class FittedChurn:
             "one_column": self._one_column(),
             "metrics_without_rating": plain,
             "added_by_rating": added,
+            "evaluation": self.splits.words,
+            **self._what_columns_do(),
+            **self._what_it_is_good_for(),
+        }
+
+    def _what_columns_do(self) -> dict[str, Any]:
+        """Give coefficients, importance and partial dependence."""
+        seed, level = self.settings.seed, self.obs.conf_level
+        smallest = self.obs.min_group_size
+        importance = importance_rows(self.held_out, self.rows, seed=seed, conf_level=level)
+        return {
             "coefficients": coefficient_rows(
                 self.features,
                 self.matrix,
@@ -93,35 +101,35 @@ class FittedChurn:
                 conf_level=level,
                 min_group_size=smallest,
             ),
-            "evaluation": self.splits.words,
-            "gain": gain_rows(
-                self.happened,
-                self.held_out.prob,
-                group=self.group,
+            "importance": importance,
+            "partial_dependence": dependence_rows(
+                self.model,
+                self.features,
+                self.rows,
+                self._columns_to_show(importance),
                 seed=seed,
+                min_group_size=smallest,
+            ),
+        }
+
+    def _what_it_is_good_for(self) -> dict[str, Any]:
+        """Give calibration, gain, and what acting on the probabilities brings, held out."""
+        happened, prob = self.happened, self.held_out.prob
+        level, smallest = self.obs.conf_level, self.obs.min_group_size
+        return {
+            "gain": gain_rows(
+                happened,
+                prob,
+                group=self.group,
+                seed=self.settings.seed,
                 conf_level=level,
                 min_group_size=smallest,
             ),
             "at_depth": self._at_depth(),
             "decision_curve": decision_rows(
-                self.happened,
-                self.held_out.prob,
-                self.group,
-                conf_level=level,
-                min_group_size=smallest,
+                happened, prob, self.group, conf_level=level, min_group_size=smallest
             ),
-            "calibration": calibration_rows(
-                self.happened, self.held_out.prob, min_group_size=smallest
-            ),
-            "importance": found,
-            "partial_dependence": dependence_rows(
-                self.model,
-                self.features,
-                self.rows,
-                self._columns_to_show(found),
-                seed=seed,
-                min_group_size=smallest,
-            ),
+            "calibration": calibration_rows(happened, prob, min_group_size=smallest),
         }
 
     def sample_size(self) -> SampleSize:
