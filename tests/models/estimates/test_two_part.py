@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
+import cxmodel as cx
 from cxmodel.models.estimates.two_part import two_part
 from cxmodel.models.estimation import slope_design
 from cxmodel.models.lift import LiftModel
@@ -109,6 +110,64 @@ def test_influence_is_the_derivative_in_each_customer_s_weight(observations, sha
         slope = (moved[0].value - moved[1].value) / (2 * step)
         assert found.influence[customer] / factor == pytest.approx(slope, rel=1e-4, abs=1e-9)
     assert found.is_third_linear is (share_refund == 0.03)
+
+
+# -- far from all others ---------------------------------------------------------------------
+
+
+def one_far_out(observations, revenue_before: float):
+    """Let what is paid grow by a fifth with each unit of revenue before, between 0 and 10 of them.
+
+    One customer, who pays nothing, had far more revenue before than all others.
+    """
+    obs = observations(600, seed=8)
+    rng = np.random.default_rng(8)
+    before = rng.uniform(0.0, 10.0, 600)
+    after = np.where(rng.random(600) < 0.3, 0.0, np.exp(0.2 * before) * rng.gamma(4.0, 0.25, 600))
+    before[0], after[0] = revenue_before, 0.0
+    return replace(obs, frame=obs.frame.assign(revenue_before=before, revenue_after=after))
+
+
+def test_one_customer_far_out_does_not_decide_the_mean(observations):
+    """exp(0.2 x 60) is 162,755, where the others paid 3 on average."""
+    near, far = (two_part(lean(one_far_out(observations, before))) for before in (10.0, 60.0))
+    assert (near.is_by_logarithm, far.is_by_logarithm) == (False, True)
+    # the control has another form, so not the same number, but one within its error
+    assert far.value == pytest.approx(near.value, abs=near.std_error)
+    assert any("by their logarithm" in said for said in far.sentences)
+    assert near.sentences == []
+
+
+def test_what_logarithms_cannot_hold_is_no_estimate(observations):
+    found = two_part(lean(one_far_out(observations, 200.0)))
+    assert isinstance(found, NotRun)
+    assert "by their logarithms too" in found.reason
+
+
+def test_a_shop_whose_best_customers_fell_silent(silent_shop):
+    """`simulate_purchases`: most was spent before by some who had silently stopped.
+
+    A gamma part in amounts foretold 79,000 times what was paid, and a slope of 442,905 where the
+    truth is 4.83.
+    """
+    obs, truth = silent_shop
+    found = two_part(fit_lift(obs, "revenue", LiftSettings()))
+    assert found.is_by_logarithm
+    assert found.value == pytest.approx(truth, abs=3 * found.std_error)
+    assert found.std_error < truth
+
+
+@pytest.fixture(scope="module")
+def silent_shop():
+    shop = cx.datasets.simulate_purchases(1_000, seed=1)
+    revenue = cx.read_revenue(shop.revenue, currency="USD")
+    obs = cx.join_observations(
+        cx.read_surveys(shop.surveys, ratings={"nps": ("nps", cx.NPS)}),
+        customers=cx.read_customers(shop.customers),
+        revenue=revenue,
+        as_of=shop.settings["as_of"],
+    )
+    return obs, shop.truth["lift.revenue.per_rating_point"]
 
 
 # -- errors and words ------------------------------------------------------------------------
