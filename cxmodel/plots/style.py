@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import re
+import statistics
 import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +24,8 @@ GREEN, RED, GREY, PALE = "#2a7f62", "#b0413e", "#9aa5b4", "#e4e9ef"
 INK, MUTED = "#1c2a44", "#5f6b7f"
 WIDTH = 6.5  # inches: the text width of the page
 LABEL_WIDTH = 26
+MOST_WIDTHS = 6
+"""How far beyond the estimates an interval is drawn, in widths of the usual interval."""
 
 Rows: TypeAlias = "pd.DataFrame | Iterable[Mapping[str, Any]]"
 FormatValue: TypeAlias = Callable[[float], str]
@@ -226,6 +229,47 @@ def mark_edge(axes: Axes, at: float, before: str, after: str) -> None:
         )
 
 
+def _ends_of_axis(rows: list[dict[str, Any]], reference: float | None) -> tuple[float, float]:
+    """Give the ends that show every estimate, and every interval that is not far too wide.
+
+    Examples
+    --------
+    >>> row = {"estimate": 5.0, "conf_low": 4.0, "conf_high": 6.0}
+    >>> _ends_of_axis([row, row, {**row, "conf_high": 9.0}], None)
+    (4.0, 9.0)
+    >>> _ends_of_axis([row, row, {**row, "conf_high": 900.0}], None)
+    (4.0, 17.0)
+    """
+    estimates = [row["estimate"] for row in rows] + ([] if reference is None else [reference])
+    lows, highs = (
+        [row[end] for row in rows if row.get(end) is not None] for end in ("conf_low", "conf_high")
+    )
+    if not (lows and highs):
+        return min(estimates), max(estimates)
+    widths = [row["conf_high"] - row["conf_low"] for row in rows if _has_interval(row)]
+    room = max(MOST_WIDTHS * statistics.median(widths), max(estimates) - min(estimates))
+    low, high = min(estimates) - room, max(estimates) + room
+    return max(min(*estimates, *lows), low), min(max(*estimates, *highs), high)
+
+
+def _has_interval(row: dict[str, Any]) -> bool:
+    return row.get("conf_low") is not None and row.get("conf_high") is not None
+
+
+def _interval(
+    axes: Axes, row: dict[str, Any], place: int, colour: str, ends: tuple[float, float]
+) -> None:
+    """Draw an interval as far as the axis goes, with an arrow where it goes on beyond."""
+    low, high = max(row["conf_low"], ends[0]), min(row["conf_high"], ends[1])
+    axes.plot(
+        [low, high], [place, place],
+        color=colour, linewidth=5.5, alpha=0.32, solid_capstyle="butt",
+    )  # fmt: skip
+    for end, at, arrow in ((row["conf_low"], low, "<"), (row["conf_high"], high, ">")):
+        if end != at:
+            axes.plot([at], [place], arrow, color=colour, markersize=7, gid="goes-on")
+
+
 def dots(
     axes: Axes,
     rows: list[dict[str, Any]],
@@ -234,21 +278,16 @@ def dots(
     format_value: FormatValue,
     reference: float | None = None,
 ) -> None:
-    """Draw a dot and an interval per row, top to bottom, with its value written at the end."""
-    ends = [row.get(k) for row in rows for k in ("estimate", "conf_low", "conf_high")]
-    known = [end for end in ends if end is not None] + ([] if reference is None else [reference])
-    low, high = min(known), max(known)
+    """Draw a dot and an interval per row, top to bottom, with its value written at the end.
+
+    An interval far wider than the others is cut off, with an arrow where it goes on: it would
+    squeeze all others into a point.
+    """
+    low, high = _ends_of_axis(rows, reference)
     span = (high - low) or abs(high) or 1.0
     for place, (row, colour) in enumerate(zip(rows, colours, strict=True)):
-        if row.get("conf_low") is not None and row.get("conf_high") is not None:
-            axes.plot(
-                [row["conf_low"], row["conf_high"]],
-                [place, place],
-                color=colour,
-                linewidth=5.5,
-                alpha=0.32,
-                solid_capstyle="butt",
-            )
+        if _has_interval(row):
+            _interval(axes, row, place, colour, (low, high))
         axes.plot([row["estimate"]], [place], "o", color=colour, markersize=7)
         axes.annotate(
             format_value(row["estimate"]),

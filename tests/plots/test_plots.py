@@ -150,6 +150,20 @@ def test_the_headline_alone_is_in_colour():
     assert weights == ["normal", "bold"]
 
 
+def test_an_interval_far_too_wide_does_not_squeeze_the_others():
+    """Six usual widths of 2 below zero, which is always shown: the axis ends near -12."""
+    usual = [
+        {"label": str(at), "estimate": at, "conf_low": at - 1.0, "conf_high": at + 1.0}
+        for at in (4.0, 5.0, 6.0)
+    ]
+    wide = {"label": "wide", "estimate": 5.0, "conf_low": -4_000.0, "conf_high": 9.0}
+    axes = plot_estimators([*usual, wide]).axes[0]
+    assert axes.get_xlim()[0] == pytest.approx(-12.0, abs=2.0)
+    assert axes.get_xlim()[1] == pytest.approx(9.0, abs=2.0)
+    arrows = [line for line in axes.lines if line.get_gid() == "goes-on"]
+    assert [(line.get_xdata()[0], line.get_marker()) for line in arrows] == [(-12.0, "<")]
+
+
 def test_choices_have_a_column_each_and_the_headline_is_shaded():
     rows = [
         {**DOTS[0], "choices": {"Controls": False, "Weights": False}},
