@@ -277,8 +277,19 @@ def _caveats(
         )
     if facts["n_trimmed"]:
         said.append(
-            f"The {facts['n_trimmed']:,} largest weights for non-response were pulled in to "
+            f"{_largest(facts['n_trimmed'])} (non-response) pulled in to "
             f"{facts['largest_weight']:.3g} times the mean weight; their error is taken as none."
         )
     pooled = propensity.plan.caveats
     return (*said, *(f"In the model of answering: {text}" for text in pooled))
+
+
+def _largest(n: int) -> str:
+    """Say that so many weights were changed.
+
+    Examples
+    --------
+    >>> _largest(1), _largest(1200)
+    ('The largest weight was', 'The 1,200 largest weights were')
+    """
+    return "The largest weight was" if n == 1 else f"The {n:,} largest weights were"
