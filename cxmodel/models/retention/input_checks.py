@@ -29,7 +29,12 @@ def require_events(rows: Durations) -> None:
 
 def checked_counts(alive: Sequence[float] | npt.NDArray[Any]) -> FloatArray:
     """Refuse counts that no cohort can have."""
-    counts = np.asarray(alive, dtype=float)
+    try:
+        counts = np.asarray(alive, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"alive must hold numbers, how many customers were left after each period: {alive!r}."
+        ) from error
     if counts.ndim != 1 or counts.size < 2:
         raise ValueError("alive needs at least two counts: the cohort's size, then who was left.")
     if not np.isfinite(counts).all() or counts.min() < 0:

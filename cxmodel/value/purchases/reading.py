@@ -64,9 +64,7 @@ def _from_frame(frame: Any, covariates: tuple[str, ...]) -> PurchaseSummary:
                 f"{', '.join(map(str, columns))}."
             )
     known: dict[str, Any] = {
-        name: np.asarray(frame[name], dtype=float)
-        for name in (*_NEEDED, *_OTHERS)
-        if name in columns
+        name: _numbers(frame, name) for name in (*_NEEDED, *_OTHERS) if name in columns
     }
     n_rows = len(known["frequency"])
     known.setdefault("monetary_value", np.full(n_rows, np.nan))
@@ -76,9 +74,17 @@ def _from_frame(frame: Any, covariates: tuple[str, ...]) -> PurchaseSummary:
     ):
         raise SchemaError("n_customers must hold whole numbers of 1 or more.")
     known["n_customers"] = counts.astype(np.int64)
-    return PurchaseSummary(
-        **known, covariates={name: np.asarray(frame[name], dtype=float) for name in covariates}
-    )
+    return PurchaseSummary(**known, covariates={name: _numbers(frame, name) for name in covariates})
+
+
+def _numbers(frame: Any, name: str) -> npt.NDArray[np.float64]:
+    try:
+        return np.asarray(frame[name], dtype=float)
+    except (TypeError, ValueError) as error:
+        raise SchemaError(
+            f"The column {name!r} of the purchase histories must hold numbers: {error}. Convert "
+            "it; purchases and times come from cxmodel.summarize_purchases."
+        ) from error
 
 
 def _check(rows: PurchaseSummary, covariates: tuple[str, ...]) -> None:

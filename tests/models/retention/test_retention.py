@@ -269,6 +269,8 @@ def test_times_before_the_start_are_refused(t: float | list[float]) -> None:
     [
         ([100], "at least two counts"),
         ([100, 110], "rises from 100 to 110 in period 1"),
+        ([1000, "many"], "must hold numbers"),
+        ([1000, [900]], "must hold numbers"),
         ([100, -1], "finite counts of 0 or more"),
     ],
 )

@@ -263,6 +263,8 @@ def test_what_is_missing_is_named() -> None:
         cx.PurchaseModel(covariates="nps").fit(SMALL)
     with pytest.raises(SchemaError, match="has one value only"):
         cx.PurchaseModel(covariates="nps").fit(SMALL.assign(nps=3.0))
+    with pytest.raises(SchemaError, match=r"column 'T' .* must hold numbers: .*'12 weeks'"):
+        cx.PurchaseModel().fit(SMALL.assign(T="12 weeks"))
     with pytest.raises(TypeError, match=r"come from cxmodel.summarize_purchases"):
         cx.PurchaseModel().fit([1, 2])  # type: ignore[arg-type]
     with pytest.raises(SchemaError, match="BG/BB counts occasions"):
