@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -17,26 +13,14 @@ from cxmodel.models.churn.classifier import ChurnClassifier
 from cxmodel.models.churn.expression import scored_table
 from cxmodel.models.churn.model import ChurnModel
 from cxmodel.models.churn.stored import store_churn
-from cxmodel.scoring.batches import score_batch
+from cxmodel.scoring.churn_rows import score_batch
 from cxmodel.scoring.on_engine import open_table, score_table
 from cxmodel.scoring.summary import Tally
 
 ENGINES = ["duckdb_session", "postgres_session", "spark_session"]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _workers_find_cxmodel():
-    """Let Spark's workers import what this process imports."""
-    before = {name: os.environ.get(name) for name in ("PYTHONPATH", "PYSPARK_PYTHON")}
-    root = str(Path(__file__).parents[2])
-    os.environ["PYTHONPATH"] = os.pathsep.join([root, before["PYTHONPATH"] or ""]).strip(os.pathsep)
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    yield
-    for name, value in before.items():
-        if value is None:
-            os.environ.pop(name)
-        else:
-            os.environ[name] = value
+pytestmark = pytest.mark.usefixtures("workers_find_cxmodel")
 
 
 def rows() -> pa.Table:
