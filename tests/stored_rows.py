@@ -70,6 +70,8 @@ SPEND: dict[str, Any] = {
     "conf_level": 0.95,
     "caveats": [],
 }
+
+
 def spread(columns: list[str], scores: list[str], **words: list[str]) -> dict[str, Any]:
     """Lay out a profile: half of 400 customers up to 5, half above, and as many of each word."""
     half = {"edges": [5.0], "counts": [200, 200]}
