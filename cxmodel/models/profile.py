@@ -148,8 +148,9 @@ def number_profile(
         if counts[small] >= min_group_size or not len(edges):
             break
         edges = np.delete(edges, min(small, len(edges) - 1))
-    n_missing = weights.sum() - size.sum()
-    if n_missing >= min_group_size:
+    n_known = int(size.sum())
+    n_missing = int(weights.sum()) - n_known
+    if n_missing >= min_group_size and (n_known >= min_group_size or not n_known):
         counts = np.append(counts, n_missing)
     else:
         counts[0] += n_missing

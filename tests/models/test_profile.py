@@ -50,6 +50,8 @@ def test_what_is_not_finite_is_missing() -> None:
 def test_nothing_but_gaps_is_one_class() -> None:
     assert number_profile(np.full(40, np.nan), 30).counts.tolist() == [0, 40]
     assert number_profile(np.full(4, np.nan), 30).counts.tolist() == [4]
+    # few that are known stand with the gaps
+    assert number_profile(np.array([*[np.nan] * 40, 1.0]), 30).counts.tolist() == [41]
 
 
 def test_drift_by_hand() -> None:
