@@ -133,9 +133,9 @@ def number_profile(
 
     Examples
     --------
-    >>> found = number_profile(np.array([1.0, 2.0, 3.0]), 30, np.array([40, 40, 5]))
+    >>> found = number_profile(np.array([1.0, 2.0, 3.0]), 30, np.array([40, 40, 10]))
     >>> found.edges.tolist(), found.counts.tolist()
-    ([1.0], [40, 45])
+    ([1.0], [40, 50])
     """
     weights = np.ones(len(values), dtype=np.int64) if weights is None else weights
     is_known = np.isfinite(values)
