@@ -121,9 +121,9 @@ _SCORES = {
     "prob_churn": "The predicted probabilities",
     "prob_alive": "The predicted probabilities of still being a customer",
     "prob_stays": "The predicted probabilities of staying",
-    "expected_purchases": "The purchases foretold",
-    "expected_spend": "The spending per purchase foretold",
-    "cltv": "The values foretold",
+    "expected_purchases": "The predicted purchases",
+    "expected_spend": "The predicted spending per purchase",
+    "cltv": "The predicted values",
 }
 _MOVED = {
     "pass": "are spread as where the model was fitted",

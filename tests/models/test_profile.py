@@ -69,7 +69,7 @@ def test_drift_by_hand() -> None:
         "fitted to, so what it foretells may not hold here (population stability index 0.27)."
     ]
     other = compare(profile, {"cltv": np.array([1000, 3000])})
-    assert drift_lines(other.rows)[0].startswith("The values foretold are spread as in another")
+    assert drift_lines(other.rows)[0].startswith("The predicted values are spread as in another")
 
 
 # -- Against a reference -------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from threadpoolctl import threadpool_limits
 
 from cxmodel.errors import ConfigError, FitError, InsufficientDataError, nearest
 from cxmodel.models.off_scale import Range, range_of
-from cxmodel.models.profile import profile_of
 from cxmodel.models.retention.features import Feature, columns_in, features_of, levels_of
 from cxmodel.models.retention.hazard_cells import (
     HazardCells,
@@ -297,12 +296,7 @@ class HazardModel:
             features=features,
             means=tuple(float(mean) for mean in fit.means),
             levels=levels,
-            profile=profile_of(
-                cells.frame[list(columns_in(features, levels))],
-                {},
-                min_group_size=min_group_size,
-                weights=cells.counts.astype(np.int64),
-            ),
+            profile=cells.profile(columns_in(features, levels), min_group_size),
             **about,
         )
 

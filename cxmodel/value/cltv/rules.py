@@ -174,6 +174,8 @@ class ContractRule:
     def _count(self, obs: Observations, chosen: npt.NDArray[np.bool_]) -> Profile:
         """Count the customers of the fit by what the rule looks at, and by what it says of them."""
         known = self._of_observations(obs)[chosen].reset_index(drop=True)
+        if TENURE in known:  # beyond it `predict` refuses
+            known = known[~(known[TENURE] > MOST_MONTHS)].reset_index(drop=True)
         found = self.predict(known)
         return profile_of(
             known[list(self.columns)],
