@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxmodel.errors import SchemaError
 from cxmodel.models.leaks import MISSING, TOO_LARGE
+from cxmodel.models.off_scale import Range
 from cxmodel.models.profile import ColumnProfile, WordProfile
 from cxmodel.tables.engines.functions import is_finite, number_of
 from cxmodel.tables.joining.columns import as_stated, exact
@@ -44,10 +45,11 @@ def as_number(value: ir.Value, name: str) -> ir.FloatingValue:
     return is_usable.ifelse(found, ibis.null("float64"))
 
 
-def within(value: ir.FloatingValue, low: float, high: float) -> tuple[Any, ir.FloatingValue]:
+def within(value: ir.FloatingValue, scale: Range) -> tuple[Any, ir.FloatingValue]:
     """Say where numbers lie outside a scale, and give those within; the others are null."""
     import ibis
 
+    low, high = scale
     is_off = ((value < exact(low)) | (value > exact(high))).fill_null(False)
     return is_off, is_off.ifelse(ibis.null("float64"), value)
 

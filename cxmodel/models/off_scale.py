@@ -6,12 +6,29 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from cxmodel.errors import CxModelWarning
 
 if TYPE_CHECKING:
     from cxmodel.scales import Scale
 
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 Range = tuple[float, float]
+
+
+def is_outside(numbers: FloatArray, scale: Range) -> BoolArray:
+    """Say which numbers lie outside a scale; what is not known does not.
+
+    Examples
+    --------
+    >>> is_outside(np.array([-1.0, 0.0, 10.0, 11.0, np.nan]), (0, 10)).tolist()
+    [True, False, False, True, False]
+    """
+    low, high = scale
+    return np.asarray((numbers < low) | (numbers > high))
 
 
 def range_of(scale: Scale | None) -> Range | None:

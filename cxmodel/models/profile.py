@@ -104,11 +104,6 @@ class Profile:
     columns: Mapping[str, ColumnProfile]
     scores: Mapping[str, NumberProfile]
 
-    def count(self, rows: pd.DataFrame, scores: pd.DataFrame) -> dict[str, Ints]:
-        """Count rows in the classes of each column, and of what the model gives for them."""
-        given = {name: seen.count(scores[name]) for name, seen in self.scores.items()}
-        return {**given, **{name: seen.count(rows[name]) for name, seen in self.columns.items()}}
-
     def to_plain(self) -> dict[str, Any]:
         """Give what stands in the file."""
         return {

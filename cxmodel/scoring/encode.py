@@ -15,6 +15,7 @@ from cxmodel.errors import SchemaError, nearest
 from cxmodel.models.churn.features import Feature
 from cxmodel.models.engine_columns import wrong_kind
 from cxmodel.models.leaks import MISSING, TOO_LARGE
+from cxmodel.models.off_scale import is_outside
 from cxmodel.models.profile import NumberProfile, WordProfile
 from cxmodel.plain_json import said
 
@@ -218,7 +219,7 @@ def _no_number(text: str, name: str, row: int) -> SchemaError:
 def _fill_numbers(
     found: Encoded, columns: Floats, part: Feature, values: Floats, seen: NumberProfile
 ) -> None:
-    if part.limits.is_scale and (n_off := int(part.limits.is_outside(values).sum())):
+    if part.limits.is_scale and (n_off := int(is_outside(values, part.limits.scale).sum())):
         found.off_scale[part.name] = n_off
     values = part.limits.read(values)
     missing = np.isnan(values)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from cxmodel.errors import SchemaError, nearest
 from cxmodel.models.engine_columns import as_number, class_tests, within
+from cxmodel.models.off_scale import is_outside
 from cxmodel.plain_json import said
 from cxmodel.scoring.encode import numbers_of
 from cxmodel.scoring.row_models import RowScorer
@@ -110,8 +111,8 @@ def _frame(scorer: RowScorer, batch: pa.RecordBatch, tally: RowTally) -> pd.Data
     found: dict[str, Any] = {}
     for name in (*scorer.numbers, *scorer.may_lack):
         found[name] = numbers_of(batch.column(name), name)
-    for name, (low, high) in scorer.ranges.items():
-        is_off = (found[name] < low) | (found[name] > high)
+    for name, scale in scorer.ranges.items():
+        is_off = is_outside(found[name], scale)
         found[name] = np.where(is_off, np.nan, found[name])
         tally.off_scale[name] += int(is_off.sum())
     for name in scorer.words:
@@ -237,8 +238,8 @@ class ScoredRows:
 
         scorer, off = self.scorer, {}
         values = {name: as_number(table[name], name) for name in scorer.columns}
-        for name, (low, high) in scorer.ranges.items():
-            off[f"off_scale:{name}"], values[name] = within(values[name], low, high)
+        for name, scale in scorer.ranges.items():
+            off[f"off_scale:{name}"], values[name] = within(values[name], scale)
         read = table.mutate(**values)
         gaps = {f"missing:{name}": read[name].isnull() for name in scorer.needed}
         known = reduce(and_, [~gap for gap in gaps.values()], ibis.literal(True))

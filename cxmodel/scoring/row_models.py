@@ -84,6 +84,8 @@ class RowScorer:
         Of the value, written beside it.
     score : callable
         From a frame to a frame with `outputs`.
+    file : ModelFile
+        The model's file: it travels to where the rows are.
     unseen : callable
         From a frame to rows with a level that the fit did not see, by column.
     expression : callable, optional
@@ -96,8 +98,6 @@ class RowScorer:
         Of their amounts.
     past : PastRevenue, optional
         How its columns are computed for a day, where it looks at past revenue alone.
-    file : ModelFile
-        The model's file: it travels to where the rows are.
     periods : float, optional
         How far it looks, where that was asked.
     ranges : dict of (low, high)

@@ -114,7 +114,7 @@ def _number(value: Any, limits: Limits, name: str) -> dict[str, Any]:
     """Write a column of numbers as its feature reads it, and where it is off its scale."""
     found = {}
     if limits.is_scale:
-        found[f"{name}_off"], value = within(value, limits.low, limits.high)
+        found[f"{name}_off"], value = within(value, limits.scale)
     if np.isfinite(limits.cap):
         value = (value > exact(limits.cap)).ifelse(exact(limits.cap), value)
     return {**found, name: value}

@@ -11,10 +11,10 @@ import pandas as pd
 
 from cxmodel.errors import ConfigError, SchemaError, nearest
 from cxmodel.models.leaks import MAX_LEVELS, as_levels, as_numbers, refuse_later_dates
+from cxmodel.models.off_scale import Range, is_outside, range_of
 from cxmodel.tables.observation_table import Observations
 
 FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 RARE_LEVEL = 10
 RATING = "rating"  # the column of the study's rating, whose scale is known
 _BEHAVIOUR = (
@@ -48,17 +48,18 @@ class Limits:
     cap: float = float("inf")
 
     @property
+    def scale(self) -> Range:
+        """The lowest and the highest number."""
+        return self.low, self.high
+
+    @property
     def is_scale(self) -> bool:
         """Whether numbers may lie outside."""
-        return self.low > float("-inf") or self.high < float("inf")
-
-    def is_outside(self, numbers: FloatArray) -> BoolArray:
-        """Say which numbers lie outside the scale; NaN does not."""
-        return np.asarray((numbers < self.low) | (numbers > self.high))
+        return self.scale != (float("-inf"), float("inf"))
 
     def read(self, numbers: FloatArray) -> FloatArray:
         """Take out what is no answer, as NaN, and cap the others."""
-        return np.minimum(np.where(self.is_outside(numbers), np.nan, numbers), self.cap)
+        return np.minimum(np.where(is_outside(numbers, self.scale), np.nan, numbers), self.cap)
 
 
 @dataclass(frozen=True)
@@ -285,8 +286,8 @@ def limits_of(obs: Observations, names: Iterable[str]) -> dict[str, Limits]:
     n_windows = max((_WINDOWS_NEEDED.get(name, 0) for name in names), default=0)
     days = float(obs.windows.lookback_days * max(n_windows, 1))
     found = {"days_observed_before": Limits(cap=days)}
-    if obs.scale is not None:
-        found[RATING] = Limits(low=float(obs.scale.low), high=float(obs.scale.high))
+    if (scale := range_of(obs.scale)) is not None:
+        found[RATING] = Limits(*scale)
     return found
 
 

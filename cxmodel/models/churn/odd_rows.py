@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cxmodel.errors import CxModelWarning
 from cxmodel.models.leaks import MISSING, as_levels, as_numbers
-from cxmodel.models.off_scale import Range, warn_of_off_scale
+from cxmodel.models.off_scale import Range, is_outside, warn_of_off_scale
 from cxmodel.models.profile import Profile, WordProfile
 
 if TYPE_CHECKING:
@@ -56,11 +56,7 @@ def new_levels(features: Features, profile: Profile | None, frame: pd.DataFrame)
 
 def ranges_of(features: Features) -> dict[str, Range]:
     """Give the scale of each column that has one."""
-    return {
-        part.name: (part.limits.low, part.limits.high)
-        for part in features.parts
-        if part.limits.is_scale
-    }
+    return {part.name: part.limits.scale for part in features.parts if part.limits.is_scale}
 
 
 def off_scale(features: Features, frame: pd.DataFrame) -> dict[str, int]:
@@ -69,7 +65,7 @@ def off_scale(features: Features, frame: pd.DataFrame) -> dict[str, int]:
     for part in features.parts:
         numbers = as_numbers(frame[part.name]) if part.limits.is_scale else None
         if numbers is not None:
-            found[part.name] = int(part.limits.is_outside(numbers).sum())
+            found[part.name] = int(is_outside(numbers, part.limits.scale).sum())
     return found
 
 

@@ -23,6 +23,7 @@ from cxmodel.models.churn.stored_scores import (
 )
 from cxmodel.models.drift import ModelDrift, compare
 from cxmodel.models.model_file import ModelFile, StoredModel, make_model_file
+from cxmodel.models.off_scale import Range
 from cxmodel.models.profile import Profile
 from cxmodel.tables.observation_table import Observations, Windows
 
@@ -121,7 +122,7 @@ class StoredChurnModel(StoredModel):
         return tuple(part.name for part in self.features.parts)
 
     @property
-    def ranges(self) -> dict[str, tuple[float, float]]:
+    def ranges(self) -> dict[str, Range]:
         """The scale of each column that has one; what lies outside counts as missing."""
         return ranges_of(self.features)
 

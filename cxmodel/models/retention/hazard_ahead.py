@@ -15,7 +15,7 @@ import pandas as pd
 
 from cxmodel.errors import CxModelWarning, SchemaError
 from cxmodel.models.given_columns import given_numbers, require_column
-from cxmodel.models.off_scale import warn_of_off_scale
+from cxmodel.models.off_scale import is_outside, warn_of_off_scale
 from cxmodel.models.retention.features import columns_in
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def predict_staying(fit: HazardResult, data: pd.DataFrame, n_periods: int) -> pd
             CxModelWarning,
             stacklevel=3,
         )
-    off = {name: int(_is_off(fit, data, name).sum()) for name in fit.ranges}
+    numbers = {name: given_numbers(data, name, _MODEL) for name in fit.ranges}
+    off = {name: int(is_outside(numbers[name], scale).sum()) for name, scale in fit.ranges.items()}
     warn_of_off_scale(off, fit.ranges, stacklevel=3)
     found = (
         data[["customer_id"]].copy() if "customer_id" in data else pd.DataFrame(index=data.index)
@@ -138,14 +139,8 @@ def _log_ratio(fit: HazardResult, data: pd.DataFrame) -> FloatArray:
         if one.level is None:
             values = given_numbers(data, one.column, _MODEL)
             if one.column in fit.ranges:
-                values = np.where(_is_off(fit, data, one.column), np.nan, values)
+                values = np.where(is_outside(values, fit.ranges[one.column]), np.nan, values)
         else:
             values = one.values(data[one.column])
         found += term.log_ratio * (values - mean)
     return np.where(gap, np.nan, found)
-
-
-def _is_off(fit: HazardResult, data: pd.DataFrame, column: str) -> npt.NDArray[np.bool_]:
-    """Say which rows have a rating outside its scale: no answer."""
-    values, (low, high) = given_numbers(data, column, _MODEL), fit.ranges[column]
-    return np.asarray((values < low) | (values > high))

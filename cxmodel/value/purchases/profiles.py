@@ -24,6 +24,9 @@ def profile_of_histories(
 ) -> Profile:
     """Count customers by what a model looks at, and by what it says of them.
 
+    Histories grow longer by themselves, so ``T`` moves with the calendar. That is told as well: the
+    model was not fitted to histories as long as that.
+
     Parameters
     ----------
     rows : PurchaseSummary
