@@ -68,30 +68,17 @@ class RowSummary:
 
     def lines(self, scorer: RowScorer, at: dt.date | None = None) -> list[str]:
         """Say it in sentences, warnings last."""
+        odd = self._odd(scorer)
         found = [
             f"Scored {rows_words(self.n_scored)} with model {scorer.version} ({scorer.title}; "
             f"expires {scorer.expires_at or 'never'}).",
             *self._means(scorer),
+            *(line for line in odd if not line.startswith("Warning")),
+            *self._levels(),
+            *off_scale_lines(self.off_scale, scorer.ranges),
+            *(line for line in odd if line.startswith("Warning")),
+            *self._without(),
         ]
-        said = {
-            what: words.format(rows=rows_words(self.odd[what]), window=scorer.window_days)
-            for what, words in ODD.items()
-            if self.odd.get(what)
-        }
-        found += [line for line in said.values() if not line.startswith("Warning")]
-        if any(self.unseen.values()):
-            found.append(
-                f"Warning: levels that the model did not learn about{by_column(self.unseen)}: "
-                "they count as the level that the others are compared with."
-            )
-        found += off_scale_lines(self.off_scale, scorer.ranges)
-        found += [line for line in said.values() if line.startswith("Warning")]
-        without = self.n_rows - self.n_scored
-        if without:
-            found.append(
-                f"Warning: {rows_words(without)} without a score: a value is missing"
-                f"{by_column(self.missing)}, or lies beyond what was seen at the fit."
-            )
         if self.drift is not None:
             found += [f"Warning: drift: {line}" for line in drift_lines(self.drift.rows)]
         if scorer.expires_at is not None and scorer.is_expired(at):
@@ -105,6 +92,30 @@ class RowSummary:
         if scorer.mean_at_fit is not None:
             found[-1] = f"{found[-1][:-1]}, and {scorer.mean_at_fit:,.4g} where it was fitted."
         return found
+
+    def _odd(self, scorer: RowScorer) -> list[str]:
+        return [
+            words.format(rows=rows_words(self.odd[what]), window=scorer.window_days)
+            for what, words in ODD.items()
+            if self.odd.get(what)
+        ]
+
+    def _levels(self) -> list[str]:
+        if not any(self.unseen.values()):
+            return []
+        return [
+            f"Warning: levels that the model did not learn about{by_column(self.unseen)}: they "
+            "count as the level that the others are compared with."
+        ]
+
+    def _without(self) -> list[str]:
+        without = self.n_rows - self.n_scored
+        if not without:
+            return []
+        return [
+            f"Warning: {rows_words(without)} without a score: a value is missing"
+            f"{by_column(self.missing)}, or lies beyond what was seen at the fit."
+        ]
 
 
 @dataclass(eq=False)

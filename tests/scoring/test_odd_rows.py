@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 from stored_models import by_hand, fitted
 from stored_rows import file_by_hand, fitted_hazard, fitted_purchases, fitted_spend, fitted_value
@@ -149,6 +148,91 @@ def test_days_that_cannot_be_are_counted(folder: Path, capsys: pytest.CaptureFix
         ) in lines
 
 
+# -- Drift of every kind -------------------------------------------------------------------------
+
+
+def rows_of_fit(kind: str) -> tuple[Any, pd.DataFrame]:
+    """Fit a model of a kind, and give the rows that it was fitted to."""
+    if kind in ("bg_nbd", "mbg_nbd", "pareto_nbd", "bg_bb"):
+        frame, fit = fitted_purchases(kind)
+        if "n_customers" in frame:
+            n = frame["n_customers"]
+            frame = frame.drop(columns="n_customers").loc[frame.index.repeat(n)]
+        return fit, frame
+    if kind == "spend":
+        frame, spend = fitted_spend()
+        return spend, frame
+    if kind == "purchases":
+        rfm, result = fitted_value(kind)
+        frame = rfm.to_frame()
+        return result, frame.loc[frame.index.repeat(frame["n_customers"])]
+    obs, result = fitted_value(kind)
+    rule = result.rule
+    # one row a customer, as the fit has them
+    known = rule._of_observations(obs).drop_duplicates("customer_id")
+    return result, known
+
+
+DRIFTS = ["bg_nbd", "mbg_nbd", "pareto_nbd", "bg_bb", "spend", "window", "tenure", "purchases"]
+
+
+@pytest.mark.parametrize("kind", DRIFTS)
+def test_rows_of_the_fit_have_not_moved_and_others_have(
+    folder: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    model, frame = rows_of_fit(kind)
+    model.save("model.json")
+    frame = frame.assign(customer_id=[f"c{i:05d}" for i in range(len(frame))])
+    frame.to_csv("in.csv", index=False)
+    assert not [line for line in scored("model.json", capsys)[1] if "drift" in line]
+    column = {"window": "revenue_before", "tenure": "monthly_revenue"}.get(kind, "frequency")
+    if column == "frequency":
+        frame = frame[frame["frequency"] > 1]
+    else:
+        frame = frame.assign(**{column: frame[column] * 10 + 50})
+    frame.to_csv("in.csv", index=False)
+    lines = [line for line in scored("model.json", capsys)[1] if "drift" in line]
+    assert any(line.startswith("Warning: drift: The ") and column in line for line in lines)
+    if kind == "window":
+        engine = [line for line in scored("model.json", capsys, *DUCKDB)[1] if "drift" in line]
+        assert engine == lines
+
+
+def test_drift_of_a_hazard(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fit = fitted_hazard()
+    fit.save("model.json")
+    assert fit.profile is not None
+    rng = np.random.default_rng(3)
+    seen = fit.profile.columns["rating"]
+    assert seen.counts.sum() == fit.n_spells
+    edges = [0.0, *seen.edges, 10.0]
+    # as many of each class of ratings, and of segments, as at the fit
+    rating = np.repeat([np.ceil(edge) for edge in edges[1:]], seen.counts[: len(edges) - 1])
+    words = fit.profile.columns["segment"]
+    segment = np.repeat(words.levels, words.counts[:-1])
+    n = min(len(rating), len(segment))
+    frame = pd.DataFrame(
+        {"customer_id": range(n), "rating": rng.permutation(rating)[:n],
+         "segment": rng.permutation(segment)[:n], "period": 1}
+    )  # fmt: skip
+    frame.to_csv("in.csv", index=False)
+    assert not [line for line in scored("model.json", capsys)[1] if "drift" in line]
+    frame.assign(rating=10).to_csv("in.csv", index=False)
+    lines = [line for line in scored("model.json", capsys)[1] if "drift" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("Warning: drift: The values of 'rating' are spread as in another")
+
+
+@pytest.mark.parametrize("kind", [*DRIFTS, "hazard"])
+def test_no_small_group_is_in_a_profile(folder: Path, kind: str) -> None:
+    model = fitted_hazard() if kind == "hazard" else rows_of_fit(kind)[0]
+    profile: Profile = cx.load_model(model.save("model.json")).profile
+    parts = [*profile.columns.values(), *profile.scores.values()]
+    assert len(parts) > 1
+    for seen in parts:
+        assert all(n == 0 or n >= 30 for n in seen.counts), kind
+
+
 # -- Row numbers ---------------------------------------------------------------------------------
 
 
@@ -206,94 +290,3 @@ def test_tenure_that_cannot_be_is_named_with_its_row(
     assert "Row 3 of the input: tenure_months must lie in 0 to 1,200 months" in (
         failed(capsys, "value.json")
     )
-
-
-# -- Drift of every kind -------------------------------------------------------------------------
-
-
-def rows_of_fit(kind: str) -> tuple[Any, pd.DataFrame]:
-    """Fit a model of a kind, and give the rows that it was fitted to."""
-    if kind in ("bg_nbd", "mbg_nbd", "pareto_nbd", "bg_bb"):
-        frame, fit = fitted_purchases(kind)
-        if "n_customers" in frame:
-            n = frame["n_customers"]
-            frame = frame.drop(columns="n_customers").loc[frame.index.repeat(n)]
-        return fit, frame
-    if kind == "spend":
-        frame, spend = fitted_spend()
-        return spend, frame
-    if kind == "purchases":
-        rfm, result = fitted_value(kind)
-        frame = rfm.to_frame()
-        return result, frame.loc[frame.index.repeat(frame["n_customers"])]
-    obs, result = fitted_value(kind)
-    rule = result.rule
-    # one row a customer, as the fit has them
-    known = rule._of_observations(obs).drop_duplicates("customer_id")
-    return result, known
-
-
-DRIFTS = ["bg_nbd", "mbg_nbd", "pareto_nbd", "bg_bb", "spend", "window", "tenure", "purchases"]
-
-
-@pytest.mark.parametrize("kind", DRIFTS)
-def test_rows_of_the_fit_have_not_moved_and_others_have(
-    folder: Path, capsys: pytest.CaptureFixture[str], kind: str
-) -> None:
-    model, frame = rows_of_fit(kind)
-    model.save("model.json")
-    frame = frame.assign(customer_id=[f"c{i:05d}" for i in range(len(frame))])
-    frame.to_csv("in.csv", index=False)
-    assert not [line for line in scored("model.json", capsys)[1] if "drift" in line]
-    column = {"window": "revenue_before", "tenure": "monthly_revenue"}.get(kind, "frequency")
-    if column == "frequency":
-        frame = frame[frame["frequency"] > 1]
-    else:
-        frame = frame.assign(**{column: frame[column] * 10 + 50})
-    frame.to_csv("in.csv", index=False)
-    lines = [line for line in scored("model.json", capsys)[1] if "drift" in line]
-    assert any(line.startswith("Warning: drift: The ") and column in line for line in lines)
-    if kind == "window":
-        engine = [line for line in scored("model.json", capsys, *DUCKDB)[1] if "drift" in line]
-        assert engine == lines
-
-
-def test_drift_of_a_hazard(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    fit = fitted_hazard()
-    fit.save("model.json")
-    assert fit.profile is not None
-    rng = np.random.default_rng(3)
-    seen = fit.profile.columns["rating"]
-    edges = [0.0, *seen.edges, 10.0]
-    # as many of each class of ratings, and of segments, as at the fit
-    rating = np.repeat([np.ceil(edge) for edge in edges[1:]], seen.counts[: len(edges) - 1])
-    words = fit.profile.columns["segment"]
-    segment = np.repeat(words.levels, words.counts[:-1])
-    n = min(len(rating), len(segment))
-    frame = pd.DataFrame(
-        {"customer_id": range(n), "rating": rng.permutation(rating)[:n],
-         "segment": rng.permutation(segment)[:n], "period": 1}
-    )  # fmt: skip
-    frame.to_csv("in.csv", index=False)
-    assert not [line for line in scored("model.json", capsys)[1] if "drift" in line]
-    frame.assign(rating=10).to_csv("in.csv", index=False)
-    lines = [line for line in scored("model.json", capsys)[1] if "drift" in line]
-    assert len(lines) == 1
-    assert lines[0].startswith("Warning: drift: The values of 'rating' are spread as in another")
-
-
-@pytest.mark.parametrize("kind", [*DRIFTS, "hazard"])
-def test_no_small_group_is_in_a_profile(folder: Path, kind: str) -> None:
-    model = fitted_hazard() if kind == "hazard" else rows_of_fit(kind)[0]
-    profile: Profile = cx.load_model(model.save("model.json")).profile
-    parts = [*profile.columns.values(), *profile.scores.values()]
-    assert len(parts) > 1
-    for seen in parts:
-        assert all(n == 0 or n >= 30 for n in seen.counts), kind
-
-
-def test_text_of_rows_is_read_before_it_is_scored(folder: Path) -> None:
-    batch = pa.RecordBatch.from_pydict({"rating": ["11", "5"], "plan": ["a", "a"]})
-    from cxmodel.scoring.encode import encode
-
-    assert encode(cx.load_model("churn.json"), batch).off_scale == {"rating": 1}
