@@ -6,7 +6,7 @@ workers score. Rows come in order of the customer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from cxmodel.scoring.batches import BATCH_ROWS, LooksAt, opened_file, score_batc
 from cxmodel.scoring.kinds import Scoring, scoring_of
 from cxmodel.scoring.write import CUSTOMER, ScoreWriter
 from cxmodel.tables.engines.engine import Engine, Session, connect
+from cxmodel.tables.engines.functions import in_code_points
 from cxmodel.tables.engines.session import ReadsFiles
 from cxmodel.tables.engines.trouble import engine_errors, engine_words
 
@@ -108,7 +109,7 @@ def score_table(
     try:
         if scoring.is_linear:
             return _score_there(scoring, session, table, output)
-        ordered = table.order_by(CUSTOMER, *(name for name in table.columns if name != CUSTOMER))
+        ordered = _in_order(table, [CUSTOMER, *table.drop(CUSTOMER).columns])
         if session.name == "pyspark":
             from cxmodel.scoring.on_spark import score_by_workers
 
@@ -117,6 +118,12 @@ def score_table(
         return score_batches(model, rows, ordered.schema().to_pyarrow(), output, IN_ORDER)
     except engine_errors() as error:
         raise EngineError(f"The table could not be scored: {engine_words(error)}") from error
+
+
+def _in_order(table: ir.Table, names: Sequence[str]) -> ir.Table:
+    """Order rows by columns, alike on every engine."""
+    columns = [table[name] for name in names]
+    return table.order_by([in_code_points(c) if c.type().is_string() else c for c in columns])
 
 
 def _score_there(scoring: Scoring, session: Session, table: ir.Table, output: Path) -> Any:
@@ -129,7 +136,7 @@ def _score_there(scoring: Scoring, session: Session, table: ir.Table, output: Pa
         scoring.add_counted(tally, session.one_row(read.aggregate(**counted)))
     found = scoring.scored_table(table).select(CUSTOMER, *scoring.outputs)
     with ScoreWriter(output, scoring.schema(pa.string())) as writer:
-        for batch in batches_of(session, found.order_by(CUSTOMER, *scoring.outputs)):
+        for batch in batches_of(session, _in_order(found, [CUSTOMER, *scoring.outputs])):
             writer.write(scoring.take(_with_text(batch), tally))
     return scoring.summary(tally)
 

@@ -193,6 +193,27 @@ def test_there_is_something_to_count(tmp_path):
     assert math.isfinite(value_summary.means["cltv"])
 
 
+@pytest.mark.parametrize("kind", ["value by a window", "BG/NBD"])
+def test_the_order_is_that_of_code_points_whatever_the_collation(postgres_session, kind, tmp_path):
+    session = postgres_session
+    model, rows = KINDS[kind]()
+    names = ["a", "B", "_x", "Z", "b", "\u00e4", "9", "10", ""]
+    few = rows.slice(0, len(names)).set_column(
+        rows.column_names.index("customer_id"), "customer_id", pa.array(names)
+    )
+    table = session.register(few, "few")
+    kept = session.fresh_name("collated")
+    # as somebody else's table: under the collation of the server, in which a comes before B
+    session.backend.raw_sql(
+        f'CREATE TEMPORARY TABLE {kept} AS SELECT *, customer_id COLLATE "default" AS theirs '
+        f"FROM {table.get_name()}"
+    )
+    session.backend.raw_sql(f"ALTER TABLE {kept} DROP COLUMN customer_id")
+    session.backend.raw_sql(f"ALTER TABLE {kept} RENAME COLUMN theirs TO customer_id")
+    score_table(model, session, session.backend.table(kept), tmp_path / "o.parquet")
+    assert pq.read_table(tmp_path / "o.parquet")["customer_id"].to_pylist() == sorted(names)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_an_error_of_a_row_has_the_same_words(request, engine, tmp_path):
     session = request.getfixturevalue(engine)
