@@ -48,7 +48,22 @@ class SourceError(DataError):
 
 
 class SchemaError(DataError):
-    """A column is missing, of the wrong kind, repeated or ambiguous."""
+    """A column is missing, of the wrong kind, repeated or ambiguous; or rows hold what cannot be.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, what was seen, what to do.
+    row : int, optional
+        Where it is rows that are wrong: the place of the first, from 0, and
+    n_rows : int
+        how many there are. The message is ended with both.
+    """
+
+    def __init__(self, message: str, *, row: int | None = None, n_rows: int = 1) -> None:
+        self.message, self.row = message, row
+        where = "" if row is None else f" In {n_rows:,} row(s), the first is row {row + 1:,}."
+        super().__init__(message + where)
 
 
 class ScaleError(DataError):

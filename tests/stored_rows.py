@@ -70,6 +70,21 @@ SPEND: dict[str, Any] = {
     "conf_level": 0.95,
     "caveats": [],
 }
+
+
+def spread(columns: list[str], scores: list[str], **words: list[str]) -> dict[str, Any]:
+    """Lay out a profile: half of 400 customers up to 5, half above, and as many of each word."""
+    half = {"edges": [5.0], "counts": [200, 200]}
+    levels = [
+        {"name": name, "levels": each, "counts": [400 // len(each)] * len(each) + [0], "known": []}
+        for name, each in words.items()
+    ]
+    return {
+        "columns": [*({"name": name, **half} for name in columns), *levels],
+        "scores": [{"name": name, **half} for name in scores],
+    }
+
+
 HAZARD: dict[str, Any] = {
     "terms": [
         {"column": "rating", "level": None, "mean": 5.0, "log_ratio": float(np.log(0.5)),
@@ -85,7 +100,8 @@ HAZARD: dict[str, Any] = {
     "n_customers": 300, "rating": "rating", "not_used": [], "caveats": [], "is_weighted": False,
     "n_spells": 400, "n_person_periods": 900, "n_events": 90,
     "reference_band": "", "clock": "the customer started", "period": "month",
-    "errors": "by customer", "ratio_of": "hazard",
+    "errors": "by customer", "ratio_of": "hazard", "rating_range": [0.0, 10.0],
+    "profile": spread(["rating"], [], plan=["a", "b"]),
     "log_likelihood": -300.0, "conf_level": 0.95, "period_days": 30.4375,
 }  # fmt: skip
 CONTRACT: dict[str, Any] = {
@@ -99,6 +115,7 @@ CONTRACT: dict[str, Any] = {
     "windows": None,
     "retention": [1.0, 0.5, 0.25],
     "retention_model": None,
+    "profile": spread(["monthly_revenue"], ["prob_stays", "cltv"]),
 }
 BY_PURCHASES: dict[str, Any] = {
     "business": "purchases",
@@ -107,10 +124,16 @@ BY_PURCHASES: dict[str, Any] = {
     "caveats": [],
     "purchases": PURCHASES,
     "spend": SPEND,
+    "profile": spread(
+        ["frequency", "recency", "T", "monetary_value"],
+        ["prob_alive", "expected_purchases", "expected_spend", "cltv"],
+    ),
 }
+OF_BUYS = spread(["frequency", "recency", "T"], ["prob_alive"])
+OF_SPEND = spread(["frequency", "monetary_value"], ["expected_spend"])
 BY_HAND = {
-    "purchases": ("purchases", PURCHASES),
-    "spend": ("spend", SPEND),
+    "purchases": ("purchases", {**PURCHASES, "profile": OF_BUYS}),
+    "spend": ("spend", {**SPEND, "profile": OF_SPEND}),
     "hazard": ("hazard", HAZARD),
     "contract": ("cltv", CONTRACT),
     "by_purchases": ("cltv", BY_PURCHASES),

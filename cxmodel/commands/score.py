@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from cxmodel.models.churn.stored import StoredChurnModel
     from cxmodel.progress import Progress
     from cxmodel.scoring.customers import CustomersAt
-    from cxmodel.scoring.row_batches import RowTally
     from cxmodel.scoring.row_models import RowScorer
+    from cxmodel.scoring.row_summary import RowSummary
     from cxmodel.scoring.summary import ScoreSummary
     from cxmodel.tables.sources import Sources
 
@@ -158,16 +158,12 @@ def _score(
     output: Path,
     where: Where,
     progress: Progress,
-) -> tuple[ScoreSummary | RowTally, list[str]]:
-    from cxmodel.scoring.row_models import RowScorer
-
+) -> tuple[ScoreSummary | RowSummary, list[str]]:
     if Path(input_).suffix.lower() == ".toml":
         return _score_study(model, Path(input_), output, where, progress)
     with progress.stage("score") as stage:
-        summary: ScoreSummary | RowTally
-        if isinstance(model, RowScorer):
-            summary = _score_rows(model, input_, output, where.engine)
-        elif where.engine is None:
+        summary: ScoreSummary | RowSummary
+        if where.engine is None:
             from cxmodel.scoring.batches import score_file
 
             summary = score_file(model, input_, output)
@@ -180,29 +176,18 @@ def _score(
     return summary, []
 
 
-def _score_rows(scorer: RowScorer, input_: str, output: Path, engine: str | None) -> RowTally:
-    from cxmodel.scoring.row_batches import score_row_file, score_rows_on_engine
-    from cxmodel.tables.engines.engine import Engine
-
-    if engine is None:
-        return score_row_file(scorer, input_, output)
-    return score_rows_on_engine(scorer, Engine(engine), input_, output)
-
-
 def _score_study(
     model: StoredChurnModel | RowScorer,
     path: Path,
     output: Path,
     where: Where,
     progress: Progress,
-) -> tuple[ScoreSummary | RowTally, list[str]]:
+) -> tuple[ScoreSummary | RowSummary, list[str]]:
     """Score every active customer of a study on a day."""
     import pyarrow as pa
 
     from cxmodel.errors import ConfigError
     from cxmodel.scoring.batches import BATCH_ROWS, score_batches
-    from cxmodel.scoring.row_batches import score_row_batches
-    from cxmodel.scoring.row_models import RowScorer
     from cxmodel.study import Study, opened_sources
 
     if where.day is None:
@@ -220,11 +205,7 @@ def _score_study(
     with progress.stage("score") as stage:
         table = pa.Table.from_pandas(frame, preserve_index=False)
         batches = table.to_batches(max_chunksize=BATCH_ROWS)
-        summary: ScoreSummary | RowTally
-        if isinstance(model, RowScorer):
-            summary = score_row_batches(model, batches, table.schema, output)
-        else:
-            summary = score_batches(model, batches, table.schema, output)
+        summary: ScoreSummary | RowSummary = score_batches(model, batches, table.schema, output)
         stage.rows(summary.n_rows)
     return summary, notes
 

@@ -34,7 +34,7 @@ from cxmodel.plain_json import (
 )
 
 FORMAT = "cxmodel model"
-MODEL_VERSION = 1
+MODEL_VERSION = 2
 # The largest that we write, boosted trees, take half a megabyte.
 MOST_BYTES = 20_000_000
 HOLDS_FOR = dt.timedelta(days=365)
@@ -130,12 +130,14 @@ def make_model_file(
         content=content,
         digest="",
     )
-    return ModelFile(**{**vars(made), "digest": digest_of(_plain(made), without="digest")})
+    return ModelFile(**{**vars(made), "digest": digest_of(plain_model(made), without="digest")})
 
 
 def to_json(model: ModelFile) -> str:
     """Write a model file: the same model gives the same bytes, one key a line."""
-    lines = [f"{json.dumps(key)}:{compact_json(value)}" for key, value in _plain(model).items()]
+    lines = [
+        f"{json.dumps(key)}:{compact_json(value)}" for key, value in plain_model(model).items()
+    ]
     return "{" + ",\n".join(lines) + "}\n"
 
 
@@ -178,7 +180,17 @@ def read_model_file(path: str | Path) -> ModelFile:
         If it is missing, too large, no model, of another version, or was changed.
     """
     path = Path(path)
-    found = read_json_table(path, _WORDS, most_bytes=MOST_BYTES)
+    return model_of_plain(read_json_table(path, _WORDS, most_bytes=MOST_BYTES), str(path))
+
+
+def model_of_plain(found: Mapping[str, Any], path: str) -> ModelFile:
+    """Take a model out of the table that its file holds, and check that it is unchanged.
+
+    Raises
+    ------
+    SourceError
+        If it is no model, of another version, or was changed.
+    """
     if found.get("format") != FORMAT:
         raise SourceError(
             f"{path} is no model of cxmodel: {_other_format(found)}. "
@@ -204,7 +216,7 @@ def read_model_file(path: str | Path) -> ModelFile:
         raise SourceError(
             f"{path} was changed after it was written: its digest does not fit its content. {AGAIN}"
         )
-    fields = Fields(found, str(path))
+    fields = Fields(found, path)
     return ModelFile(
         kind=fields.text("kind"),
         cxmodel_version=fields.text("cxmodel_version"),
@@ -215,7 +227,8 @@ def read_model_file(path: str | Path) -> ModelFile:
     )
 
 
-def _plain(model: ModelFile) -> dict[str, Any]:
+def plain_model(model: ModelFile) -> dict[str, Any]:
+    """Give the table that a model's file holds."""
     return {
         "format": FORMAT,
         "schema_version": MODEL_VERSION,
@@ -269,6 +282,11 @@ class Fields:
                     f"{self.where} holds {said(name)}, which is unknown. {nearest(name, names)} "
                     f"{AGAIN}"
                 )
+
+    def but(self, *names: str) -> Fields:
+        """Give the part without some fields, which are read elsewhere."""
+        rest = {name: value for name, value in self.values.items() if name not in names}
+        return Fields(rest, self.where)
 
     def refuse(self, name: str, what: str) -> NoReturn:
         """Say what a field must be, and what it is."""

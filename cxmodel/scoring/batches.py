@@ -6,126 +6,113 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from cxmodel.errors import SourceError
-from cxmodel.scoring.encode import check_columns, encode
-from cxmodel.scoring.summary import ScoreSummary, Tally
-from cxmodel.scoring.write import CUSTOMER, ScoreWriter, score_schema
+from cxmodel.errors import SchemaError, SourceError
+from cxmodel.scoring.kinds import Scoring, scoring_of
+from cxmodel.scoring.write import CUSTOMER, ScoreWriter
 from cxmodel.tables.engines.engine import Session, connect
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     import pyarrow as pa
 
     from cxmodel.models.churn.stored import StoredChurnModel
+    from cxmodel.scoring.row_models import RowScorer
 
 BATCH_ROWS = 131_072
-
-
-def score_batch(model: StoredChurnModel, batch: pa.RecordBatch, tally: Tally) -> pa.RecordBatch:
-    """Score one batch, and add it to a tally.
-
-    Parameters
-    ----------
-    model : StoredChurnModel
-    batch : pyarrow.RecordBatch
-        With the columns of the model, and ``customer_id`` where it is known.
-    tally : Tally
-        Of all batches so far.
-
-    Returns
-    -------
-    pyarrow.RecordBatch
-        ``customer_id`` where it is known, ``prob_churn``, ``has_unseen_level``,
-        ``has_filled_value``, ``model_version``; a row for each, in their order.
-
-    Raises
-    ------
-    SchemaError
-        If a column is missing or of the wrong kind.
-
-    Examples
-    --------
-    >>> import cxmodel as cx, pyarrow as pa
-    >>> from cxmodel.models.churn.stored import store_churn
-    >>> from cxmodel.models.example import small_observations
-    >>> obs = small_observations()
-    >>> stored = store_churn(cx.ChurnModel().fit(obs))
-    >>> batch = pa.RecordBatch.from_pandas(obs.to_frame()[["customer_id", *stored.columns]])
-    >>> score_batch(stored, batch, Tally(stored)).num_rows
-    400
-    """
-    encoded = encode(model, batch)
-    prob = model.prob_of(encoded.matrix)
-    unseen, filled = encoded.any_of(encoded.unseen), encoded.any_of(encoded.filled)
-    tally.add(prob, unseen, filled, encoded)
-    return _scores(model, batch, prob, unseen, filled)
-
-
-def _scores(
-    model: StoredChurnModel,
-    batch: pa.RecordBatch,
-    prob: npt.NDArray[Any],
-    unseen: npt.NDArray[Any],
-    filled: npt.NDArray[Any],
-) -> pa.RecordBatch:
-    import pyarrow as pa
-
-    version = pa.repeat(pa.scalar(model.version, pa.string()), len(prob))
-    columns = [pa.array(prob), pa.array(unseen), pa.array(filled), version]
-    customer = None
-    if CUSTOMER in batch.schema.names:
-        customer = batch.schema.field(CUSTOMER).type
-        columns = [batch.column(CUSTOMER), *columns]
-    return pa.RecordBatch.from_arrays(columns, schema=score_schema(customer))
+OF_INPUT = "of the input"
 
 
 def score_batches(
-    model: StoredChurnModel, batches: Iterable[pa.RecordBatch], schema: pa.Schema, output: Path
-) -> ScoreSummary:
+    model: StoredChurnModel | RowScorer,
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    output: Path,
+    rows: str = OF_INPUT,
+) -> Any:
     """Score batches one after the other into a file.
 
     Parameters
     ----------
+    model : StoredChurnModel or RowScorer
     batches : iterable of pyarrow.RecordBatch
     schema : pyarrow.Schema
         What they have; also without any batch.
     output : Path
         Ends in .parquet or .csv.
+    rows : str
+        Which rows those are that a message counts.
+
+    Returns
+    -------
+    ScoreSummary or RowSummary
 
     Raises
     ------
     SchemaError
-        If a column is missing or of the wrong kind.
+        If a column is missing or of the wrong kind, or a row holds what cannot be: with its number.
     """
-    check_columns(model, schema)
-    tally = Tally(model)
+    scoring = scoring_of(model)
+    scoring.check(schema)
+    tally = scoring.tally()
     customer = schema.field(CUSTOMER).type if CUSTOMER in schema.names else None
-    with ScoreWriter(output, score_schema(customer)) as writer:
+    with ScoreWriter(output, scoring.schema(customer)) as writer:
         for batch in batches:
             if batch.num_rows:
-                writer.write(score_batch(model, batch, tally))
-    return tally.summary()
+                writer.write(_scored(scoring, batch, tally, rows))
+    return scoring.summary(tally)
 
 
-def score_file(model: StoredChurnModel, path: str, output: Path) -> ScoreSummary:
+def _scored(scoring: Scoring, batch: pa.RecordBatch, tally: Any, rows: str) -> pa.RecordBatch:
+    try:
+        return scoring.score(batch, tally)
+    except SchemaError as error:
+        raise numbered(error, tally.n_rows, rows) from error
+
+
+def numbered(error: SchemaError, n_before: int, rows: str) -> SchemaError:
+    """Name the row that is wrong, counted from the first of all.
+
+    Parameters
+    ----------
+    error : SchemaError
+        Of a batch; as it is where no row of it is wrong but a whole column.
+    n_before : int
+        Rows before the batch.
+    rows : str
+        Which rows these are.
+
+    Examples
+    --------
+    >>> str(numbered(SchemaError("recency is beyond T.", row=2), 1_000, "of the input"))
+    'Row 1,003 of the input: recency is beyond T.'
+    """
+    if error.row is None:
+        return error
+    return SchemaError(f"Row {n_before + error.row + 1:,} {rows}: {error.message}")
+
+
+def score_file(model: StoredChurnModel | RowScorer, path: str, output: Path) -> Any:
     """Score the rows of a CSV or Parquet file, or a glob of them, in their order.
 
     Text is read as text, and as numbers where the model has numbers, by us and by no guess.
 
     Parameters
     ----------
-    model : StoredChurnModel
+    model : StoredChurnModel or RowScorer
     path : str
         A file, or a glob.
     output : Path
         Ends in .parquet or .csv.
+
+    Returns
+    -------
+    ScoreSummary or RowSummary
 
     Raises
     ------
     SourceError
         If the input is missing, damaged, or no table.
     SchemaError
-        If a column is missing or of the wrong kind.
+        If a column is missing or of the wrong kind, or a row holds what cannot be: with its number.
     """
     with connect() as session:
         table, shown = opened_file(session, path, model)

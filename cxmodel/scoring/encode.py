@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cxmodel.errors import SchemaError, nearest
-from cxmodel.models.churn.expression import wrong_kind
 from cxmodel.models.churn.features import Feature
-from cxmodel.models.churn.profile import NumberProfile, WordProfile
+from cxmodel.models.engine_columns import wrong_kind
 from cxmodel.models.leaks import MISSING, TOO_LARGE
+from cxmodel.models.off_scale import is_outside
+from cxmodel.models.profile import NumberProfile, WordProfile
 from cxmodel.plain_json import said
 
 if TYPE_CHECKING:
@@ -40,12 +41,15 @@ class Encoded:
         for which something stands; and which rows.
     counts : dict of numpy.ndarray
         Rows in each class of the column's profile.
+    off_scale : dict of int
+        Rows with a rating outside its scale, by column; it counts as missing.
     """
 
     matrix: Floats
     unseen: dict[str, Bools]
     filled: dict[str, Bools]
     counts: dict[str, Ints]
+    off_scale: dict[str, int]
 
     def any_of(self, flags: dict[str, Bools]) -> Bools:
         """Say which rows are flagged in any column."""
@@ -82,7 +86,7 @@ def encode(model: StoredChurnModel, batch: pa.RecordBatch) -> Encoded:
     """
     check_columns(model, batch.schema)
     public = {name: given for given, name in model.public_names(batch.schema.names).items()}
-    found = Encoded(np.zeros((batch.num_rows, len(model.features.terms))), {}, {}, {})
+    found = Encoded(np.zeros((batch.num_rows, len(model.features.terms))), {}, {}, {}, {})
     place = 0
     for part in model.features.parts:
         column = batch.column(public.get(part.name, part.name))
@@ -151,7 +155,7 @@ def numbers_of(column: pa.Array, name: str) -> Floats:
     Raises
     ------
     SchemaError
-        If it holds words.
+        If it holds words, with the first row that does.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -180,15 +184,17 @@ def _read_text(column: pa.Array, name: str) -> pa.Array:
     try:
         numbers = pc.cast(text, pa.float64())
     except pa.ArrowInvalid:
-        numbers = pa.array([_number(value, name) for value in text.to_pylist()], pa.float64())
+        each = enumerate(text.to_pylist())
+        numbers = pa.array([_number(value, name, row) for row, value in each], pa.float64())
     # not a number, written out, is a word: `as_numbers` takes it for one too
-    words = pc.is_nan(numbers)
-    if pc.any(words).as_py():
-        raise _no_number(pc.filter(text, words)[0].as_py(), name)
+    words = pc.fill_null(pc.is_nan(numbers), False).to_numpy(zero_copy_only=False)
+    if words.any():
+        row = int(np.flatnonzero(words)[0])
+        raise _no_number(text[row].as_py(), name, row)
     return numbers
 
 
-def _number(text: str | None, name: str) -> float | None:
+def _number(text: str | None, name: str, row: int) -> float | None:
     """Read one text as a number; true and false are 1 and 0, as in a column of flags."""
     if text is None:
         return None
@@ -199,20 +205,23 @@ def _number(text: str | None, name: str) -> float | None:
             raise ValueError
         return float(text)
     except ValueError:
-        raise _no_number(text, name) from None
+        raise _no_number(text, name, row) from None
 
 
-def _no_number(text: str, name: str) -> SchemaError:
+def _no_number(text: str, name: str, row: int) -> SchemaError:
     return SchemaError(
         f"Column {name!r} held numbers at the fit, and {said(text)} is none. Correct it, or leave "
-        "it blank where it is not known."
+        "it blank where it is not known.",
+        row=row,
     )
 
 
 def _fill_numbers(
     found: Encoded, columns: Floats, part: Feature, values: Floats, seen: NumberProfile
 ) -> None:
-    values = np.minimum(values, part.cap)
+    if part.limits.is_scale and (n_off := int(is_outside(values, part.limits.scale).sum())):
+        found.off_scale[part.name] = n_off
+    values = part.limits.read(values)
     missing = np.isnan(values)
     columns[:, 0] = values
     if missing.any():
@@ -220,7 +229,7 @@ def _fill_numbers(
         found.filled[part.name] = missing
         if part.has_missing:
             columns[:, 1] = missing
-    found.counts[part.name] = np.bincount(seen.classes(values), minlength=len(seen.counts))
+    found.counts[part.name] = seen.count(values)
 
 
 # -- Words ---------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cxmodel.errors import CxModelWarning, SourceError, nearest
-from cxmodel.models.model_file import read_model_file
+from cxmodel.models.model_file import ModelFile, read_model_file
 from cxmodel.plain_json import said
 
 # A kind of model -> where it is read: a function of the file and of its name for messages. A new
@@ -65,16 +65,27 @@ def load_model(path: str | Path, *, at: dt.date | None = None) -> Any:
     """
     path = Path(path)
     file = read_model_file(path)
-    if file.kind not in _KINDS:
-        raise SourceError(
-            f"{path} holds a model of the kind {said(file.kind)}. {nearest(file.kind, _KINDS)} "
-            "Read it with the version of cxmodel that wrote it."
-        )
-    module, name = _KINDS[file.kind]
-    model = getattr(importlib.import_module(module), name)(file, str(path))
+    model = model_of(file, str(path))
     if file.expires_at is not None and (at or dt.date.today()) > file.expires_at:
         warnings.warn(f"{path} {expired(file.expires_at)}", CxModelWarning, stacklevel=2)
     return model
+
+
+def model_of(file: ModelFile, where: str) -> Any:
+    """Read the content of a model file by its kind; see `load_model`.
+
+    Raises
+    ------
+    SourceError
+        If the kind is unknown, or the content none that such a model can have.
+    """
+    if file.kind not in _KINDS:
+        raise SourceError(
+            f"{where} holds a model of the kind {said(file.kind)}. {nearest(file.kind, _KINDS)} "
+            "Read it with the version of cxmodel that wrote it."
+        )
+    module, name = _KINDS[file.kind]
+    return getattr(importlib.import_module(module), name)(file, where)
 
 
 def expired(day: dt.date) -> str:

@@ -1,29 +1,21 @@
-"""Scoring a table on an engine: linear models as an expression there, trees in batches.
+"""Scoring a table on an engine: linear models as an expression there, others in batches.
 
-Only a customer, a probability and two flags a row leave the engine where the model is linear. Rows
-come in order of the customer.
+Only a customer and the scores leave the engine where the model is linear, and on Spark, where the
+workers score. Rows come in order of the customer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cxmodel.errors import EngineError, SchemaError, SourceError, nearest
-from cxmodel.models.churn.expression import (
-    FILLED,
-    UNSEEN,
-    class_counts,
-    read_columns,
-    scored_table,
-)
-from cxmodel.models.churn.profile import SCORE
-from cxmodel.models.churn.stored_scores import LinearScores
 from cxmodel.scoring.batches import BATCH_ROWS, LooksAt, opened_file, score_batches
-from cxmodel.scoring.summary import ScoreSummary, Tally
-from cxmodel.scoring.write import CUSTOMER, ScoreWriter, score_schema
+from cxmodel.scoring.kinds import Scoring, scoring_of
+from cxmodel.scoring.write import CUSTOMER, ScoreWriter
 from cxmodel.tables.engines.engine import Engine, Session, connect
+from cxmodel.tables.engines.functions import in_code_points
 from cxmodel.tables.engines.session import ReadsFiles
 from cxmodel.tables.engines.trouble import engine_errors, engine_words
 
@@ -32,22 +24,29 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from cxmodel.models.churn.stored import StoredChurnModel
+    from cxmodel.scoring.row_models import RowScorer
+
+IN_ORDER = "of the table, in order of customer_id"
 
 
 def score_on_engine(
-    model: StoredChurnModel, engine: Engine, name: str, output: Path
-) -> ScoreSummary:
+    model: StoredChurnModel | RowScorer, engine: Engine, name: str, output: Path
+) -> Any:
     """Score a table of an engine, or a file that the engine reads, into a file.
 
     Parameters
     ----------
-    model : StoredChurnModel
+    model : StoredChurnModel or RowScorer
     engine : Engine
     name : str
         ``table`` or ``schema.table`` on the engine; or a CSV or Parquet file, or a glob of them,
         where the engine reads files (DuckDB, Spark).
     output : Path
         Ends in .parquet or .csv.
+
+    Returns
+    -------
+    ScoreSummary or RowSummary
 
     Raises
     ------
@@ -56,8 +55,8 @@ def score_on_engine(
     SourceError
         If there is no such table or file.
     SchemaError
-        If a column is missing or of the wrong kind; ``customer_id`` is needed, as the rows of an
-        engine have no order.
+        If a column is missing or of the wrong kind, or a row holds what cannot be; ``customer_id``
+        is needed, as the rows of an engine have no order.
     """
     with connect(engine) as session:
         table = open_table(session, name, model)
@@ -95,87 +94,66 @@ def _not_found() -> type[Exception]:
 
 
 def score_table(
-    model: StoredChurnModel, session: Session, table: ir.Table, output: Path
-) -> ScoreSummary:
-    """Score a table that lies on a session into a file."""
+    model: StoredChurnModel | RowScorer, session: Session, table: ir.Table, output: Path
+) -> Any:
+    """Score a table that lies on a session into a file; see `score_on_engine`."""
+    scoring = scoring_of(model)
     if CUSTOMER not in table.columns:
         raise SchemaError(
             f"The table has no customer_id, so nobody could tell whose the scores are: rows of an "
             f"engine have no order. {nearest(CUSTOMER, table.columns)}"
         )
+    # names as text, so that engines order and write them alike
+    table = table.mutate(**{CUSTOMER: table[CUSTOMER].cast("string")})
+    scoring.check(table.schema().to_pyarrow())
     try:
-        if isinstance(model.scores, LinearScores):
-            found = scored_table(model, table)
-            found = found.mutate(**{CUSTOMER: found[CUSTOMER].cast("string")})
-            return _write(model, session, table, _ordered(session, found), output)
+        if scoring.is_linear:
+            return _score_there(scoring, session, table, output)
+        ordered = _in_order(table, [CUSTOMER, *table.drop(CUSTOMER).columns])
         if session.name == "pyspark":
-            from cxmodel.scoring.on_spark import scored_frame
+            from cxmodel.scoring.on_spark import score_by_workers
 
-            text = table.mutate(**{CUSTOMER: table[CUSTOMER].cast("string")})
-            read_columns(model, table)  # what is missing is said before Spark begins
-            frame = scored_frame(session, text, model).orderBy(CUSTOMER, SCORE)
-            return _write(model, session, table, frame, output)
-        ordered = table.order_by(CUSTOMER)
-        schema = ordered.schema().to_pyarrow()
-        return score_batches(model, batches_of(session, ordered), schema, output)
+            return score_by_workers(scoring, session, ordered, output)
+        rows = batches_of(session, ordered)
+        return score_batches(model, rows, ordered.schema().to_pyarrow(), output, IN_ORDER)
     except engine_errors() as error:
         raise EngineError(f"The table could not be scored: {engine_words(error)}") from error
 
 
-def _ordered(session: Session, found: ir.Table) -> Any:
-    chosen = found.select(CUSTOMER, SCORE, UNSEEN, FILLED).order_by(CUSTOMER, SCORE)
-    if session.name != "pyspark":
-        return chosen
-    from cxmodel.scoring.on_spark import frame_of
-
-    return frame_of(session, chosen)
+def _in_order(table: ir.Table, names: Sequence[str]) -> ir.Table:
+    """Order rows by columns, alike on every engine."""
+    columns = [table[name] for name in names]
+    return table.order_by([in_code_points(c) if c.type().is_string() else c for c in columns])
 
 
-def _write(
-    model: StoredChurnModel, session: Session, table: ir.Table, scored: Any, output: Path
-) -> ScoreSummary:
-    """Take scores out of the engine, and count the columns there."""
+def _score_there(scoring: Scoring, session: Session, table: ir.Table, output: Path) -> Any:
+    """Write the numbers that an engine computed: only these and the customer leave it."""
     import pyarrow as pa
 
-    tally = Tally(model)
-    read = read_columns(model, table)
-    counted = session.one_row(read.aggregate(**class_counts(model, read)))
-    tally.count(_by_column(model, counted))
-    schema = score_schema(pa.string())
-    with ScoreWriter(output, schema) as writer:
-        for batch in batches_of(session, scored):
-            columns = [batch.column(name) for name in (CUSTOMER, SCORE, UNSEEN, FILLED)]
-            tally.add(*(_array(column) for column in columns[1:]))
-            version = pa.repeat(pa.scalar(model.version, pa.string()), batch.num_rows)
-            columns = [columns[0].cast(pa.string()), *columns[1:], version]
-            writer.write(pa.RecordBatch.from_arrays(columns, schema=schema))
-    return tally.summary()
+    tally = scoring.tally()
+    read, counted = scoring.counted(table)
+    if counted:
+        scoring.add_counted(tally, session.one_row(read.aggregate(**counted)))
+    found = scoring.scored_table(table).select(CUSTOMER, *scoring.outputs)
+    with ScoreWriter(output, scoring.schema(pa.string())) as writer:
+        for batch in batches_of(session, _in_order(found, [CUSTOMER, *scoring.outputs])):
+            writer.write(scoring.take(_with_text(batch), tally))
+    return scoring.summary(tally)
 
 
-def _array(column: pa.Array) -> Any:
-    return column.to_numpy(zero_copy_only=False)
+def _with_text(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Give customers as plain text, whatever kind of text the engine's driver makes of it."""
+    import pyarrow as pa
+
+    place = batch.schema.get_field_index(CUSTOMER)
+    return batch.set_column(place, CUSTOMER, batch.column(place).cast(pa.string()))
 
 
-def _by_column(model: StoredChurnModel, counted: dict[str, Any]) -> dict[str, list[int]]:
-    found = {}
-    for i, name in enumerate(model.columns):
-        n_classes = len(model.profile.columns[name].counts)
-        found[name] = [int(counted[f"{i}_{k}"] or 0) for k in range(n_classes)]
-    return found
-
-
-def batches_of(session: Session, rows: Any) -> Iterator[pa.RecordBatch]:
-    """Take rows out of an engine in batches, as they come.
-
-    Parameters
-    ----------
-    session : Session
-    rows : ibis table, or on Spark a frame
-        What to take.
-    """
+def batches_of(session: Session, rows: ir.Table) -> Iterator[pa.RecordBatch]:
+    """Take the rows of a table out of an engine in batches, as they come."""
     if session.name == "pyspark":
-        from cxmodel.scoring.on_spark import frame_batches
+        from cxmodel.scoring.on_spark import frame_batches, frame_of
 
-        yield from frame_batches(session, rows)
+        yield from frame_batches(session, frame_of(session, rows))
         return
     yield from session.batches(rows, BATCH_ROWS)

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cxmodel.errors import ConfigError
+from cxmodel.models.model_file import ModelFile
+from cxmodel.models.off_scale import Range
+from cxmodel.models.profile import Profile
 from cxmodel.models.retention.hazard_ahead import (
     PERIOD,
     STAYS,
@@ -26,6 +29,7 @@ from cxmodel.models.retention.hazard_ahead import (
 )
 from cxmodel.models.retention.hazard_result import HazardResult
 from cxmodel.models.retention.stored_hazard import store_hazard
+from cxmodel.scoring.row_summary import MONEY
 from cxmodel.stats.rates import DAYS_PER_YEAR
 from cxmodel.tables.observation_table import Windows
 from cxmodel.value.cltv.past_spending import DAYS
@@ -33,8 +37,6 @@ from cxmodel.value.cltv.rules import VALUE, ContractRule
 from cxmodel.value.cltv.stored import StoredCltvModel
 from cxmodel.value.purchases.stored import StoredPurchaseModel
 from cxmodel.value.purchases.stored_spend import StoredSpendModel
-
-MONEY = "monetary_value"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,8 @@ class RowScorer:
         Of the value, written beside it.
     score : callable
         From a frame to a frame with `outputs`.
+    file : ModelFile
+        The model's file: it travels to where the rows are.
     unseen : callable
         From a frame to rows with a level that the fit did not see, by column.
     expression : callable, optional
@@ -94,6 +98,14 @@ class RowScorer:
         Of their amounts.
     past : PastRevenue, optional
         How its columns are computed for a day, where it looks at past revenue alone.
+    periods : float, optional
+        How far it looks, where that was asked.
+    ranges : dict of (low, high)
+        The scale of a rating; what lies outside is none.
+    window_days : float, optional
+        Of the window before, of which a row says how many days were observed.
+    profile : Profile, optional
+        How columns and numbers were spread at the fit.
     """
 
     title: str
@@ -102,6 +114,7 @@ class RowScorer:
     numbers: tuple[str, ...]
     outputs: dict[str, str]
     score: Callable[[pd.DataFrame], pd.DataFrame]
+    file: ModelFile
     words: tuple[str, ...] = ()
     may_lack: tuple[str, ...] = ()
     unit: str | None = None
@@ -111,11 +124,20 @@ class RowScorer:
     unit_days: float | None = None
     currency: str | None = None
     past: PastRevenue | None = None
+    periods: float | None = None
+    ranges: Mapping[str, Range] = field(default_factory=dict)
+    window_days: float | None = None
+    profile: Profile | None = None
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The columns without which a row gets no score."""
+        return (*self.numbers, *self.words)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column that it looks at."""
-        return (*self.numbers, *self.words, *self.may_lack)
+        return (*self.needed, *self.may_lack)
 
     def public_names(self, given: Iterable[Any]) -> dict[str, str]:
         """Say which columns come under other names: none."""
@@ -180,6 +202,9 @@ def _of_purchases(model: StoredPurchaseModel, periods: float | None) -> RowScore
             "expected_purchases": f"Mean purchases expected in the next {t:.4g} {unit}",
         },
         score=lambda frame: model.predict(frame, t),
+        file=model.file,
+        periods=periods,
+        profile=model.profile,
         # an occasion is not a length of time
         unit_days=None if is_occasions else model.unit_days,
     )
@@ -194,6 +219,8 @@ def _of_spend(model: StoredSpendModel) -> RowScorer:
         may_lack=(MONEY,),
         outputs={"expected_spend": f"Mean spend per purchase, in {model.currency or 'money'}"},
         score=model.predict,
+        file=model.file,
+        profile=model.profile,
         mean_at_fit=model.facts["mean_spend"],
         unit_days=7.0,  # spend does not depend on it
         currency=model.currency,
@@ -222,6 +249,10 @@ def _of_hazard(model: HazardResult, periods: float | None) -> RowScorer:
             f"{model.period}"
         },
         score=lambda frame: pd.DataFrame({STAYS: staying(model, frame, n)}),
+        file=file,
+        periods=periods,
+        ranges=model.ranges,
+        profile=model.profile,
         unseen=lambda frame: unseen_levels(model, frame),
     )
 
@@ -251,6 +282,9 @@ def _of_cltv(model: StoredCltvModel) -> RowScorer:
         outputs={**before, **value},
         unit=model.unit,
         score=model.predict,
+        file=model.file,
+        window_days=model.rule.lookback_days if isinstance(model.rule, ContractRule) else None,
+        profile=model.profile,
         expression=model.expression if is_linear else None,
         mean_at_fit=model.facts["estimate"],
         unit_days=None if isinstance(model.rule, ContractRule) else model.rule.buys.rows.unit_days,

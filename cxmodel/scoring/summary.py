@@ -1,4 +1,4 @@
-"""What a batch of scores holds in all: for the log of a job."""
+"""What a batch of churn probabilities holds in all: for the log of a job."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from cxmodel.errors import InsufficientDataError
-from cxmodel.models.churn.profile import SCORE, ModelDrift, compare, drift_lines
+from cxmodel.models.churn.profile import SCORE
+from cxmodel.models.drift import ModelDrift, drift_lines
 from cxmodel.scoring.load import expired
+from cxmodel.scoring.running import (
+    Ints,
+    RunningCounts,
+    by_column,
+    off_scale_lines,
+    rows_words,
+)
 
 if TYPE_CHECKING:
     from cxmodel.models.churn.stored import StoredChurnModel
     from cxmodel.scoring.encode import Encoded
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -36,6 +41,8 @@ class ScoreSummary:
         where the rows did not leave an engine, which counts them in all alone.
     n_unseen, n_filled : int
         Rows with any of these.
+    off_scale : dict of int
+        Rows by column: a rating outside its scale. It counts as missing, so it is filled too.
     drift : ModelDrift, optional
         None without rows.
     """
@@ -46,13 +53,14 @@ class ScoreSummary:
     n_filled: int
     unseen: Mapping[str, int]
     filled: Mapping[str, int]
+    off_scale: Mapping[str, int]
     drift: ModelDrift | None
 
     def lines(self, model: StoredChurnModel, at: dt.date | None = None) -> list[str]:
         """Say it in sentences, warnings last."""
         facts = model.facts
         found = [
-            f"Scored {_rows(self.n_rows)} with model {model.version} "
+            f"Scored {rows_words(self.n_rows)} with model {model.version} "
             f"({facts['method'].replace('_', ' ')}, learnt from {facts['n_obs']:,} rows; "
             f"expires {model.expires_at or 'never'})."
         ]
@@ -63,14 +71,15 @@ class ScoreSummary:
             )
         if self.n_unseen:
             found.append(
-                f"{_rows(self.n_unseen)} with a level that the model did not learn about"
-                f"{_by_column(self.unseen)}: it counts as none of those that it knows."
+                f"{rows_words(self.n_unseen)} with a level that the model did not learn about"
+                f"{by_column(self.unseen)}: it counts as none of those that it knows."
             )
         if self.n_filled:
             found.append(
-                f"{_rows(self.n_filled)} with a missing value{_by_column(self.filled)}: the "
+                f"{rows_words(self.n_filled)} with a missing value{by_column(self.filled)}: the "
                 "median of the fit stands for a number, no level for a word."
             )
+        found += off_scale_lines(self.off_scale, model.ranges)
         if self.drift is not None:
             found += [f"Warning: drift: {said}" for said in drift_lines(self.drift.rows)]
         if model.expires_at is not None and model.is_expired(at):
@@ -78,22 +87,13 @@ class ScoreSummary:
         return found
 
 
-def _rows(n: int) -> str:
-    return f"{n:,} row" if n == 1 else f"{n:,} rows"
-
-
-def _by_column(counts: Mapping[str, int]) -> str:
-    if not counts:
-        return ""
-    most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    listed = ", ".join(f"{name}: {n:,}" for name, n in most[:5])
-    return f" ({listed}{', ...' if len(most) > 5 else ''})"
-
-
 @dataclass(eq=False)
-class Tally:
+class Tally(RunningCounts):
     """Adds up batches as they pass."""
 
+    added: ClassVar = (
+        "n_rows", "total", "n_unseen", "n_filled", "unseen", "filled", "off_scale",
+    )  # fmt: skip
     model: StoredChurnModel
     n_rows: int = 0
     total: float = 0.0
@@ -101,6 +101,7 @@ class Tally:
     n_filled: int = 0
     unseen: Counter[str] = field(default_factory=Counter)
     filled: Counter[str] = field(default_factory=Counter)
+    off_scale: Counter[str] = field(default_factory=Counter)
     counts: dict[str, Ints] = field(default_factory=dict)
 
     def add(
@@ -115,18 +116,12 @@ class Tally:
         self.total += float(prob.sum())
         self.n_unseen += int(unseen.sum())
         self.n_filled += int(filled.sum())
-        profile = self.model.profile.score
-        classes = np.bincount(profile.classes(prob), minlength=len(profile.counts))
-        self.count({SCORE: classes})
+        self.count({SCORE: self.model.profile.scores[SCORE].count(prob)})
         if encoded is not None:
             self.count(encoded.counts)
             self.unseen.update({name: int(n.sum()) for name, n in encoded.unseen.items()})
             self.filled.update({name: int(n.sum()) for name, n in encoded.filled.items()})
-
-    def count(self, counts: Mapping[str, Any]) -> None:
-        """Add rows by class of each column."""
-        for name, found in counts.items():
-            self.counts[name] = self.counts.get(name, 0) + np.asarray(found, dtype=np.int64)
+            self.off_scale.update(encoded.off_scale)
 
     def summary(self) -> ScoreSummary:
         """Give the sums."""
@@ -137,11 +132,6 @@ class Tally:
             n_filled=self.n_filled,
             unseen=dict(self.unseen),
             filled=dict(self.filled),
-            drift=self._drift(),
+            off_scale=dict(self.off_scale),
+            drift=self.drift_from(self.model.profile),
         )
-
-    def _drift(self) -> ModelDrift | None:
-        try:
-            return compare(self.model.profile, self.counts)
-        except InsufficientDataError:
-            return None

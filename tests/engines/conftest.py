@@ -48,3 +48,18 @@ def spark_session() -> Iterator[Session]:
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     with connect(Engine(LOCAL_SPARK)) as session:
         yield session
+
+
+@pytest.fixture(scope="module")
+def workers_find_cxmodel() -> Iterator[None]:
+    """Let Spark's workers import what this process imports."""
+    before = {name: os.environ.get(name) for name in ("PYTHONPATH", "PYSPARK_PYTHON")}
+    root = str(Path(__file__).parents[2])
+    os.environ["PYTHONPATH"] = os.pathsep.join([root, before["PYTHONPATH"] or ""]).strip(os.pathsep)
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    yield
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name)
+        else:
+            os.environ[name] = value

@@ -20,7 +20,8 @@ from stored_models import HOSTILE, by_hand, fitted
 from cxmodel.errors import OutputError, SchemaError, SourceError
 from cxmodel.models.churn.stored import StoredChurnModel
 from cxmodel.scoring import batches
-from cxmodel.scoring.batches import score_batch, score_file
+from cxmodel.scoring.batches import score_file
+from cxmodel.scoring.churn_rows import score_batch
 from cxmodel.scoring.encode import encode
 from cxmodel.scoring.summary import Tally
 from cxmodel.scoring.write import ScoreWriter, check_replaceable, score_schema

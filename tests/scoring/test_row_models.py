@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from stored_rows import file_by_hand, fitted_hazard, fitted_purchases, fitted_value, histories
+from stored_rows import (
+    file_by_hand,
+    fitted_hazard,
+    fitted_purchases,
+    fitted_value,
+    histories,
+    spread,
+)
 
 import cxmodel as cx
 from cxmodel import cli
@@ -164,6 +171,7 @@ def test_a_study_with_contracts_gives_its_active_customers(
         "contract",
         window_months=2.0,
         spending_line={"mean_before": 40.0, "coefficients": [10.0, 0.5], "lookback_days": 30.0},
+        profile=spread(["revenue_before", "days_observed_before"], ["prob_stays", "cltv"]),
         windows={"lookback_days": 30, "outcome_days": 61, "gap_days": 0, "inactive_days": 60},
     )
     write_model_file(file, "value.json")
@@ -200,7 +208,7 @@ def test_what_is_wrong_with_the_input_is_said(
     )
     Path("in.csv").write_text("frequency,recency,T\n1,2,9\n1,12,9\n")
     said = failed(capsys, "purchases.json", "in.csv", "out.csv")
-    assert "Rows 1 to 2 of the input: Purchase histories: recency is negative or beyond T" in said
+    assert "Row 2 of the input: Purchase histories: recency is negative or beyond T" in said
     Path("in.csv").write_text("frequency,recency,T\nonce,2,9\n")
     assert "held numbers at the fit, and 'once' is none" in failed(
         capsys, "purchases.json", "in.csv", "out.csv"
@@ -255,6 +263,7 @@ def test_amounts_of_nothing_or_less_and_days_that_are_not_known_are_counted(
         "contract",
         window_months=2.0,
         spending_line={"mean_before": 40.0, "coefficients": [10.0, 0.5], "lookback_days": 90.0},
+        profile=spread(["revenue_before", "days_observed_before"], ["prob_stays", "cltv"]),
     )
     write_model_file(file, "value.json")
     rows = "customer_id,revenue_before,days_observed_before\na,100,\nb,100,45\nc,100,10\nd,,90\n"

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stored_rows import (
     BY_HAND,
-    PURCHASES,
     file_by_hand,
     fitted_hazard,
     fitted_purchases,
@@ -183,7 +182,7 @@ def test_any_positive_parameter_survives_the_file(log_r: float, log_a: float) ->
     names = ("r", "alpha", "a", "b")
     shown = {name: float(np.exp(value)) for name, value in zip(names, vector, strict=True)}
     ends = {"low": [value - 0.1 for value in vector], "high": [None] * 4}
-    content = {**PURCHASES, "vector": vector, "parameters": shown, "interval": ends}
+    content = {**BY_HAND["purchases"][1], "vector": vector, "parameters": shown, "interval": ends}
     file = make_model_file("purchases", content, created_at=None)
     back = json.loads(to_json(file))["content"]
     read_back = read_purchases(make_model_file("purchases", back, created_at=None), "the file")
@@ -255,6 +254,11 @@ WRONG = [
     ("contract", ("windows",), {"lookback_days": 0, "outcome_days": 1, "gap_days": 0,
      "inactive_days": 1}, "windows that are possible"),
     ("contract", ("business",), "lottery", "business must be one of contract, purchases"),
+    ("hazard", ("rating_range",), [10.0, 0.0], "the lowest and the highest answer of a scale"),
+    ("hazard", ("profile", "columns", 0, "counts"), [1], "counts that are not all 0"),
+    ("purchases", ("profile", "columns"), [], "one profile each of frequency, recency, T"),
+    ("spend", ("profile", "scores", 0, "name"), "cltv", "one profile each of expected_spend"),
+    ("contract", ("profile", "scores", 0, "edges"), [2.0, 1.0], "numbers that rise"),
     ("by_purchases", ("purchases", "parameters", "b"), -1.0, "parameters: b must be above 0"),
     ("by_purchases", ("spend", "extra"), 1, "holds 'extra', which is unknown"),
 ]  # fmt: skip
@@ -278,7 +282,7 @@ def test_a_file_that_was_changed_or_is_of_another_version_is_refused(
     text, path = to_json(file_by_hand(name)), tmp_path / "model.json"
     for before, after, match in (
         ('"conf_level":0.95', '"conf_level":0.9', "was changed after it was written"),
-        ('"schema_version":1', '"schema_version":2', "has schema_version 2; this cxmodel reads 1"),
+        ('"schema_version":2', '"schema_version":1', "has schema_version 1; this cxmodel reads 2"),
         ('"conf_level":0.95', '"conf_level":NaN', "holds NaN, which is no number"),
         ('"conf_level":0.95', '"conf_level":Infinity', "holds Infinity, which is no number"),
         ('"caveats":[]', '"caveats":[],"caveats":[]', "the key 'caveats' stands twice"),

@@ -14,7 +14,7 @@ from stored_models import fitted
 import cxmodel as cx
 from cxmodel import cli
 from cxmodel.models.model_file import make_model_file, read_model_file, to_json
-from cxmodel.scoring import batches
+from cxmodel.scoring import batches, churn_rows
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_bad_input_is_told_in_one_message_and_leaves_nothing(folder, capsys, arg
 def test_an_interrupt_leaves_nothing_and_keeps_the_old_scores(folder, monkeypatch, capsys):
     assert cli.main(["score", "churn.json", "in.csv", "out.csv", "--quiet"]) == 0
     before = Path("out.csv").read_bytes()
-    whole, calls = batches.score_batch, []
+    whole, calls = churn_rows.score_batch, []
 
     def interrupted(*arguments):
         calls.append(1)
@@ -118,7 +118,7 @@ def test_an_interrupt_leaves_nothing_and_keeps_the_old_scores(folder, monkeypatc
         return whole(*arguments)
 
     monkeypatch.setattr(batches, "BATCH_ROWS", 100)
-    monkeypatch.setattr(batches, "score_batch", interrupted)
+    monkeypatch.setattr(churn_rows, "score_batch", interrupted)
     assert cli.main(["score", "churn.json", "in.csv", "out.csv", "--quiet"]) == 130
     assert Path("out.csv").read_bytes() == before
     assert left_in(folder) == ["churn.json", "in.csv", "out.csv"]

@@ -11,10 +11,12 @@ import pandas as pd
 
 from cxmodel.errors import ConfigError, SchemaError, nearest
 from cxmodel.models.leaks import MAX_LEVELS, as_levels, as_numbers, refuse_later_dates
+from cxmodel.models.off_scale import Range, is_outside, range_of
 from cxmodel.tables.observation_table import Observations
 
 FloatArray = npt.NDArray[np.float64]
 RARE_LEVEL = 10
+RATING = "rating"  # the column of the study's rating, whose scale is known
 _BEHAVIOUR = (
     "revenue_before",
     "revenue_before_2",
@@ -27,6 +29,37 @@ _BEHAVIOUR = (
 # A count of revenue windows is used when most observations have it.
 _ENOUGH_HISTORY = 0.8
 _WINDOWS_NEEDED = {"revenue_before": 1, "revenue_before_2": 2, "revenue_before_3": 3}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Which numbers of a column mean something.
+
+    Parameters
+    ----------
+    low, high : float
+        The scale of a rating: what lies outside is no answer, and counts as missing.
+    cap : float
+        Numbers above it count as it.
+    """
+
+    low: float = float("-inf")
+    high: float = float("inf")
+    cap: float = float("inf")
+
+    @property
+    def scale(self) -> Range:
+        """The lowest and the highest number."""
+        return self.low, self.high
+
+    @property
+    def is_scale(self) -> bool:
+        """Whether numbers may lie outside."""
+        return self.scale != (float("-inf"), float("inf"))
+
+    def read(self, numbers: FloatArray) -> FloatArray:
+        """Take out what is no answer, as NaN, and cap the others."""
+        return np.minimum(np.where(is_outside(numbers, self.scale), np.nan, numbers), self.cap)
 
 
 @dataclass(frozen=True)
@@ -45,10 +78,10 @@ class Feature:
         Whether a 0/1 column marks missing numbers.
     levels : tuple of str
         Levels with a column; all others, also those never seen, share none.
-    cap : float
-        Numbers above it count as it.
     reference : str, optional
         The level that all others are compared with; None where rare levels are.
+    limits : Limits
+        Which numbers mean something.
     """
 
     name: str
@@ -56,8 +89,8 @@ class Feature:
     fill: float = 0.0
     has_missing: bool = False
     levels: tuple[str, ...] = ()
-    cap: float = float("inf")
     reference: str | None = None
+    limits: Limits = Limits()
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -85,8 +118,7 @@ class Feature:
         numbers = as_numbers(frame[self.name])
         if numbers is None and frame[self.name].notna().any():
             raise SchemaError(f"Column {self.name!r} held numbers at the fit and holds words now.")
-        numbers = np.full(len(frame), np.nan) if numbers is None else numbers
-        numbers = np.minimum(numbers, self.cap)
+        numbers = self.limits.read(np.full(len(frame), np.nan) if numbers is None else numbers)
         missing = np.isnan(numbers)
         filled = np.where(missing, self.fill, numbers)
         return [filled, missing.astype(float)] if self.has_missing else [filled]
@@ -154,7 +186,7 @@ class Features:
 
 
 def learn_features(
-    frame: pd.DataFrame, names: Iterable[str], caps: Mapping[str, float] | None = None
+    frame: pd.DataFrame, names: Iterable[str], limits: Mapping[str, Limits] | None = None
 ) -> Features:
     """Learn levels and medians from the rows of a fit; constant columns are named, and go.
 
@@ -164,8 +196,8 @@ def learn_features(
         The rows of the fit.
     names : iterable of str
         Columns of it.
-    caps : mapping of str to float, optional
-        Values above which a column says no more.
+    limits : mapping of str to Limits, optional
+        Which numbers of a column mean something.
 
     Examples
     --------
@@ -178,7 +210,7 @@ def learn_features(
         if pd.api.types.is_datetime64_any_dtype(frame[name]):
             dated.append(name)
             continue
-        part = _learn(frame[name], name, (caps or {}).get(name, float("inf")))
+        part = _learn(frame[name], name, (limits or {}).get(name, Limits()))
         if part is None:
             unusable.append(name)
         elif part.terms:
@@ -196,16 +228,16 @@ def _n_infinite(values: pd.Series) -> int:
     return int(np.isinf(values.to_numpy(dtype=float, na_value=np.nan)).sum())
 
 
-def _learn(values: pd.Series, name: str, cap: float) -> Feature | None:
+def _learn(values: pd.Series, name: str, limits: Limits) -> Feature | None:
     numbers = as_numbers(values)
     if numbers is not None:
-        numbers = np.minimum(numbers, cap)
+        numbers = limits.read(numbers)
         known = numbers[~np.isnan(numbers)]
         if known.size == 0 or (known.size == numbers.size and known.min() == known.max()):
             return Feature(name, is_number=False)
         missing = bool(known.size < numbers.size)
         middle = float(np.median(known))
-        return Feature(name, is_number=True, fill=middle, has_missing=missing, cap=cap)
+        return Feature(name, is_number=True, fill=middle, has_missing=missing, limits=limits)
     levels = as_levels(values)
     if levels.nunique() > MAX_LEVELS:
         return None
@@ -246,16 +278,23 @@ def candidate_columns(obs: Observations, controls: tuple[str, ...] | None) -> li
     return list(dict.fromkeys(name for name in names if name in frame))
 
 
-def history_caps(obs: Observations, names: Iterable[str]) -> dict[str, float]:
-    """Cap the days of history at the windows in use: beyond, they only tell the date."""
+def limits_of(obs: Observations, names: Iterable[str]) -> dict[str, Limits]:
+    """Give the scale of the rating, and cap the days of history at the windows in use.
+
+    Beyond these windows the days only tell the date.
+    """
     n_windows = max((_WINDOWS_NEEDED.get(name, 0) for name in names), default=0)
-    return {"days_observed_before": float(obs.windows.lookback_days * max(n_windows, 1))}
+    days = float(obs.windows.lookback_days * max(n_windows, 1))
+    found = {"days_observed_before": Limits(cap=days)}
+    if (scale := range_of(obs.scale)) is not None:
+        found[RATING] = Limits(*scale)
+    return found
 
 
 def rating_columns(obs: Observations) -> list[str]:
     """List the columns that hold answers of customers, that of the study's rating first."""
     keyed = [f"rating_{key}" for key in obs.other_ratings]
-    known = ("rating", *obs.other_ratings, *keyed)
+    known = (RATING, *obs.other_ratings, *keyed)
     return [name for name in known if name in obs.frame]
 
 

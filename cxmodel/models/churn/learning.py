@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cxmodel.models.churn.evaluation import Splits
-from cxmodel.models.churn.features import Features, learn_features
+from cxmodel.models.churn.features import Features, Limits, learn_features
 from cxmodel.stats.decision_curve import std_error_of_mean
 
 if TYPE_CHECKING:
@@ -40,20 +40,20 @@ class ChurnRows:
         Rows that must not be parted: those of one customer, and rows equal in every column.
     names : tuple of str
         Columns to look at.
-    caps : mapping of str to float
-        Values above which a column says no more.
+    limits : mapping of str to Limits
+        Which numbers of a column mean something.
     """
 
     frame: pd.DataFrame
     happened: FloatArray
     group: Rows
     names: tuple[str, ...]
-    caps: Mapping[str, float]
+    limits: Mapping[str, Limits]
 
     def learn(self, rows: Rows | None = None) -> Features:
         """Learn levels and medians from some rows, by default all."""
         frame = self.frame if rows is None else self.frame.iloc[rows]
-        return learn_features(frame, self.names, self.caps)
+        return learn_features(frame, self.names, self.limits)
 
     def without(self, names: tuple[str, ...]) -> ChurnRows:
         """Look at fewer columns."""

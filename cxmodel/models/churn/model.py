@@ -15,7 +15,7 @@ from cxmodel.models.churn.evaluation import MIN_EVENTS, Splits, split_by_custome
 from cxmodel.models.churn.features import (
     Features,
     candidate_columns,
-    history_caps,
+    limits_of,
 )
 from cxmodel.models.churn.learning import ChurnRows, Method
 from cxmodel.models.churn.measuring import Settings, fit_and_hold_out
@@ -118,7 +118,7 @@ class ChurnModel:
         taken = tuple(name for name in names if name not in leaks.left_out)
         customer = customer_places(obs.frame)[0][chosen]
         group, n_duplicates = _groups(obs, frame, customer)
-        rows = ChurnRows(frame, happened, group, taken, history_caps(obs, taken))
+        rows = ChurnRows(frame, happened, group, taken, limits_of(obs, taken))
         features = rows.learn()
         _require_rows(len(happened), features)
         splits = self._splits(obs, frame, happened, group)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from cxmodel.models.churn.features import Feature, Features
-from cxmodel.models.churn.profile import Profile, read_number_profile, read_word_profile
+from cxmodel.models.churn.features import RATING, Feature, Features, Limits
+from cxmodel.models.churn.profile import SCORE
 from cxmodel.models.churn.stored import StoredChurnModel
 from cxmodel.models.churn.stored_scores import read_calibration, read_scores
 from cxmodel.models.model_file import Fields, ModelFile
+from cxmodel.models.profile import Profile, read_number_profile, read_word_profile
 from cxmodel.tables.observation_table import Windows
 
 MOST_COLUMNS = 2_000
@@ -36,8 +38,9 @@ def read_churn(file: ModelFile, where: str) -> StoredChurnModel:
     """
     fields = Fields(file.content, where)
     fields.only(*_FACTS, "columns", "model", "calibration", "score_profile")
+    facts = _read_facts(fields)
     columns = fields.parts("columns", MOST_COLUMNS)
-    parts = tuple(_read_column(column) for column in columns)
+    parts = tuple(_read_column(column, facts["rating"]) for column in columns)
     names = [part.name for part in parts]
     if not names or len(set(names)) < len(names):
         fields.refuse("columns", "at least one, each with a name of its own")
@@ -53,13 +56,14 @@ def read_churn(file: ModelFile, where: str) -> StoredChurnModel:
         features=features,
         scores=read_scores(fields.part("model"), len(features.terms)),
         calibration=read_calibration(fields.part("calibration")),
-        profile=Profile(profiles, score),
-        facts=_read_facts(fields),
+        profile=Profile(profiles, {SCORE: score}),
+        facts=facts,
         file=file,
     )
 
 
-def _read_column(fields: Fields) -> Feature:
+def _read_column(fields: Fields, rating: Mapping[str, Any] | None) -> Feature:
+    """Read a column, and all that was learnt of it; the scale is that of the rating."""
     if fields.choice("type", ("number", "words")) == "words":
         fields.only("name", "type", "levels", "reference", "profile")
         levels = tuple(fields.texts("levels"))
@@ -72,12 +76,17 @@ def _read_column(fields: Fields) -> Feature:
             reference=fields.text_or_none("reference"),
         )
     fields.only("name", "type", "fill", "has_missing", "cap", "profile")
+    name = fields.text("name")
+    cap = float("inf") if fields.get("cap") is None else fields.number("cap")
+    limits = Limits(cap=cap)
+    if rating is not None and name == RATING:
+        limits = Limits(low=rating["low"], high=rating["high"], cap=cap)
     return Feature(
-        fields.text("name"),
+        name,
         is_number=True,
         fill=fields.number("fill"),
         has_missing=fields.flag("has_missing"),
-        cap=float("inf") if fields.get("cap") is None else fields.number("cap"),
+        limits=limits,
     )
 
 

@@ -145,15 +145,16 @@ class ChurnResult(Result):
         Warns
         -----
         CxModelWarning
-            Of levels that were not seen at the fit, with how many rows have them, by column.
+            Of levels that were not seen at the fit, and of ratings outside their scale, which count
+            as missing: with how many rows have them.
         """
-        from cxmodel.models.churn.new_levels import warn_of_new_levels
+        from cxmodel.models.churn.odd_rows import warn_of_odd_rows
 
         known = [name for name in ("customer_id", "responded_at") if obs.has(name)]
         found = obs.frame[known].copy()
         matrix = self.features.matrix(obs.frame)
         profile = None if self.learnt_from is None else self.learnt_from.profile
-        warn_of_new_levels(self.features, profile, obs.frame)
+        warn_of_odd_rows(self.features, profile, obs.frame)
         found["prob_churn"] = self.model.predict_proba(matrix)[:, 1]
         return found
 

@@ -13,22 +13,18 @@ import pandas as pd
 
 from cxmodel.errors import SchemaError
 from cxmodel.models.churn.features import Feature, Features
-from cxmodel.models.churn.new_levels import warn_of_new_levels
-from cxmodel.models.churn.profile import (
-    SCORE,
-    ModelDrift,
-    Profile,
-    compare,
-    count_frame,
-    learn_profile,
-)
+from cxmodel.models.churn.odd_rows import ranges_of, warn_of_odd_rows
+from cxmodel.models.churn.profile import SCORE, count_frame, learn_profile
 from cxmodel.models.churn.stored_scores import (
     Scores,
     StoredCalibration,
     take_calibration,
     take_scores,
 )
+from cxmodel.models.drift import ModelDrift, compare
 from cxmodel.models.model_file import ModelFile, StoredModel, make_model_file
+from cxmodel.models.off_scale import Range
+from cxmodel.models.profile import Profile
 from cxmodel.tables.observation_table import Observations, Windows
 
 if TYPE_CHECKING:
@@ -126,6 +122,11 @@ class StoredChurnModel(StoredModel):
         return tuple(part.name for part in self.features.parts)
 
     @property
+    def ranges(self) -> dict[str, Range]:
+        """The scale of each column that has one; what lies outside counts as missing."""
+        return ranges_of(self.features)
+
+    @property
     def windows(self) -> Windows:
         """The windows that its columns are computed in."""
         return Windows(**self.facts["windows"])
@@ -163,7 +164,8 @@ class StoredChurnModel(StoredModel):
         Warns
         -----
         CxModelWarning
-            Of levels that were not seen at the fit, with how many rows have them, by column.
+            Of levels that were not seen at the fit, and of ratings outside their scale, which count
+            as missing: with how many rows have them.
 
         Examples
         --------
@@ -180,7 +182,7 @@ class StoredChurnModel(StoredModel):
         known = [name for name in ("customer_id", "responded_at") if name in frame]
         found = frame[known].copy()
         found[SCORE] = self.prob_of(self.features.matrix(frame))
-        warn_of_new_levels(self.features, self.profile, frame)
+        warn_of_odd_rows(self.features, self.profile, frame)
         return found
 
     def drift(self, data: Any) -> ModelDrift:
@@ -215,10 +217,7 @@ class StoredChurnModel(StoredModel):
         """
         frame = self._frame(data)
         prob = self.prob_of(self.features.matrix(frame))
-        counts = count_frame(self.profile, self.features, frame)
-        classes = self.profile.score.classes(prob)
-        counts[SCORE] = np.bincount(classes, minlength=len(self.profile.score.counts))
-        return compare(self.profile, counts)
+        return compare(self.profile, count_frame(self.profile, self.features, frame, prob))
 
     def expression(self, table: ir.Table) -> ir.Table:
         """Write the probability as an Ibis expression, computed where the table lies.
@@ -323,7 +322,7 @@ def store_churn(result: ChurnResult) -> StoredChurnModel:
         "columns": [_plain_column(part, learnt.profile) for part in result.features.parts],
         "model": scores.to_plain(),
         "calibration": calibration.to_plain(),
-        "score_profile": learnt.profile.score.to_plain(),
+        "score_profile": learnt.profile.scores[SCORE].to_plain(),
     }
     return StoredChurnModel(
         features=Features(result.features.parts),
@@ -356,6 +355,6 @@ def _plain_column(part: Feature, profile: Profile) -> dict[str, Any]:
         "type": "number",
         "fill": part.fill,
         "has_missing": part.has_missing,
-        "cap": part.cap if np.isfinite(part.cap) else None,
+        "cap": part.limits.cap if np.isfinite(part.limits.cap) else None,
         "profile": seen,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +73,13 @@ def levels_of(frame: pd.DataFrame, names: tuple[str, ...]) -> dict[str, tuple[st
         for name in words
     }
     return {name: levels for name, levels in found.items() if len(levels) > 1}
+
+
+def columns_in(
+    features: Sequence[Feature], levels: Mapping[str, tuple[str, ...]]
+) -> tuple[str, ...]:
+    """List the columns behind features and levels, each once."""
+    return tuple(dict.fromkeys((*(one.column for one in features), *levels)))
 
 
 def design_of(frame: pd.DataFrame, features: Sequence[Feature]) -> FloatArray:

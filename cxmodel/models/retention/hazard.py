@@ -12,7 +12,8 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from cxmodel.errors import ConfigError, FitError, InsufficientDataError, nearest
-from cxmodel.models.retention.features import Feature, features_of, levels_of
+from cxmodel.models.off_scale import Range, range_of
+from cxmodel.models.retention.features import Feature, columns_in, features_of, levels_of
 from cxmodel.models.retention.hazard_cells import (
     HazardCells,
     cells_of_observations,
@@ -168,6 +169,7 @@ class HazardModel:
             "caveats": (*rows.caveats, *said),
             "conf_level": obs.conf_level,
             "as_of": obs.as_of,
+            "rating_range": self._range_of(obs),
         }
         if self.method != "discrete":
             from cxmodel.models.retention.lifelines_fits import fit_by_lifelines
@@ -188,8 +190,13 @@ class HazardModel:
             ),
             "conf_level": obs.conf_level,
             "as_of": obs.as_of,
+            "rating_range": self._range_of(obs),
         }
         return self._fit_cells(cells, obs.scale, about, obs.min_group_size)
+
+    def _range_of(self, obs: Observations) -> Range | None:
+        """Give the scale of the rating, which is known of the study's own."""
+        return range_of(obs.scale) if self.rating == "rating" else None
 
     def fit_table(
         self,
@@ -253,6 +260,7 @@ class HazardModel:
                 "not_used": (),
                 "caveats": (gap,) if cells.n_left_out else (),
                 "conf_level": CONF_LEVEL,
+                "rating_range": range_of(scale),
             }
             return self._fit_cells(cells, scale, about)
 
@@ -264,6 +272,7 @@ class HazardModel:
         min_group_size: int = 30,
     ) -> HazardResult:
         features = features_of(cells.frame, self._names)
+        levels = levels_of(cells.frame, self._names)
         _refuse_few(cells, len(features))
         baseline = self.baseline or _baseline_for(cells)
         spells = cells.spells(features)
@@ -287,7 +296,8 @@ class HazardModel:
             period_days=self.period_days,
             features=features,
             means=tuple(float(mean) for mean in fit.means),
-            levels=levels_of(cells.frame, self._names),
+            levels=levels,
+            profile=cells.profile(columns_in(features, levels), min_group_size),
             **about,
         )
 

@@ -15,6 +15,8 @@ import pandas as pd
 
 from cxmodel.errors import CxModelWarning, SchemaError
 from cxmodel.models.given_columns import given_numbers, require_column
+from cxmodel.models.off_scale import is_outside, warn_of_off_scale
+from cxmodel.models.retention.features import columns_in
 
 if TYPE_CHECKING:
     from cxmodel.models.retention.hazard_result import HazardResult
@@ -37,6 +39,9 @@ def predict_staying(fit: HazardResult, data: pd.DataFrame, n_periods: int) -> pd
             CxModelWarning,
             stacklevel=3,
         )
+    numbers = {name: given_numbers(data, name, _MODEL) for name in fit.ranges}
+    off = {name: int(is_outside(numbers[name], scale).sum()) for name, scale in fit.ranges.items()}
+    warn_of_off_scale(off, fit.ranges, stacklevel=3)
     found = (
         data[["customer_id"]].copy() if "customer_id" in data else pd.DataFrame(index=data.index)
     )
@@ -61,7 +66,7 @@ def require_features(fit: HazardResult) -> None:
 
 def columns_of(fit: HazardResult) -> tuple[str, ...]:
     """List the columns of the model, each once."""
-    return tuple(dict.fromkeys((*(one.column for one in fit.features), *fit.levels)))
+    return columns_in(fit.features, fit.levels)
 
 
 def unseen_levels(fit: HazardResult, data: pd.DataFrame) -> dict[str, int]:
@@ -85,11 +90,7 @@ def staying(fit: HazardResult, data: pd.DataFrame, n_periods: int) -> FloatArray
     log_ratio = _log_ratio(fit, data)
     period = given_numbers(data, PERIOD, _MODEL)
     known = np.isfinite(log_ratio) & np.isfinite(period)
-    if ((period[known] < 0) | (period[known] != np.floor(period[known]))).any():
-        raise SchemaError(
-            "period must hold whole numbers of 0 or more: how many periods each customer has been "
-            f"there, counted from when {fit.clock}."
-        )
+    _check_periods(fit, np.where(known, period, 0.0))
     first, hazard = _baseline(fit)
     found = np.full(len(data), np.nan)
     start = period[known].astype(np.int64) - first
@@ -102,6 +103,17 @@ def staying(fit: HazardResult, data: pd.DataFrame, n_periods: int) -> FloatArray
     ahead = np.where(gone[start + n_periods] > gone[start], -np.inf, ahead)
     found[rows] = np.exp(ahead * np.exp(log_ratio[rows]))
     return found
+
+
+def _check_periods(fit: HazardResult, period: FloatArray) -> None:
+    wrong = np.flatnonzero((period < 0) | (period != np.floor(period)))
+    if wrong.size:
+        raise SchemaError(
+            f"{PERIOD} must hold whole numbers of 0 or more, and not {period[wrong[0]]:g}: how "
+            f"many periods each customer has been there, counted from when {fit.clock}.",
+            row=int(wrong[0]),
+            n_rows=wrong.size,
+        )
 
 
 def last_period(fit: HazardResult) -> int:
@@ -126,6 +138,8 @@ def _log_ratio(fit: HazardResult, data: pd.DataFrame) -> FloatArray:
     for one, term, mean in zip(fit.features, fit.terms, fit.means, strict=True):
         if one.level is None:
             values = given_numbers(data, one.column, _MODEL)
+            if one.column in fit.ranges:
+                values = np.where(is_outside(values, fit.ranges[one.column]), np.nan, values)
         else:
             values = one.values(data[one.column])
         found += term.log_ratio * (values - mean)

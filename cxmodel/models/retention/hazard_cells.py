@@ -12,6 +12,7 @@ import pandas as pd
 
 from cxmodel.errors import DataError, InsufficientDataError
 from cxmodel.models.moments.opening import opened
+from cxmodel.models.profile import Profile, profile_of
 from cxmodel.models.retention.features import Feature, design_of
 from cxmodel.models.retention.spells import NOBODY_SEEN, SpellRows
 from cxmodel.stats.hazard import Spells
@@ -68,6 +69,16 @@ class HazardCells:
         if self.weights is None or self.kinds is None:
             return self.n
         return np.bincount(self.kinds, minlength=self.n.size).astype(float)
+
+    def profile(self, columns: Sequence[str], min_group_size: int) -> Profile:
+        """Count spells by the values of some columns.
+
+        How long customers had been there is none of them: the baseline holds for each period, so
+        that another mix of periods is no drift.
+        """
+        weights = self.counts.astype(np.int64)
+        rows = self.frame[list(columns)]
+        return profile_of(rows, {}, min_group_size=min_group_size, weights=weights)
 
     def spells(self, features: Sequence[Feature]) -> Spells:
         """Give the arrays to fit."""

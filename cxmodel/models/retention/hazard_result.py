@@ -16,6 +16,8 @@ from cxmodel.results import CONF_LEVEL, Estimate, NotRun, Result, critical_value
 from cxmodel.stats.rates import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
+    from cxmodel.models.off_scale import Range
+    from cxmodel.models.profile import Profile
     from cxmodel.models.retention.features import Feature
 
 FloatArray = npt.NDArray[np.float64]
@@ -82,6 +84,10 @@ class HazardResult(Result):
         Every level of a column of text that was seen at the fit.
     as_of : date, optional
         The data were complete to the end of this day.
+    rating_range : (low, high), optional
+        The scale of the rating, where it is known.
+    profile : Profile, optional
+        How the columns were spread over the spells of the fit.
     is_weighted : bool
         Whether answers count by their response weights. The log-likelihood is then that of the
         weighted answers, scaled to their effective number.
@@ -111,6 +117,8 @@ class HazardResult(Result):
     means: tuple[float, ...] = ()
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     as_of: dt.date | None = None
+    rating_range: Range | None = None
+    profile: Profile | None = None
 
     title = "Hazard of leaving"
 
@@ -119,6 +127,13 @@ class HazardResult(Result):
             f"HazardResult({self.method}: {len(self.terms)} terms; {self.n_events:,} left in "
             f"{self.n_person_periods:,} customer-periods)"
         )
+
+    @property
+    def ranges(self) -> dict[str, Range]:
+        """The scale of the rating, by its column; what lies outside counts as missing."""
+        if self.rating is None or self.rating_range is None:
+            return {}
+        return {self.rating: self.rating_range}
 
     def ratio(self, term: str) -> Estimate:
         """Give the ratio of one unit of a term.
@@ -195,8 +210,9 @@ class HazardResult(Result):
         Returns
         -------
         pandas.DataFrame
-            ``prob_stays``, with ``customer_id`` where it is known. NaN where a value is missing, or
-            the periods reach beyond those that anybody was seen in.
+            ``prob_stays``, with ``customer_id`` where it is known. NaN where a value is missing, a
+            rating lies outside its scale, or the periods reach beyond those that anybody was seen
+            in.
 
         Raises
         ------
@@ -208,7 +224,8 @@ class HazardResult(Result):
         Warns
         -----
         CxModelWarning
-            Of levels that were not seen at the fit, with how many rows have them.
+            Of levels that were not seen at the fit, and of ratings outside their scale, with how
+            many rows have them.
         """
         from cxmodel.models.retention.hazard_ahead import predict_staying
 

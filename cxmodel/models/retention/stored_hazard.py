@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 
 from cxmodel.models.model_file import Fields, ModelFile, make_model_file
-from cxmodel.models.retention.features import MAX_LEVELS, Feature
+from cxmodel.models.off_scale import Range
+from cxmodel.models.profile import Profile, read_profile
+from cxmodel.models.retention.features import MAX_LEVELS, Feature, columns_in
 from cxmodel.models.retention.hazard_ahead import require_features
 from cxmodel.models.retention.hazard_result import HazardResult, HazardTerm
 from cxmodel.results import NotRun
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 KIND = "hazard"
 MOST_TERMS, MOST_PERIODS = 1_000, 100_000
@@ -24,7 +26,7 @@ _TEXTS = ("reference_band", "clock", "period", "errors", "ratio_of")
 _NUMBERS = ("log_likelihood", "conf_level", "period_days")
 _NAMES = (
     "terms", "bands", "levels", "first_period", "baseline", "n_customers", "rating", "not_used",
-    "caveats", "is_weighted", *_COUNTS, *_TEXTS, *_NUMBERS,
+    "caveats", "is_weighted", "rating_range", "profile", *_COUNTS, *_TEXTS, *_NUMBERS,
 )  # fmt: skip
 
 
@@ -54,6 +56,8 @@ def store_hazard(fit: HazardResult) -> ModelFile:
         "n_customers": fit.n_customers,
         "rating": fit.rating,
         "is_weighted": bool(fit.is_weighted),
+        "rating_range": None if fit.rating_range is None else list(fit.rating_range),
+        "profile": None if fit.profile is None else fit.profile.to_plain(),
         "not_used": [dict(row) for row in fit.not_used],
         "caveats": list(fit.caveats),
         **{name: int(getattr(fit, name)) for name in _COUNTS},
@@ -95,6 +99,8 @@ def read_hazard(file: ModelFile, where: str) -> HazardResult:
         n_customers=None if fields.get("n_customers") is None else fields.whole("n_customers"),
         rating=fields.text_or_none("rating"),
         is_weighted=fields.flag("is_weighted"),
+        rating_range=_read_range(fields),
+        profile=_read_spread(fields, columns_in(features, levels), levels),
         not_used=tuple(_read_row(row) for row in fields.parts("not_used", 100)),
         caveats=tuple(fields.texts("caveats")),
         features=features,
@@ -109,6 +115,24 @@ def read_hazard(file: ModelFile, where: str) -> HazardResult:
         n_events=fields.whole("n_events"),
         **{name: fields.text(name) for name in _TEXTS},
     )
+
+
+def _read_range(fields: Fields) -> Range | None:
+    if fields.get("rating_range") is None:
+        return None
+    low, high = fields.numbers("rating_range", 2)
+    if low >= high:
+        fields.refuse("rating_range", "the lowest and the highest answer of a scale")
+    return low, high
+
+
+def _read_spread(
+    fields: Fields, columns: tuple[str, ...], levels: Mapping[str, tuple[str, ...]]
+) -> Profile | None:
+    if fields.get("profile") is None:
+        return None
+    numbers = tuple(name for name in columns if name not in levels)
+    return read_profile(fields.part("profile"), numbers=numbers, words=tuple(levels), scores=())
 
 
 def _read_levels(rows: Sequence[Fields]) -> dict[str, tuple[str, ...]]:

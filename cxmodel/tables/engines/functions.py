@@ -144,6 +144,16 @@ def first_group(text: ir.StringValue, pattern: str, group: int = 1) -> ir.String
     return text.re_extract(pattern, group).nullif("")
 
 
+def in_code_points(text: ir.StringValue) -> ir.Value:
+    """Give text as what orders it by code point, whatever the collation of its column.
+
+    PostgreSQL alone orders by a collation that whoever made the table has chosen.
+    """
+    if engine_name(text) != "postgres":
+        return text
+    return _function("convert_to", ("string", "string"), "binary")(text, "UTF8")
+
+
 def half_digests(text: ir.StringValue) -> tuple[ir.IntegerValue, ir.IntegerValue]:
     """Take the last 64 bits of the MD5 of text, as two whole numbers of 32 bits: high and low."""
     name = engine_name(text)

@@ -90,3 +90,13 @@ def as_stated(value: ir.Value) -> ir.Value:
     import ibis.expr.operations as ops
 
     return ops.Cast(value, to=value.type()).to_expr()
+
+
+def exact(value: float) -> ir.FloatingValue:
+    """Write a number that every engine reads as this very double.
+
+    As text: DuckDB and Spark take bare figures for a decimal, and lose the last digit on the way.
+    """
+    import ibis
+
+    return as_stated(ibis.literal(repr(float(value)), "string").cast("float64"))

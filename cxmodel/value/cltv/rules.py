@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from cxmodel.errors import SchemaError
+from cxmodel.models.engine_columns import as_number
 from cxmodel.models.given_columns import given_numbers
+from cxmodel.models.profile import Profile, profile_of
 from cxmodel.models.retention.curve import RetentionCurve
 from cxmodel.models.retention.fit import RetentionFit
+from cxmodel.tables.joining.columns import exact
 from cxmodel.tables.observation_table import Observations, Windows
 from cxmodel.value.cltv.lifetime import Horizon
 from cxmodel.value.cltv.past_spending import (
@@ -27,6 +30,7 @@ from cxmodel.value.cltv.past_spending import (
 from cxmodel.value.cltv.purchase_value import PurchaseValue, months_units, weights_of_months
 from cxmodel.value.cltv.rows import tenure_of
 from cxmodel.value.cltv.settings import ValueSettings
+from cxmodel.value.purchases.profiles import profile_of_histories
 from cxmodel.value.purchases.result import PurchaseFit
 from cxmodel.value.purchases.spend import SpendFit
 from cxmodel.value.purchases.stored_fit import frame_of, rows_of
@@ -56,6 +60,7 @@ class PurchaseRule:
         Until when the data were complete.
     """
 
+    outputs: ClassVar = ("prob_alive", "expected_purchases", "expected_spend", VALUE)
     buys: PurchaseFit
     spend: SpendFit
     settings: ValueSettings
@@ -76,6 +81,17 @@ class PurchaseRule:
     def columns(self) -> tuple[str, ...]:
         """What it looks at."""
         return ("frequency", "recency", "T", "monetary_value")
+
+    def spread(self) -> Profile:
+        """Count the customers of the fit by their histories, and by what is foretold of them."""
+        rows = self.buys.rows
+        found = self.predict(rows)
+        return profile_of_histories(
+            rows,
+            self.columns,
+            {name: found[name].to_numpy() for name in self.outputs},
+            min_group_size=self.settings.min_group_size,
+        )
 
     def predict(self, data: Any) -> pd.DataFrame:
         """Give ``prob_alive, expected_purchases, expected_spend, cltv`` of each history."""
@@ -117,8 +133,11 @@ class ContractRule:
         In which spending before was counted.
     as_of : date, optional
         Until when the data were complete.
+    profile : Profile, optional
+        How the columns and the values were spread where the rule was fitted.
     """
 
+    outputs: ClassVar = (STAYS, VALUE)
     settings: ValueSettings
     horizon: Horizon
     line: SpendingLine | None
@@ -127,6 +146,7 @@ class ContractRule:
     fit: RetentionFit | None = None
     windows: Windows | None = None
     as_of: dt.date | None = None
+    profile: Profile | None = None
 
     @classmethod
     def of(cls, value: ContractValue) -> ContractRule:
@@ -146,8 +166,34 @@ class ContractRule:
             as_of=obs.as_of,
         )
         if by_tenure and isinstance(value.whole, RetentionFit):
-            return replace(rule, fit=value.whole)
-        return replace(rule, retention=value.curve_of(value.whole, rows).retention)
+            rule = replace(rule, fit=value.whole)
+        else:
+            rule = replace(rule, retention=value.curve_of(value.whole, rows).retention)
+        return replace(rule, profile=rule._count(obs, rows.chosen))
+
+    def _count(self, obs: Observations, chosen: npt.NDArray[np.bool_]) -> Profile:
+        """Count the customers of the fit by what the rule looks at, and by what it says of them."""
+        known = self._of_observations(obs)[chosen].reset_index(drop=True)
+        if TENURE in known:  # beyond it `predict` refuses
+            known = known[~(known[TENURE] > MOST_MONTHS)].reset_index(drop=True)
+        found = self.predict(known)
+        return profile_of(
+            known[list(self.columns)],
+            {name: found[name].to_numpy() for name in self.outputs},
+            min_group_size=self.settings.min_group_size,
+        )
+
+    def spread(self) -> Profile:
+        """Give `profile`.
+
+        Raises
+        ------
+        ValueError
+            If it is not known.
+        """
+        if self.profile is None:
+            raise ValueError("The rule does not say how the customers of its fit were spread.")
+        return self.profile
 
     @property
     def is_linear(self) -> bool:
@@ -190,22 +236,22 @@ class ContractRule:
 
         scale = self.settings.share * self.flat()[1]
         if self.line is None:
-            return _finite(table[MONTHLY]) * scale
+            return as_number(table[MONTHLY], MONTHLY) * exact(scale)
         weights = [scale * float(one) for one in self.line.coefficients]
         if self.line.is_flat:
-            return ibis.literal(weights[0])
-        amount = _finite(table[BEFORE])
+            return exact(weights[0])
+        amount = as_number(table[BEFORE], BEFORE)
         if self.lookback_days is None:
-            return weights[0] + amount * weights[1]
+            return exact(weights[0]) + amount * exact(weights[1])
         lookback = self.lookback_days
-        days = _finite(table[DAYS]).fill_null(lookback).clip(0.0, lookback)
+        days = as_number(table[DAYS], DAYS).fill_null(lookback).clip(0.0, lookback)
         enough = days >= min(FEWEST_DAYS, lookback)
-        mean = amount * 0.0 + self.line.mean_before
+        mean = amount * exact(0.0) + exact(self.line.mean_before)
         amount = ibis.ifelse(enough, amount * lookback / days, mean)
-        value = weights[0] + amount * weights[1]
+        value = exact(weights[0]) + amount * exact(weights[1])
         if len(weights) > 2:
             share = days / lookback
-            value = value + share * weights[2] + amount * share * weights[3]
+            value = value + share * exact(weights[2]) + amount * share * exact(weights[3])
         return value
 
     def _ahead(self, curve: FloatArray) -> tuple[float, float]:
@@ -215,10 +261,13 @@ class ContractRule:
     def _by_tenure(self, tenure: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray, FloatArray]:
         """Give each row's place among the tenures, and what is ahead at each; NaN if unknown."""
         known = np.isfinite(tenure)
-        if ((tenure[known] < 0) | (tenure[known] > MOST_MONTHS)).any():
+        wrong = np.flatnonzero(known & ((tenure < 0) | (tenure > MOST_MONTHS)))
+        if wrong.size:
             raise SchemaError(
                 f"{TENURE} must lie in 0 to {MOST_MONTHS:,} months: how long each customer has "
-                "been there."
+                f"been there, and not {tenure[wrong[0]]:g}.",
+                row=int(wrong[0]),
+                n_rows=wrong.size,
             )
         fit = self.fit
         if fit is None:
@@ -271,14 +320,6 @@ class ContractRule:
 
 
 Rule = PurchaseRule | ContractRule
-
-
-def _finite(column: ir.NumericValue) -> ir.FloatingValue:
-    """Write a column as doubles; null where it is no finite number."""
-    import ibis
-
-    number = column.cast("float64")
-    return ibis.ifelse(number.isnan() | number.isinf(), ibis.null("float64"), number)
 
 
 def _numbers(data: Any, column: str) -> FloatArray:

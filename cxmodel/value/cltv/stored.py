@@ -12,7 +12,9 @@ import numpy as np
 
 from cxmodel.errors import SchemaError, nearest
 from cxmodel.models.model_file import Fields, ModelFile, StoredModel, make_model_file
+from cxmodel.models.profile import Profile, read_profile
 from cxmodel.models.retention.stored import read_retention_content, retention_content
+from cxmodel.tables.joining.columns import exact
 from cxmodel.tables.observation_table import Windows
 from cxmodel.value.cltv.lifetime import Horizon
 from cxmodel.value.cltv.past_spending import SpendingLine
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 KIND = "cltv"
 MOST_CURVE_MONTHS = 10_000
-_SHARED = ("business", "settings", "per_customer", "caveats")
+_SHARED = ("business", "settings", "per_customer", "caveats", "profile")
 _WINDOWS = ("lookback_days", "outcome_days", "gap_days", "inactive_days")
 _PER_CUSTOMER = ("estimate", "std_error", "n_obs")
 
@@ -49,6 +51,8 @@ class StoredCltvModel(StoredModel):
         ``estimate, std_error, n_obs`` of the value per customer where it was fitted.
     caveats : tuple of str
         What a reader must know.
+    profile : Profile
+        How customers, and what is foretold of them, were spread where it was fitted.
     file : ModelFile
         The file: version, days and digest.
     """
@@ -56,6 +60,7 @@ class StoredCltvModel(StoredModel):
     rule: Rule
     facts: Mapping[str, Any]
     caveats: tuple[str, ...]
+    profile: Profile
     file: ModelFile
 
     def __repr__(self) -> str:
@@ -103,8 +108,6 @@ class StoredCltvModel(StoredModel):
         SchemaError
             If a column is missing.
         """
-        import ibis
-
         if not isinstance(self.rule, ContractRule) or not self.rule.is_linear:
             what = "tenure" if isinstance(self.rule, ContractRule) else "the purchase history"
             raise ValueError(
@@ -118,7 +121,7 @@ class StoredCltvModel(StoredModel):
                     f"{nearest(column, table.columns)}"
                 )
         value = self.rule.value_of(table)
-        return table.mutate(**{STAYS: ibis.literal(self.rule.flat()[0]), VALUE: value})
+        return table.mutate(**{STAYS: exact(self.rule.flat()[0]), VALUE: value})
 
 
 # -- To the file ----------------------------------------------------------------------------------
@@ -145,6 +148,7 @@ def store_cltv(result: CltvResult) -> ModelFile:
             "n_obs": value.n_obs,
         },
         "caveats": list(result.caveats),
+        "profile": rule.spread().to_plain(),
         **(_plain_purchases(rule) if isinstance(rule, PurchaseRule) else _plain_contract(rule)),
     }
     return make_model_file(KIND, content, created_at=rule.as_of)
@@ -196,8 +200,10 @@ def read_cltv(file: ModelFile, where: str) -> StoredCltvModel:
         "std_error": None if about.get("std_error") is None else about.number("std_error"),
         "n_obs": None if about.get("n_obs") is None else about.whole("n_obs"),
     }
+    rule = read(fields, settings, file.created_at)
     return StoredCltvModel(
-        rule=read(fields, settings, file.created_at),
+        rule=rule,
+        profile=read_profile(fields.part("profile"), numbers=rule.columns, scores=rule.outputs),
         facts=facts,
         caveats=tuple(fields.texts("caveats")),
         file=file,

@@ -110,8 +110,10 @@ def _check(rows: PurchaseSummary, covariates: tuple[str, ...]) -> None:
         if where.any():
             first = int(np.flatnonzero(where)[0])
             raise SchemaError(
-                f"Purchase histories: {what} in {int(where.sum()):,} row(s) (first: row {first}, "
-                f"frequency {x[first]:g}, recency {recency[first]:g}, T {age[first]:g})."
+                f"Purchase histories: {what} (frequency {x[first]:g}, recency {recency[first]:g}, "
+                f"T {age[first]:g}).",
+                row=first,
+                n_rows=int(where.sum()),
             )
 
 

@@ -14,7 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cxmodel.models.model_file import Fields, ModelFile, StoredModel, make_model_file
+from cxmodel.models.profile import Profile, read_profile
+from cxmodel.value.purchases.backtest import MIN_GROUP_SIZE
 from cxmodel.value.purchases.model import FAMILIES, scalings_of
+from cxmodel.value.purchases.profiles import profile_of_histories
 from cxmodel.value.purchases.result import PurchaseFit
 from cxmodel.value.purchases.stored_fit import (
     FIT_NAMES,
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 KIND = "purchases"
+ALIVE = "prob_alive"  # whatever the horizon
 _COVARIATES = ("purchase_covariates", "dropout_covariates")
 _COUNTS = ("n_customers", "n_repeat_customers")
 _NAMES = (
@@ -53,11 +57,14 @@ class StoredPurchaseModel(StoredModel):
     ----------
     facts : mapping
         ``n_customers`` and ``n_repeat_customers`` behind the fit.
+    profile : Profile
+        How histories, and the probability of being there, were spread where it was fitted.
     file : ModelFile
         The file: version, days and digest.
     """
 
     facts: Mapping[str, int]
+    profile: Profile
     file: ModelFile
     _fit: PurchaseFit
 
@@ -88,7 +95,7 @@ class StoredPurchaseModel(StoredModel):
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column that it looks at."""
-        return ("frequency", "recency", "T", *self.covariates)
+        return _columns(self._fit)
 
     @property
     def unit_days(self) -> float:
@@ -218,7 +225,15 @@ class StoredPurchaseModel(StoredModel):
 def store_purchases(fit: PurchaseFit) -> ModelFile:
     """Take the numbers out of a fitted purchase model."""
     rows = fit.rows
-    return make_model_file(KIND, purchase_content(fit), created_at=rows.learnt_until or rows.as_of)
+    profile = profile_of_histories(
+        rows, _columns(fit), {ALIVE: fit.prob_alive()}, min_group_size=MIN_GROUP_SIZE
+    )
+    content = {**purchase_content(fit), "profile": profile.to_plain()}
+    return make_model_file(KIND, content, created_at=rows.learnt_until or rows.as_of)
+
+
+def _columns(fit: PurchaseFit) -> tuple[str, ...]:
+    return ("frequency", "recency", "T", *fit.covariates)
 
 
 def purchase_content(fit: PurchaseFit) -> dict[str, Any]:
@@ -258,9 +273,10 @@ def read_purchases(file: ModelFile, where: str) -> StoredPurchaseModel:
         Naming the first thing that is wrong.
     """
     fields = Fields(file.content, where)
-    fit = read_purchase_content(fields)
+    fit = read_purchase_content(fields.but("profile"))
+    profile = read_profile(fields.part("profile"), numbers=_columns(fit), scores=(ALIVE,))
     facts = {name: fields.whole(name) for name in _COUNTS}
-    return StoredPurchaseModel(facts=facts, file=file, _fit=fit)
+    return StoredPurchaseModel(facts=facts, profile=profile, file=file, _fit=fit)
 
 
 def read_purchase_content(fields: Fields) -> PurchaseFit:

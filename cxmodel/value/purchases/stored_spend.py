@@ -10,7 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cxmodel.models.model_file import Fields, ModelFile, StoredModel, make_model_file
+from cxmodel.models.profile import Profile, read_profile
 from cxmodel.stats.purchases import gamma_gamma
+from cxmodel.value.purchases.backtest import MIN_GROUP_SIZE
+from cxmodel.value.purchases.profiles import profile_of_histories
 from cxmodel.value.purchases.spend import SpendFit, spend_scalings
 from cxmodel.value.purchases.stored_fit import (
     FIT_NAMES,
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 KIND = "spend"
+SPEND = "expected_spend"
 _NAMES = (
     *FIT_NAMES, "covariates", "currency", "mean_spend", "correlation", "n_customers", "conf_level",
     "caveats",
@@ -45,11 +49,14 @@ class StoredSpendModel(StoredModel):
     facts : mapping
         ``mean_spend`` over the customers of the fit (None where it is infinite), ``correlation``
         of spend and purchases, ``n_customers``.
+    profile : Profile
+        How purchases, spend and what is expected were spread where it was fitted.
     file : ModelFile
         The file: version, days and digest.
     """
 
     facts: Mapping[str, Any]
+    profile: Profile
     file: ModelFile
     _fit: SpendFit
 
@@ -127,7 +134,16 @@ class StoredSpendModel(StoredModel):
 def store_spend(fit: SpendFit) -> ModelFile:
     """Take the numbers out of a fitted spend model."""
     rows = fit.rows
-    return make_model_file(KIND, spend_content(fit), created_at=rows.learnt_until or rows.as_of)
+    profile = profile_of_histories(
+        rows, _learnt_of(fit), {SPEND: fit.expected_spend(rows)}, min_group_size=MIN_GROUP_SIZE
+    )
+    content = {**spend_content(fit), "profile": profile.to_plain()}
+    return make_model_file(KIND, content, created_at=rows.learnt_until or rows.as_of)
+
+
+def _learnt_of(fit: SpendFit) -> tuple[str, ...]:
+    """List the columns that spend depends on: not how long ago anybody bought."""
+    return ("frequency", "monetary_value", *fit.covariates)
 
 
 def spend_content(fit: SpendFit) -> dict[str, Any]:
@@ -154,9 +170,10 @@ def read_spend_model(file: ModelFile, where: str) -> StoredSpendModel:
         Naming the first thing that is wrong.
     """
     fields = Fields(file.content, where)
-    fit = read_spend_content(fields)
+    fit = read_spend_content(fields.but("profile"))
+    profile = read_profile(fields.part("profile"), numbers=_learnt_of(fit), scores=(SPEND,))
     facts = {name: fields.get(name) for name in ("mean_spend", "correlation", "n_customers")}
-    return StoredSpendModel(facts=facts, file=file, _fit=fit)
+    return StoredSpendModel(facts=facts, profile=profile, file=file, _fit=fit)
 
 
 def read_spend_content(fields: Fields) -> SpendFit:

@@ -1,4 +1,4 @@
-"""Levels that a churn model never saw: counted where it is used, so that nobody is misled."""
+"""Levels that a churn model never saw, and ratings off their scale: counted where it is used."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import warnings
 from typing import TYPE_CHECKING
 
 from cxmodel.errors import CxModelWarning
-from cxmodel.models.churn.profile import Profile, WordProfile
-from cxmodel.models.leaks import MISSING, as_levels
+from cxmodel.models.leaks import MISSING, as_levels, as_numbers
+from cxmodel.models.off_scale import Range, is_outside, warn_of_off_scale
+from cxmodel.models.profile import Profile, WordProfile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,16 +54,32 @@ def new_levels(features: Features, profile: Profile | None, frame: pd.DataFrame)
     return {name: n for name, n in found.items() if n}
 
 
-def warn_of_new_levels(
+def ranges_of(features: Features) -> dict[str, Range]:
+    """Give the scale of each column that has one."""
+    return {part.name: part.limits.scale for part in features.parts if part.limits.is_scale}
+
+
+def off_scale(features: Features, frame: pd.DataFrame) -> dict[str, int]:
+    """Count the rows with a rating outside its scale, by column."""
+    found = {}
+    for part in features.parts:
+        numbers = as_numbers(frame[part.name]) if part.limits.is_scale else None
+        if numbers is not None:
+            found[part.name] = int(is_outside(numbers, part.limits.scale).sum())
+    return found
+
+
+def warn_of_odd_rows(
     features: Features, profile: Profile | None, frame: pd.DataFrame, *, stacklevel: int = 3
 ) -> None:
-    """Say how many rows have a level that was not seen at the fit, column by column.
+    """Say how many rows have a level that was not seen at the fit, or a rating off its scale.
 
     Warns
     -----
     CxModelWarning
-        With the counts.
+        With the counts, column by column.
     """
+    warn_of_off_scale(off_scale(features, frame), ranges_of(features), stacklevel=stacklevel + 1)
     counts = new_levels(features, profile, frame)
     if not counts:
         return
