@@ -7,19 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from purchase_ledgers import read_cdnow
+from purchase_ledgers import read_cdnow, simulate_spend
 
 import cxmodel as cx
 from cxmodel.errors import CxModelWarning, InsufficientDataError
-
-
-def simulate_spend(n: int, seed: int, shift: np.ndarray | float = 0.0) -> pd.DataFrame:
-    """Customers with p = 6, q = 4, v = 15 (times e^shift), and 1 to 8 purchases."""
-    rng = np.random.default_rng(seed)
-    x = rng.integers(1, 9, n)
-    rate = rng.gamma(4.0, 1 / (15.0 * np.exp(shift)), n)
-    mean = rng.gamma(6.0 * x, 1 / rate) / x
-    return pd.DataFrame({"frequency": x, "recency": 5.0, "T": 9.0, "monetary_value": mean})
 
 
 def test_cdnow_as_published(data_dir: Path) -> None:
