@@ -185,9 +185,7 @@ def _higher(
     return None
 
 
-def _best_within_reach(
-    peak: Peak, free: BoolArray, start: FloatArray
-) -> tuple[float, FloatArray]:
+def _best_within_reach(peak: Peak, free: BoolArray, start: FloatArray) -> tuple[float, FloatArray]:
     """Climb with bounds, where the best lies at the edge of what can be computed."""
     point = start.copy()
 

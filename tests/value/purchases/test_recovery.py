@@ -23,7 +23,9 @@ def test_parameters_are_recovered(family: str) -> None:
 
 @pytest.mark.parametrize("family", IN_TIME)
 def test_expected_purchases_are_those_of_the_truth(family: str) -> None:
-    truth = simulate_histories(family, TRUE_PARAMETERS[family], 20_000, 12, months_of_starts=0, age=39.0)
+    truth = simulate_histories(
+        family, TRUE_PARAMETERS[family], 20_000, 12, months_of_starts=0, age=39.0
+    )
     rows = simulate_histories(family, TRUE_PARAMETERS[family], 2000, 13)
     buys = cx.PurchaseModel(family=family).fit(rows)  # type: ignore[arg-type]
     exact = buys.at_parameters(TRUE_PARAMETERS[family]).expected_purchases(39)
