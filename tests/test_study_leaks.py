@@ -56,11 +56,32 @@ def test_what_was_examined_and_what_not_is_told(results: dict[str, Any]) -> None
     assert examined["customers"] == ["customers.letters"]
     assert "interactions.room" in examined["interactions"]
     notes = {row["table"]: row["note"] for row in told["rows"]}
+    assert notes["customers"] == "churned_at says who left: it is the outcome itself"
     assert notes["surveys"] == "no column beyond those that the study maps"
     assert [row["column"] for row in told["not_examined"]] == ["customers._private"]
     said = [text for text in results["caveats"]["rows"] if "leak alarm did not examine" in text]
     assert len(said) == 1
     assert "customers._private (its name is one that the observation table uses itself)" in said[0]
+
+
+def test_when_contacts_were_solved_is_examined_as_known_at_the_answer(
+    results: dict[str, Any], folder: Path
+) -> None:
+    (row,) = (
+        row for row in results["audit"]["source_columns"]["rows"] if row["table"] == "interactions"
+    )
+    assert "interactions.resolved_at" in row["examined"]
+    # contacts begun by an answer and solved after it, counted from the tables as they came
+    answers = pd.read_parquet(folder / "surveys.parquet").dropna(subset=["cust", "recommend"])
+    contacts = pd.read_csv(folder / "tickets.csv", dtype=str)
+    pairs = answers.merge(contacts, left_on="cust", right_on="account_id")
+    begun, solved, answered = (
+        pd.to_datetime(pairs[name], utc=True)
+        for name in ("submitted_at", "resolved_at", "answered_at")
+    )
+    n_later = int(((begun <= answered) & (solved > answered)).sum())
+    assert n_later > 0
+    assert f"interactions.resolved_at is dated after the response {n_later} times" in row["note"]
 
 
 def test_a_user_may_vouch_for_such_a_column(folder: Path) -> None:

@@ -142,7 +142,7 @@ def _best_of_others(
     family, a step would lead to where the likelihood cannot be computed.
     """
     free = np.arange(len(start)) != which
-    inverse = np.linalg.inv(peak.information[np.ix_(free, free)])
+    inverse = np.asarray(np.linalg.inv(peak.information[np.ix_(free, free)]), dtype=float)
     # along the ridge: where a normal likelihood would have its best
     point = start.copy()
     point[free] -= _capped(inverse @ peak.information[free, which] * (at - start[which]))

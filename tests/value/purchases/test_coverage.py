@@ -1,4 +1,4 @@
-"""How often 95% intervals of purchase models hold the truth: parameters, and what is read of them."""
+"""How often intervals of purchase models hold the truth: parameters, and what is read of them."""
 
 from __future__ import annotations
 
