@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from purchase_ledgers import read_cdnow, simulate_spend
+from scipy.optimize import brentq
+from scipy.stats import invgamma, norm
 
 import cxmodel as cx
 from cxmodel.errors import CxModelWarning, InsufficientDataError
@@ -85,6 +87,27 @@ def test_an_edge_is_named() -> None:
     )
     with pytest.warns(CxModelWarning, match="do not differ in what they spend"):
         cx.SpendModel().fit(rows)
+
+
+def test_intervals_at_the_edge_are_those_of_the_limit() -> None:
+    # by chance, purchases of a customer here cost nearly the same: p without end, v near 0. What a
+    # customer spends then follows an inverse gamma with shape q and scale p v.
+    rows = simulate_spend(300, 1160)
+    with pytest.warns(CxModelWarning, match="ran to the edge of its family"):
+        spend = cx.SpendModel().fit(rows)
+    mean = rows.monetary_value.to_numpy()
+
+    def fallen(q: float) -> float:
+        # the scale that fits best with shape q is n q / sum(1 / m)
+        best = invgamma.logpdf(mean, q, scale=len(mean) * q / np.sum(1 / mean)).sum()
+        return float(best) - spend.log_likelihood + norm.ppf(0.975) ** 2 / 2
+
+    frame = spend.to_frame().set_index("term")
+    assert frame.conf_low["q"] == pytest.approx(
+        brentq(fallen, 1.0, spend.parameters["q"]), rel=1e-3
+    )
+    assert frame.conf_high["p"] == np.inf
+    assert frame.conf_low["v"] == 0.0
 
 
 def test_too_few_who_came_back() -> None:
