@@ -143,7 +143,7 @@ def _examined(
     obs: Observations,
     reasons: dict[str, str],
 ) -> KnownByThen | None:
-    """Read a source again with all its columns, and bring them beside the observations."""
+    """Bring the columns of a source that nothing looks at beside the observations."""
     source = sources.get(spec.kind)
     if source is None:
         return None
@@ -154,23 +154,56 @@ def _examined(
     free = _free_columns(spec, catalog, source, reasons, most)
     known = [name for name in _canonical(source) if not obs.has(name)]
     times = _later_times(source)
-    every = (*free, *known, *times)
-    if not every:
-        return None
     too_many = _too_many(source, obs)
     if too_many:
-        reasons |= {f"{spec.kind}.{name}": too_many for name in every}
+        reasons |= {f"{spec.kind}.{name}": too_many for name in (*free, *known, *times)}
         return None
+    found = []
+    if free:
+        found.append(_free_by_then(spec, catalog, sources, obs, free, reasons))
+    if known or times:
+        found.append(known_by_then(obs, source, known, times))
+    return KnownByThen.together([part for part in found if part is not None])
+
+
+def _free_by_then(
+    spec: SourceSpec,
+    catalog: Catalog,
+    sources: Sources,
+    obs: Observations,
+    free: list[str],
+    reasons: dict[str, str],
+) -> KnownByThen | None:
+    """Read a source again for the columns that it does not map; name them where that fails."""
+    from cxmodel.tables.opening.opening import open_source
+
     try:
-        whole = _read_again(spec, catalog, sources, free) if free else source
-        found = known_by_then(obs, whole, [*free, *known], times)
-        if whole is not source:
-            sources.session.drop(whole.table)  # where it was kept, it has served
+        again = open_source(_needed(spec, free), catalog, sources.currency)
+        found = known_by_then(obs, again, free)
+        sources.session.drop(again.table)  # where it was kept, it has served
         return found
     except CxModelError as error:
         said = f"the table could not be read again: {error}"
-        reasons |= {f"{spec.kind}.{name}": said for name in every}
+        reasons |= {f"{spec.kind}.{name}": said for name in free}
         return None
+
+
+def _needed(spec: SourceSpec, free: list[str]) -> SourceSpec:
+    """Map no more than says whose a row is and when it happened, beside the further columns."""
+    if spec.kind == "observations":
+        return replace(spec, controls=tuple(free), if_there=())
+    contract = CONTRACTS[spec.kind]
+    kept = {*contract.required, "customer_id", EVENT_AT.get(spec.kind, "valid_from")}
+    columns = {name: spec.columns.get(name, name) for name in contract.names}
+    used = {columns[name] for name in kept if name in columns}
+    return replace(
+        spec,
+        columns={name: column for name, column in spec.columns.items() if name in kept},
+        ratings={},
+        attributes=(),
+        if_there=tuple(free),
+        ignore=tuple(column for column in columns.values() if column not in used),
+    )
 
 
 def _free_columns(
@@ -234,12 +267,3 @@ def _too_many(source: Source, obs: Observations) -> str:
     if source.kind != "observations" and not obs.has("responded_at"):
         return "the responses have no date"
     return ""
-
-
-def _read_again(spec: SourceSpec, catalog: Catalog, sources: Sources, free: list[str]) -> Source:
-    from cxmodel.tables.opening.opening import open_source
-
-    more: dict[str, Any] = {"if_there": tuple(free), "attributes": ()}
-    if spec.kind == "observations":
-        more = {"controls": tuple(free), "if_there": ()}
-    return open_source(replace(spec, **more), catalog, sources.currency)

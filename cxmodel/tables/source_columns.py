@@ -78,6 +78,16 @@ class KnownByThen:
     frame: pd.DataFrame
     n_later: Mapping[str, int] = field(default_factory=dict)
 
+    @classmethod
+    def together(cls, parts: Sequence[KnownByThen]) -> KnownByThen | None:
+        """Put columns of one source side by side; None where there are none."""
+        if not parts:
+            return None
+        return cls(
+            frame=pd.concat([part.frame for part in parts], axis=1),
+            n_later={name: n for part in parts for name, n in part.n_later.items()},
+        )
+
 
 def base_name(column: str) -> str:
     """Give the column of the source behind a column of `SourceColumns.frame`.
