@@ -10,6 +10,12 @@ import pandas as pd
 import pytest
 
 import cxmodel as cx
+from cxmodel.study_leaks import _needed
+from cxmodel.tables.engines.engine import connect
+from cxmodel.tables.opening.catalog import Catalog
+from cxmodel.tables.opening.opening import open_source
+from cxmodel.tables.source_columns import EVENT_AT
+from cxmodel.tables.specs import RatingSpec, SourceSpec
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +102,31 @@ def test_a_user_may_vouch_for_such_a_column(folder: Path) -> None:
     found = cx.Study.from_toml(folder / "kept.toml").run(only=("churn",)).to_dict()
     (leak,) = found["churn"]["leaks"]["rows"]
     assert (leak["column"], leak["kept"]) == ("revenue.account_state", True)
+
+
+EVENTS = {
+    "surveys": {"customer_id": "a", "responded_at": "2026-01-02", "touchpoint": "web", "nps": 7},
+    "invitations": {"customer_id": "a", "invited_at": "2026-01-02", "invitation_id": "i1"},
+    "customers": {"customer_id": "a", "started_at": "2026-01-02", "valid_from": "2026-01-03"},
+    "subscriptions": {
+        "customer_id": "a", "started_at": "2026-01-02", "ended_at": "2026-02-02",
+        "monthly_amount": 9.5,
+    },
+    "interactions": {"customer_id": "a", "started_at": "2026-01-02", "resolved_at": "2026-01-03"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+def test_no_more_of_a_table_is_read_again_than_is_needed(kind: str) -> None:
+    table = pd.DataFrame([{**EVENTS[kind], "Extra": "x"}]).rename(columns={"customer_id": "Who"})
+    ratings = {"nps": RatingSpec("nps", cx.NPS)} if kind == "surveys" else {}
+    spec = SourceSpec(kind=kind, data=table, columns={"customer_id": "Who"}, ratings=ratings)  # type: ignore[arg-type]
+    with connect() as session:
+        found = open_source(_needed(spec, ["Extra"]), Catalog(session, {}, Path()), "USD")
+    at = EVENT_AT.get(kind, "valid_from")
+    wanted = {"customer_id", at, "Extra"} | ({"row_number"} if kind == "surveys" else set())
+    wanted |= {"monthly_units"} if kind == "subscriptions" else set()
+    assert found.columns == wanted
 
 
 TELCO = """
