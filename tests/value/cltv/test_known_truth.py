@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy.stats import norm
 from simulated_observations import simulate_observations
 
 import cxmodel as cx
-from cxmodel.datasets.purchase_business import FIRST_DAY, simulate_purchases
+from cxmodel.datasets.purchase_business import FIRST_DAY, PurchaseBusiness, simulate_purchases
 from cxmodel.datasets.value_truth import PATH, change_of_value
 from cxmodel.models.lift_fit import fit_lift
 from cxmodel.models.retention.fit import RetentionFit
@@ -248,12 +248,12 @@ def _subscriptions(seeds: range, n: int = 800) -> _Tally:
     )
 
 
-def test_intervals_hold_the_truth_in_a_short_run() -> None:
+def test_subscriptions_hold_the_truth_in_a_short_run() -> None:
     _subscriptions(range(1_000, 1_012)).is_near()
 
 
 @pytest.mark.slow
-def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+def test_subscriptions_hold_the_truth_as_often_as_they_say() -> None:
     _subscriptions(range(1_000)).is_as_it_claims()
 
 
@@ -269,29 +269,55 @@ PER_DRAW = 1_500
 USED_FROM = pd.Timestamp(FIRST_DAY) + pd.Timedelta(days=360)
 
 
+@dataclass(frozen=True, eq=False)
+class _AskedAll:
+    """What each rating would have brought, as ratings depend on nothing: the truth by groups."""
+
+    business: PurchaseBusiness
+    ratings: np.ndarray
+    shares: np.ndarray
+
+    @classmethod
+    def of(cls, n_customers: int) -> _AskedAll:
+        edges = norm.cdf((np.arange(10) + 0.5 - 7.0) / 2.0)
+        shares = np.diff(np.concatenate([[0.0], edges, [1.0]]))
+        business = simulate_purchases(n_customers, seed=123, **EFFECTS)
+        return cls(business, np.arange(11.0), shares)
+
+    @property
+    def is_used(self) -> np.ndarray:
+        """Say who answered late enough."""
+        return (self.business.surveys["responded_at"] >= USED_FROM).to_numpy()
+
+    def mean_and_slope(
+        self, outcome: Callable[[np.ndarray], np.ndarray], who: np.ndarray
+    ) -> tuple[float, float]:
+        """Give the mean over ratings and customers, and the slope of least squares."""
+        by_rating = np.array([outcome(np.full(len(who), r))[who].mean() for r in self.ratings])
+        weights = self.shares * (self.ratings - self.shares @ self.ratings)
+        return float(self.shares @ by_rating), float(weights @ by_rating / (weights @ self.ratings))
+
+
 def _truth_of_purchases(n_customers: int) -> dict[str, float]:
-    """What is true of `simulate_purchases`, over very many customers.
+    """What is true of `simulate_purchases`, over very many customers."""
+    asked = _AskedAll.of(n_customers)
+    lives = asked.business.lives
+    money = asked.mean_and_slope(lives.money, asked.is_used)
+    there = asked.mean_and_slope(lives.share_there, asked.is_used & lives.is_at_risk)
+    return change_of_value(money, there, np.zeros(36))
 
-    Ratings depend on nothing, so every customer may be asked what each rating would have brought.
-    Both lifts are held to the slope of least squares.
-    """
-    business = simulate_purchases(n_customers, seed=123, **EFFECTS)
-    lives, is_used = business.lives, (business.surveys["responded_at"] >= USED_FROM).to_numpy()
-    edges = norm.cdf((np.arange(10) + 0.5 - 7.0) / 2.0)
-    shares = np.diff(np.concatenate([[0.0], edges, [1.0]]))
-    ratings = np.arange(11.0)
 
-    def mean_and_slope(by_rating: np.ndarray) -> tuple[float, float]:
-        centred = ratings - shares @ ratings
-        return float(shares @ by_rating), float(
-            (shares * centred) @ by_rating / (shares @ centred**2)
-        )
-
-    everybody = np.ones(n_customers)
-    at_risk = is_used & lives.is_at_risk
-    money = np.array([lives.money(r * everybody)[is_used].mean() for r in ratings])
-    there = np.array([lives.share_there(r * everybody)[at_risk].mean() for r in ratings])
-    return change_of_value(mean_and_slope(money), mean_and_slope(there), np.zeros(36))
+def test_who_answers_early_gains_more_from_a_point() -> None:
+    # they have had less time to stop: why a lift that leaves them out has another truth
+    asked = _AskedAll.of(30_000)
+    money, is_used = asked.business.lives.money, asked.is_used
+    groups = {"all": is_used | True, "late": is_used, "early": ~is_used}
+    slopes = {name: asked.mean_and_slope(money, who)[1] for name, who in groups.items()}
+    print({name: round(slope, 2) for name, slope in slopes.items()}, f"late: {is_used.mean():.1%}")
+    # 240 of 300 days; the slopes are known to about 1% and 2%
+    assert is_used.mean() == pytest.approx(0.8, abs=0.01)
+    assert slopes["late"] < 0.96 * slopes["all"]
+    assert slopes["early"] > 1.2 * slopes["all"]
 
 
 def _purchases(n_draws: int, seed: int, at_once: int) -> Iterator[dict[str, Estimate]]:
