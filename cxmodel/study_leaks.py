@@ -6,7 +6,7 @@ reason. When an event happened is no column of its own here: its rows count from
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -158,34 +158,39 @@ def _examined(
     if too_many:
         reasons |= {f"{spec.kind}.{name}": too_many for name in (*free, *known, *times)}
         return None
-    found = []
+    kind, found = spec.kind, []
     if free:
-        found.append(_free_by_then(spec, catalog, sources, obs, free, reasons))
+        found.append(
+            _tried(lambda: _free_by_then(spec, catalog, sources, obs, free), kind, free, reasons)
+        )
     if known or times:
-        found.append(known_by_then(obs, source, known, times))
+        names = [*known, *times]
+        found.append(_tried(lambda: known_by_then(obs, source, known, times), kind, names, reasons))
     return KnownByThen.together([part for part in found if part is not None])
 
 
-def _free_by_then(
-    spec: SourceSpec,
-    catalog: Catalog,
-    sources: Sources,
-    obs: Observations,
-    free: list[str],
-    reasons: dict[str, str],
+def _tried(
+    read: Callable[[], KnownByThen], kind: str, names: list[str], reasons: dict[str, str]
 ) -> KnownByThen | None:
-    """Read a source again for the columns that it does not map; name them where that fails."""
-    from cxmodel.tables.opening.opening import open_source
-
+    """Read columns, or say of each that they could not be: a study does not end for that."""
     try:
-        again = open_source(_needed(spec, free), catalog, sources.currency)
-        found = known_by_then(obs, again, free)
-        sources.session.drop(again.table)  # where it was kept, it has served
-        return found
+        return read()
     except CxModelError as error:
         said = f"the table could not be read again: {error}"
-        reasons |= {f"{spec.kind}.{name}": said for name in free}
+        reasons |= {f"{kind}.{name}": said for name in names}
         return None
+
+
+def _free_by_then(
+    spec: SourceSpec, catalog: Catalog, sources: Sources, obs: Observations, free: list[str]
+) -> KnownByThen:
+    """Read a source again for the columns that it does not map."""
+    from cxmodel.tables.opening.opening import open_source
+
+    again = open_source(_needed(spec, free), catalog, sources.currency)
+    found = known_by_then(obs, again, free)
+    sources.session.drop(again.table)  # where it was kept, it has served
+    return found
 
 
 def _needed(spec: SourceSpec, free: list[str]) -> SourceSpec:
@@ -237,7 +242,7 @@ def _free_columns(
 
 
 def _canonical(source: Source) -> list[str]:
-    """List the columns under cxmodel's own names that hold words, numbers or flags of events."""
+    """List the columns under cxmodel's own names that hold words, numbers, flags or ids."""
     if source.kind not in EVENT_AT:
         return []
     names = [n for n in _contract_of(source).names if n in source.columns and n != "customer_id"]

@@ -2,7 +2,7 @@
 
 The leak alarm examines every column of the source, control or not. A table of events has many rows
 a customer, so each of its columns is brought to one value a response: the last one known by then,
-and the lowest and the highest. One query a table; nothing but these values leaves the engine.
+and the lowest and the highest. Nothing but these values leaves the engine.
 
 A time that the study maps, such as when a contact was solved, is known from that time on: it counts
 as the days from it to the response, and as missing where it lies after the response.
@@ -114,7 +114,7 @@ def known_by_then(
     source : Source
         On any engine; `names` and `times` are columns of its table.
     names : sequence of str
-        Which columns that hold words, numbers or flags.
+        Which columns that hold words, numbers, flags or ids.
     times : sequence of str
         Which columns that hold times; only of a source whose rows are dated.
 

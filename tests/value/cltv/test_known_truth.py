@@ -311,7 +311,7 @@ def test_who_answers_early_gains_more_from_a_point() -> None:
     # they have had less time to stop: why a lift that leaves them out has another truth
     asked = _AskedAll.of(30_000)
     money, is_used = asked.business.lives.money, asked.is_used
-    groups = {"all": is_used | True, "late": is_used, "early": ~is_used}
+    groups = {"all": np.ones_like(is_used), "late": is_used, "early": ~is_used}
     slopes = {name: asked.mean_and_slope(money, who)[1] for name, who in groups.items()}
     print({name: round(slope, 2) for name, slope in slopes.items()}, f"late: {is_used.mean():.1%}")
     # 240 of 300 days; the slopes are known to about 1% and 2%
