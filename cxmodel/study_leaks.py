@@ -110,7 +110,7 @@ def _account(
 def _later(part: KnownByThen) -> list[str]:
     """Say which times are dated after the response, and how often."""
     return [
-        f"{name} is dated after the response {n:,} times, where it counts as not yet known"
+        f"{name} is dated after the response {n:,} time(s), where it counts as not yet known"
         for name, n in part.n_later.items()
         if n
     ]

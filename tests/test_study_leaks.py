@@ -87,7 +87,7 @@ def test_when_contacts_were_solved_is_examined_as_known_at_the_answer(
     )
     n_later = int(((begun <= answered) & (solved > answered)).sum())
     assert n_later > 0
-    assert f"interactions.resolved_at is dated after the response {n_later} times" in row["note"]
+    assert f"interactions.resolved_at is dated after the response {n_later} time(s)" in row["note"]
 
 
 def test_a_user_may_vouch_for_such_a_column(folder: Path) -> None:
