@@ -1,24 +1,28 @@
 """Lay the columns of a study's sources that nothing looks at beside its observations.
 
 They are examined for leaks, and used for nothing else. What is not examined is named with the
-reason.
+reason. When an event happened is no column of its own here: its rows count from then on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cxmodel.errors import CxModelError
 from cxmodel.models.source_leaks import why_not_examined
-from cxmodel.tables.contracts import CONTRACTS, RESERVED
-from cxmodel.tables.source_columns import EVENT_AT, base_name, known_by_then, put_together
+from cxmodel.tables.contracts import CONTRACTS, RESERVED, Contract
+from cxmodel.tables.source_columns import (
+    EVENT_AT,
+    KnownByThen,
+    base_name,
+    known_by_then,
+    put_together,
+)
 from cxmodel.tables.specs import AMOUNTS, TYPE_OF, SourceSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from cxmodel.config import StudyConfig
     from cxmodel.progress import Progress
     from cxmodel.tables.observation_table import Observations
@@ -35,7 +39,9 @@ MOST_OBSERVATIONS = 1_000_000
 """Responses beyond which nothing is laid beside them."""
 MOST_NAMED = 20
 _VALUES_A_COLUMN = 3
-_EXAMINED_TYPES = ("text", "number", "flag")
+_EXAMINED_TYPES = ("text", "number", "flag", "id")
+OUTCOMES = {"customers": ("churned_at",), "subscriptions": ("ended_at",)}
+"""Times that say who left: what a leak would know, and so no leak themselves."""
 
 
 LOOKS_FOR_LEAKS = ("lift", "checks", "evidence", "churn")
@@ -65,7 +71,7 @@ def with_source_columns(
     """
     if not obs.has("churned") and not obs.has("revenue_after"):
         return obs  # no outcome that a column could know
-    parts: dict[str, pd.DataFrame] = {}
+    parts: dict[str, KnownByThen] = {}
     reasons: dict[str, str] = {}
     with progress.stage("columns that nothing looks at") as stage:
         for spec, catalog in _specs(config, sources):
@@ -78,20 +84,36 @@ def with_source_columns(
 
 
 def _account(
-    sources: Sources, parts: dict[str, pd.DataFrame], reasons: dict[str, str]
+    sources: Sources, parts: dict[str, KnownByThen], reasons: dict[str, str]
 ) -> dict[str, Any]:
     """Say of each table which further columns were examined, and which were not and why."""
+    told = {label.split(".")[0] for label in reasons}
     rows = []
-    for kind in sources.by_kind:
-        frame = parts.get(kind)
-        names = [] if frame is None else list(dict.fromkeys(base_name(str(c)) for c in frame))
-        is_told = any(label.split(".")[0] == kind for label in reasons)
-        note = None if names or is_told else "no column beyond those that the study maps"
-        rows.append({"table": kind, "examined": names, "note": note})
+    for kind, source in sources.by_kind.items():
+        part = parts.get(kind)
+        names = [] if part is None else [base_name(str(column)) for column in part.frame]
+        said = [] if names or kind in told else ["no column beyond those that the study maps"]
+        said += [] if part is None else _later(part)
+        said += [
+            f"{name} says who left: it is the outcome itself"
+            for name in OUTCOMES.get(kind, ())
+            if name in source.columns
+        ]
+        row = {"table": kind, "examined": list(dict.fromkeys(names))}
+        rows.append({**row, "note": "; ".join(said) or None})
     return {
         "rows": rows,
         "not_examined": [{"column": name, "reason": why} for name, why in reasons.items()],
     }
+
+
+def _later(part: KnownByThen) -> list[str]:
+    """Say which times are dated after the response, and how often."""
+    return [
+        f"{name} is dated after the response {n:,} time(s), where it counts as not yet known"
+        for name, n in part.n_later.items()
+        if n
+    ]
 
 
 def caveat_of_source_columns(obs: Observations) -> list[str]:
@@ -120,8 +142,8 @@ def _examined(
     sources: Sources,
     obs: Observations,
     reasons: dict[str, str],
-) -> pd.DataFrame | None:
-    """Read a source again with all its columns, and bring them beside the observations."""
+) -> KnownByThen | None:
+    """Bring the columns of a source that nothing looks at beside the observations."""
     source = sources.get(spec.kind)
     if source is None:
         return None
@@ -131,22 +153,62 @@ def _examined(
     most = min(MOST_COLUMNS, MOST_VALUES // (_VALUES_A_COLUMN * max(obs.n_obs, 1)))
     free = _free_columns(spec, catalog, source, reasons, most)
     known = [name for name in _canonical(source) if not obs.has(name)]
-    too_many = _too_many(source, obs) if free or known else ""
+    times = _later_times(source)
+    too_many = _too_many(source, obs)
     if too_many:
-        reasons |= {f"{spec.kind}.{name}": too_many for name in (*free, *known)}
+        reasons |= {f"{spec.kind}.{name}": too_many for name in (*free, *known, *times)}
         return None
-    if not free and not known:
-        return None
+    kind, found = spec.kind, []
+    if free:
+        found.append(
+            _tried(lambda: _free_by_then(spec, catalog, sources, obs, free), kind, free, reasons)
+        )
+    if known or times:
+        names = [*known, *times]
+        found.append(_tried(lambda: known_by_then(obs, source, known, times), kind, names, reasons))
+    return KnownByThen.together([part for part in found if part is not None])
+
+
+def _tried(
+    read: Callable[[], KnownByThen], kind: str, names: list[str], reasons: dict[str, str]
+) -> KnownByThen | None:
+    """Read columns, or say of each that they could not be: a study does not end for that."""
     try:
-        whole = _read_again(spec, catalog, sources, free) if free else source
-        found = known_by_then(obs, whole, [*free, *known])
-        if whole is not source:
-            sources.session.drop(whole.table)  # where it was kept, it has served
-        return found
+        return read()
     except CxModelError as error:
         said = f"the table could not be read again: {error}"
-        reasons |= {f"{spec.kind}.{name}": said for name in (*free, *known)}
+        reasons |= {f"{kind}.{name}": said for name in names}
         return None
+
+
+def _free_by_then(
+    spec: SourceSpec, catalog: Catalog, sources: Sources, obs: Observations, free: list[str]
+) -> KnownByThen:
+    """Read a source again for the columns that it does not map."""
+    from cxmodel.tables.opening.opening import open_source
+
+    again = open_source(_needed(spec, free), catalog, sources.currency)
+    found = known_by_then(obs, again, free)
+    sources.session.drop(again.table)  # where it was kept, it has served
+    return found
+
+
+def _needed(spec: SourceSpec, free: list[str]) -> SourceSpec:
+    """Map no more than says whose a row is and when it happened, beside the further columns."""
+    if spec.kind == "observations":
+        return replace(spec, controls=tuple(free), if_there=())
+    contract = CONTRACTS[spec.kind]
+    kept = {*contract.required, "customer_id", EVENT_AT.get(spec.kind, "valid_from")}
+    columns = {name: spec.columns.get(name, name) for name in contract.names}
+    used = {columns[name] for name in kept if name in columns}
+    return replace(
+        spec,
+        columns={name: column for name, column in spec.columns.items() if name in kept},
+        ratings={},
+        attributes=(),
+        if_there=tuple(free),
+        ignore=tuple(column for column in columns.values() if column not in used),
+    )
 
 
 def _free_columns(
@@ -180,11 +242,24 @@ def _free_columns(
 
 
 def _canonical(source: Source) -> list[str]:
-    """List the columns under cxmodel's own names that hold words, numbers or flags of events."""
+    """List the columns under cxmodel's own names that hold words, numbers, flags or ids."""
     if source.kind not in EVENT_AT:
         return []
-    names = next(each.names for kind, each in CONTRACTS.items() if kind == source.kind)
-    return [n for n in names if n in source.columns and TYPE_OF[n] in _EXAMINED_TYPES]
+    names = [n for n in _contract_of(source).names if n in source.columns and n != "customer_id"]
+    return [name for name in names if TYPE_OF[name] in _EXAMINED_TYPES]
+
+
+def _later_times(source: Source) -> list[str]:
+    """List the times of events other than when they happened, such as when a contact was solved."""
+    if source.kind not in EVENT_AT:
+        return []
+    others = (EVENT_AT[source.kind], *OUTCOMES.get(source.kind, ()))
+    names = [n for n in _contract_of(source).names if n in source.columns and n not in others]
+    return [name for name in names if TYPE_OF[name] == "time"]
+
+
+def _contract_of(source: Source) -> Contract:
+    return next(each for kind, each in CONTRACTS.items() if kind == source.kind)
 
 
 def _too_many(source: Source, obs: Observations) -> str:
@@ -197,12 +272,3 @@ def _too_many(source: Source, obs: Observations) -> str:
     if source.kind != "observations" and not obs.has("responded_at"):
         return "the responses have no date"
     return ""
-
-
-def _read_again(spec: SourceSpec, catalog: Catalog, sources: Sources, free: list[str]) -> Source:
-    from cxmodel.tables.opening.opening import open_source
-
-    more: dict[str, Any] = {"if_there": tuple(free), "attributes": ()}
-    if spec.kind == "observations":
-        more = {"controls": tuple(free), "if_there": ()}
-    return open_source(replace(spec, **more), catalog, sources.currency)

@@ -10,6 +10,14 @@ import pandas as pd
 import cxmodel as cx
 from cxmodel.tables.purchase_summary import PurchaseSummary
 
+TRUE_PARAMETERS = {
+    "bg_nbd": (0.8, 8.0, 0.9, 2.5),
+    "mbg_nbd": (0.8, 8.0, 0.6, 2.5),
+    "pareto_nbd": (0.8, 8.0, 0.7, 12.0),
+    "bg_bb": (1.2, 0.75, 0.66, 2.78),
+}
+TRUE_SPEND = (6.0, 4.0, 15.0)  # Gamma-Gamma: 6 x 15 / 3 = 30 a purchase on average
+
 
 def read_cdnow(data_dir: Path, **options: object) -> PurchaseSummary:
     """The 1/10 sample in weeks, learnt from until 30 September 1997."""
@@ -69,3 +77,27 @@ def simulate_histories(
         last[active] = at[active]
         active = active[rng.random(active.size) >= stops[active]]
     return pd.DataFrame({"frequency": x, "recency": last, "T": ages})
+
+
+def simulate_occasions(
+    parameters: tuple[float, ...], n_customers: int, seed: int, *, occasions: int = 6
+) -> pd.DataFrame:
+    """Customers of BG/BB, played through: each buys on an occasion or not, until they leave."""
+    rng = np.random.default_rng(seed)
+    alpha, beta, gamma, delta = parameters
+    buys, stops = rng.beta(alpha, beta, n_customers), rng.beta(gamma, delta, n_customers)
+    lives = rng.geometric(stops) - 1
+    made = rng.random((n_customers, occasions)) < buys[:, None]
+    made &= np.arange(occasions) < lives[:, None]
+    last = (made * np.arange(1, occasions + 1)).max(axis=1)
+    return pd.DataFrame({"frequency": made.sum(axis=1), "recency": last, "T": occasions})
+
+
+def simulate_spend(n_customers: int, seed: int, shift: np.ndarray | float = 0.0) -> pd.DataFrame:
+    """Customers of Gamma-Gamma with 1 to 8 purchases; `shift` is added to the log of v."""
+    p, q, v = TRUE_SPEND
+    rng = np.random.default_rng(seed)
+    x = rng.integers(1, 9, n_customers)
+    rate = rng.gamma(q, 1 / (v * np.exp(shift)), n_customers)
+    mean = rng.gamma(p * x, 1 / rate) / x
+    return pd.DataFrame({"frequency": x, "recency": 5.0, "T": 9.0, "monetary_value": mean})

@@ -10,6 +10,12 @@ import pandas as pd
 import pytest
 
 import cxmodel as cx
+from cxmodel.study_leaks import _needed
+from cxmodel.tables.engines.engine import connect
+from cxmodel.tables.opening.catalog import Catalog
+from cxmodel.tables.opening.opening import open_source
+from cxmodel.tables.source_columns import EVENT_AT
+from cxmodel.tables.specs import RatingSpec, SourceSpec
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +62,32 @@ def test_what_was_examined_and_what_not_is_told(results: dict[str, Any]) -> None
     assert examined["customers"] == ["customers.letters"]
     assert "interactions.room" in examined["interactions"]
     notes = {row["table"]: row["note"] for row in told["rows"]}
+    assert notes["customers"] == "churned_at says who left: it is the outcome itself"
     assert notes["surveys"] == "no column beyond those that the study maps"
     assert [row["column"] for row in told["not_examined"]] == ["customers._private"]
     said = [text for text in results["caveats"]["rows"] if "leak alarm did not examine" in text]
     assert len(said) == 1
     assert "customers._private (its name is one that the observation table uses itself)" in said[0]
+
+
+def test_when_contacts_were_solved_is_examined_as_known_at_the_answer(
+    results: dict[str, Any], folder: Path
+) -> None:
+    (row,) = (
+        row for row in results["audit"]["source_columns"]["rows"] if row["table"] == "interactions"
+    )
+    assert "interactions.resolved_at" in row["examined"]
+    # contacts begun by an answer and solved after it, counted from the tables as they came
+    answers = pd.read_parquet(folder / "surveys.parquet").dropna(subset=["cust", "recommend"])
+    contacts = pd.read_csv(folder / "tickets.csv", dtype=str)
+    pairs = answers.merge(contacts, left_on="cust", right_on="account_id")
+    begun, solved, answered = (
+        pd.to_datetime(pairs[name], utc=True)
+        for name in ("submitted_at", "resolved_at", "answered_at")
+    )
+    n_later = int(((begun <= answered) & (solved > answered)).sum())
+    assert n_later > 0
+    assert f"interactions.resolved_at is dated after the response {n_later} time(s)" in row["note"]
 
 
 def test_a_user_may_vouch_for_such_a_column(folder: Path) -> None:
@@ -75,6 +102,31 @@ def test_a_user_may_vouch_for_such_a_column(folder: Path) -> None:
     found = cx.Study.from_toml(folder / "kept.toml").run(only=("churn",)).to_dict()
     (leak,) = found["churn"]["leaks"]["rows"]
     assert (leak["column"], leak["kept"]) == ("revenue.account_state", True)
+
+
+EVENTS = {
+    "surveys": {"customer_id": "a", "responded_at": "2026-01-02", "touchpoint": "web", "nps": 7},
+    "invitations": {"customer_id": "a", "invited_at": "2026-01-02", "invitation_id": "i1"},
+    "customers": {"customer_id": "a", "started_at": "2026-01-02", "valid_from": "2026-01-03"},
+    "subscriptions": {
+        "customer_id": "a", "started_at": "2026-01-02", "ended_at": "2026-02-02",
+        "monthly_amount": 9.5,
+    },
+    "interactions": {"customer_id": "a", "started_at": "2026-01-02", "resolved_at": "2026-01-03"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", EVENTS)
+def test_no_more_of_a_table_is_read_again_than_is_needed(kind: str) -> None:
+    table = pd.DataFrame([{**EVENTS[kind], "Extra": "x"}]).rename(columns={"customer_id": "Who"})
+    ratings = {"nps": RatingSpec("nps", cx.NPS)} if kind == "surveys" else {}
+    spec = SourceSpec(kind=kind, data=table, columns={"customer_id": "Who"}, ratings=ratings)  # type: ignore[arg-type]
+    with connect() as session:
+        found = open_source(_needed(spec, ["Extra"]), Catalog(session, {}, Path()), "USD")
+    at = EVENT_AT.get(kind, "valid_from")
+    wanted = {"customer_id", at, "Extra"} | ({"row_number"} if kind == "surveys" else set())
+    wanted |= {"monthly_units"} if kind == "subscriptions" else set()
+    assert found.columns == wanted
 
 
 TELCO = """

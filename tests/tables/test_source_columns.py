@@ -53,7 +53,7 @@ def test_what_was_known_at_each_answer_by_hand(session: Session) -> None:
     obs = answers(
         ("a", "2026-01-05"), ("a", "2026-01-10"), ("a", "2026-03-01"), ("b", "2026-02-28")
     )
-    found = known_by_then(obs, ledger(session), ["state", "days"])
+    found = known_by_then(obs, ledger(session), ["state", "days"]).frame
     # of two rows of one day the higher; b had no row by then
     assert found["revenue.state"].fillna("none").tolist() == ["open", "late", "closed", "none"]
     assert found["revenue.days"].fillna(-1).tolist() == [3.0, 2.0, 9.0, -1.0]
@@ -68,9 +68,40 @@ def test_customers_are_as_of_the_extract(session: Session) -> None:
     source = open_sources([spec], session).get("customers")
     assert source is not None
     obs = answers(("b", "2026-01-05"), ("c", "2026-01-05"), ("a", "2026-01-05"))
-    found = known_by_then(obs, source, ["score"])
+    found = known_by_then(obs, source, ["score"]).frame
     assert list(found.columns) == ["customers.score"]
     assert found["customers.score"].fillna(-1).tolist() == [2.0, -1.0, 1.0]
+
+
+CONTACTS = pd.DataFrame(
+    [
+        ("a", "2026-01-01", "2026-01-03 12:00", "2026-01-02", "i1"),
+        ("a", "2026-01-10", "2026-02-01", "2026-01-12", None),
+        ("b", "2026-01-01", None, "2026-06-01", "i2"),
+    ],
+    columns=["customer_id", "started_at", "resolved_at", "resolve_by", "issue"],
+)
+
+
+def contacts(session: Session, frame: pd.DataFrame = CONTACTS) -> Source:
+    source = open_sources([SourceSpec(kind="interactions", data=frame)], session)
+    found = source.get("interactions")
+    assert found is not None
+    return found
+
+
+def test_a_time_is_known_from_that_time_on_by_hand(session: Session) -> None:
+    obs = answers(("a", "2026-01-05"), ("a", "2026-01-20"), ("b", "2026-02-28"))
+    found = known_by_then(obs, contacts(session), ["issue"], ["resolved_at", "resolve_by"])
+    table = found.frame.astype(object).where(found.frame.notna(), None)
+    # 3 January at noon to 5 January; on the 20th the last contact was open till 1 February
+    assert table["interactions.resolved_at"].tolist() == [1.5, None, None]
+    assert table["interactions.resolved_at (lowest)"].tolist() == [1.5, 16.5, None]
+    assert table["interactions.resolved_at (highest)"].tolist() == [1.5, 16.5, None]
+    assert table["interactions.resolve_by"].tolist() == [3.0, 8.0, None]
+    assert table["interactions.issue"].tolist() == ["i1", None, "i2"]
+    # the open contact of the 20th, and the promise of June
+    assert found.n_later == {"interactions.resolved_at": 1, "interactions.resolve_by": 1}
 
 
 # -- the alarm
@@ -126,6 +157,27 @@ def test_what_comes_after_the_answer_is_no_leak(session: Session) -> None:
     chosen = np.ones(obs.n_obs, dtype=bool)
     report = find_all_leaks(obs, chosen, obs.frame["churned"].to_numpy(), columns=[])
     assert report.leaks == ()
+
+
+def solved(obs: Observations, session: Session, at: list[str | None]) -> Observations:
+    """Lay contacts of before the answer, solved at these times, beside observations."""
+    frame = pd.DataFrame(
+        {"customer_id": obs.frame["customer_id"], "started_at": "2026-01-01", "resolved_at": at}
+    )
+    part = known_by_then(obs, contacts(session, frame), [], ["resolved_at"])
+    return replace(obs, source_columns=put_together(obs, [part], {}))
+
+
+def test_what_is_dated_after_the_answer_is_not_known(session: Session) -> None:
+    obs, _ = company()
+    chosen, outcome = np.ones(obs.n_obs, dtype=bool), obs.frame["churned"].to_numpy()
+    # solved when they left, and else a day earlier: on 1 February nobody knew either
+    later = solved(obs, session, np.where(outcome == 1, "2026-02-20", "2026-02-19").tolist())
+    assert find_all_leaks(later, chosen, outcome, columns=[]).leaks == ()
+    # written back before the answer, the same difference tells
+    early = solved(obs, session, np.where(outcome == 1, "2026-01-20", "2026-01-19").tolist())
+    (leak,) = find_all_leaks(early, chosen, outcome, columns=[]).leaks
+    assert (leak.column, leak.auc) == ("interactions.resolved_at", 1.0)
 
 
 def test_text_of_many_values_is_examined_for_whether_it_is_filled(session: Session) -> None:

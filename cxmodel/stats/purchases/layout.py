@@ -59,6 +59,16 @@ class Layout:
         """Names of the parameters, then of the coefficients."""
         return (*self.parameters, *(name for s in self.scalings for name in s.names))
 
+    @property
+    def units(self) -> FloatArray:
+        """What a step of 1 is, of each entry for covariates as they came.
+
+        A logarithm is its own unit; of a coefficient it is what makes a standard deviation of the
+        covariate count by e.
+        """
+        columns = [column for scaling in self.scalings for column in scaling.columns]
+        return np.concatenate([np.ones(len(self.parameters)), 1 / self.spread[columns]])
+
     def parameters_of(self, vector: FloatArray, covariates: FloatArray) -> tuple[FloatArray, ...]:
         """Give each parameter: one number, or one a row where covariates scale it.
 

@@ -12,21 +12,30 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import minimize
 
 from cxmodel.stats.purchases.maximise import Objective
 
 FloatArray = npt.NDArray[np.float64]
-_ROOTS = 12  # steps of the search for an end; it takes three or four
+BoolArray = npt.NDArray[np.bool_]
+_ROOTS = 30  # steps of the search for an end; it takes three or four
+_MOST_AHEAD = 4.0
 _CLIMBS = 60  # steps of the others' climb at one value
 _NEAR_ROOT = 1e-3  # of the root of twice the loss, of which 1.96 is sought
 _NEAR_TOP = 1e-8  # what the log-likelihood could still gain
-_MOST = 12.0  # logarithms: beyond this a parameter is 0 or infinite
-_LONGEST = 2.0  # logarithms: no step of the others is longer
+_MOST = 12.0  # units from the peak: beyond this a logarithm means 0 or infinity
+_FURTHEST = 15.0  # the others may go on a little, so that they can follow
+_LONGEST = 2.0  # units: no step of the others is longer
+_HALVINGS = 12
+_CONCAVE = 1e-8  # cosine between a step and the fall of the slopes on it
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Peak:
     """A likelihood at its maximum, from which profiles are taken.
+
+    Its coordinates are in units of like size, such as logarithms: none is sought further than 12 of
+    them from the maximum.
 
     Parameters
     ----------
@@ -88,9 +97,9 @@ def _end(peak: Peak, which: int, wanted: float, error: float) -> float:
     """
     start = float(peak.point[which])
     side = float(np.sign(wanted))
-    # values nearer and further than the end, with their roots
-    near, near_root = start, 0.0
-    far, far_root = np.nan, np.nan
+    # values nearer than the end and further, with their roots; before the nearer the one before it
+    before, near = (start, 0.0), (start, 0.0)
+    far: tuple[float, float] | None = None
     at, others = start + wanted * error, peak.point
     for _ in range(_ROOTS):
         at = float(np.clip(at, start - _MOST, start + _MOST))
@@ -101,52 +110,109 @@ def _end(peak: Peak, which: int, wanted: float, error: float) -> float:
         if abs(root) < abs(wanted):
             if abs(at - start) >= _MOST:
                 return side * np.inf
-            near, near_root = at, root
+            before, near = near, (at, root)
         else:
-            far, far_root = at, root
-        at = _next_value(start, wanted, (near, near_root), (far, far_root))
+            far = (at, root)
+        at = _ahead(before, near, wanted) if far is None else _between(near, far, wanted)
     return at
 
 
-def _next_value(
-    start: float, wanted: float, near: tuple[float, float], far: tuple[float, float]
-) -> float:
-    """Go along the chord: between the two, or beyond the nearer one from the start."""
-    if np.isfinite(far[0]):
-        share = (wanted - near[1]) / (far[1] - near[1])
-        return near[0] + float(np.clip(share, 0.05, 0.95)) * (far[0] - near[0])
-    if near[1] == 0.0:
-        return near[0] + float(np.sign(wanted))
-    ahead = (near[0] - start) * wanted / near[1]
-    return start + float(np.clip(ahead, -4 * abs(near[0] - start), 4 * abs(near[0] - start)))
+def _between(near: tuple[float, float], far: tuple[float, float], wanted: float) -> float:
+    """Go along the chord from the nearer value to the further one."""
+    share = (wanted - near[1]) / (far[1] - near[1])
+    return near[0] + float(np.clip(share, 0.05, 0.95)) * (far[0] - near[0])
+
+
+def _ahead(before: tuple[float, float], near: tuple[float, float], wanted: float) -> float:
+    """Go along the chord beyond the nearer value, at most four times the way from the one before.
+
+    Where the likelihood flattens out the chord of the last two values says how much.
+    """
+    way, rise = near[0] - before[0], near[1] - before[1]
+    share = (wanted - near[1]) / rise if rise * wanted > 0 else _MOST_AHEAD
+    return near[0] + float(np.clip(share, 0.05, _MOST_AHEAD)) * way
 
 
 def _best_of_others(
     peak: Peak, which: int, at: float, start: FloatArray
 ) -> tuple[float, FloatArray]:
-    """Climb with one coordinate held, by Newton's steps with the information of the peak."""
+    """Climb with one coordinate held, by quasi-Newton steps from the information of the peak.
+
+    The others stay within reach of the peak too: where it is all but flat, as at the edge of a
+    family, a step would lead to where the likelihood cannot be computed.
+    """
     free = np.arange(len(start)) != which
-    inner = peak.information[np.ix_(free, free)]
-    point = start.copy()
+    inverse = np.asarray(np.linalg.inv(peak.information[np.ix_(free, free)]), dtype=float)
     # along the ridge: where a normal likelihood would have its best
-    point[free] -= np.linalg.solve(inner, peak.information[free, which]) * (at - point[which])
+    point = start.copy()
+    point[free] -= _capped(inverse @ peak.information[free, which] * (at - start[which]))
     point[which] = at
     value, slopes = peak.objective(point)
     for _ in range(_CLIMBS):
-        step = np.linalg.solve(inner, slopes[free])
+        step = inverse @ slopes[free]
         if float(slopes[free] @ step) < _NEAR_TOP:
             break
-        longest = float(np.abs(step).max())
-        step *= min(1.0, _LONGEST / longest)
-        moved, gain = point, -np.inf
-        for halving in range(12):
-            moved = point.copy()
-            moved[free] += step * 0.5**halving
-            found = peak.objective(moved)
-            gain = found[0] - value
-            if gain > 0:
-                break
-        if not gain > 0:
+        found = _higher(peak.objective, point, value, free, _capped(step))
+        if found is None:
             break
-        point, (value, slopes) = moved, found
+        moved, value, steeper = found
+        if np.abs(moved - peak.point)[free].max() > _FURTHEST:
+            return _best_within_reach(peak, free, point)
+        inverse = _learnt(inverse, (moved - point)[free], (slopes - steeper)[free])
+        point, slopes = moved, steeper
     return value, point
+
+
+def _capped(step: FloatArray) -> FloatArray:
+    """Shorten a step that is too long in some coordinate."""
+    longest = float(np.abs(step).max(initial=0.0))
+    return step * (_LONGEST / longest) if longest > _LONGEST else step
+
+
+def _higher(
+    objective: Objective, point: FloatArray, value: float, free: BoolArray, step: FloatArray
+) -> tuple[FloatArray, float, FloatArray] | None:
+    """Halve a step of the free coordinates until the log-likelihood rises; None where it does not.
+
+    Give the point, the log-likelihood there and its slopes.
+    """
+    for halving in range(_HALVINGS):
+        moved = point.copy()
+        moved[free] += step * 0.5**halving
+        found, slopes = objective(moved)
+        if found > value:
+            return moved, found, slopes
+    return None
+
+
+def _best_within_reach(peak: Peak, free: BoolArray, start: FloatArray) -> tuple[float, FloatArray]:
+    """Climb with bounds, where the best lies at the edge of what can be computed."""
+    point = start.copy()
+
+    def downhill(others: FloatArray) -> tuple[float, FloatArray]:
+        point[free] = others
+        value, slopes = peak.objective(point)
+        return -value, -slopes[free]
+
+    centre = peak.point[free]
+    bounds = list(zip(centre - _FURTHEST, centre + _FURTHEST, strict=True))
+    found = minimize(downhill, start[free], jac=True, method="L-BFGS-B", bounds=bounds)
+    point[free] = found.x
+    return -float(found.fun), point
+
+
+def _learnt(inverse: FloatArray, moved: FloatArray, flatter: FloatArray) -> FloatArray:
+    """Correct the inverse of the information by what a step told of it: the rule of BFGS.
+
+    Parameters
+    ----------
+    inverse : array, (k, k)
+        As it was.
+    moved, flatter : array, (k,)
+        The step, and by how much the slopes fell on it.
+    """
+    agreement = float(moved @ flatter)
+    if agreement <= _CONCAVE * float(np.linalg.norm(moved) * np.linalg.norm(flatter)):
+        return inverse  # not concave on that way: nothing is learnt
+    turned = np.eye(len(moved)) - np.outer(moved, flatter) / agreement
+    return np.asarray(turned @ inverse @ turned.T + np.outer(moved, moved) / agreement)

@@ -112,8 +112,9 @@ class Fitted:
         half = critical * np.sqrt(np.diag(self.covariance))
         low, high = self.vector - half, self.vector + half
         if self.peak is not None:
-            for i in range(len(self.vector)):
-                low[i], high[i] = profile_interval(self.peak, i, critical)
+            for i, unit in enumerate(self.layout.units):
+                ends = profile_interval(self.peak, i, critical)
+                low[i], high[i] = (unit * end for end in ends)
         return low, high
 
 
@@ -198,11 +199,14 @@ def fit_layout(
 
 
 def _peak(layout: Layout, found: Maximum, objective: Objective) -> Peak | None:
-    """Describe the likelihood in covariates as they came; None at an edge or where it is flat."""
+    """Describe the likelihood for covariates as they came, in the units of the layout.
+
+    None at an edge or where it is flat.
+    """
     if found.at_bound.any() or np.linalg.eigvalsh(found.information).min() <= 0:
         return None
     vector, matrix = layout.to_raw(found.point)
-    back = np.linalg.inv(matrix)
+    back = np.linalg.inv(matrix / layout.units[:, None])
 
     def raw_objective(at: FloatArray) -> tuple[float, FloatArray]:
         value, slopes = objective(back @ at)
@@ -210,7 +214,7 @@ def _peak(layout: Layout, found: Maximum, objective: Objective) -> Peak | None:
 
     return Peak(
         objective=raw_objective,
-        point=vector,
+        point=vector / layout.units,
         log_likelihood=found.log_likelihood,
         information=back.T @ found.information @ back,
     )

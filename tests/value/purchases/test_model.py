@@ -164,6 +164,24 @@ def test_what_a_rating_does_to_buying_and_leaving_is_found(
     assert ahead[nps >= 9].mean() > 1.5 * ahead[nps <= 2].mean()
 
 
+def test_intervals_do_not_hang_on_the_units_of_a_covariate() -> None:
+    nps = np.random.default_rng(4).integers(0, 11, 800).astype(float)
+    rows = simulate_histories("bg_nbd", (0.8, 8.0, 0.9, 2.5), 800, 3, buying=0.05 * nps)
+    ends = ["estimate", "conf_low", "conf_high"]
+    whole, tiny, huge = (
+        cx.PurchaseModel(family="bg_nbd", covariates="nps")
+        .fit(rows.assign(nps=nps * unit))
+        .to_frame()
+        .set_index("term")[ends]
+        for unit in (1.0, 1e-5, 1e5)
+    )
+    own = whole.index != "purchase_nps"
+    for other, unit in ((tiny, 1e-5), (huge, 1e5)):
+        assert other[own].to_numpy() == pytest.approx(whole[own].to_numpy(), rel=1e-4)
+        found = unit * other.loc["purchase_nps"].to_numpy(dtype=float)
+        assert found == pytest.approx(whole.loc["purchase_nps"].to_numpy(dtype=float), rel=1e-3)
+
+
 def test_covariates_that_say_nothing_change_nothing_much() -> None:
     rows = simulate_histories("bg_nbd", (0.8, 8.0, 0.9, 2.5), 1500, 6)
     noise = np.random.default_rng(1).normal(5e4, 1e4, 1500)

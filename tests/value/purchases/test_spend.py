@@ -7,19 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from purchase_ledgers import read_cdnow
+from purchase_ledgers import read_cdnow, simulate_spend
+from scipy.optimize import brentq
+from scipy.stats import invgamma, norm
 
 import cxmodel as cx
 from cxmodel.errors import CxModelWarning, InsufficientDataError
-
-
-def simulate_spend(n: int, seed: int, shift: np.ndarray | float = 0.0) -> pd.DataFrame:
-    """Customers with p = 6, q = 4, v = 15 (times e^shift), and 1 to 8 purchases."""
-    rng = np.random.default_rng(seed)
-    x = rng.integers(1, 9, n)
-    rate = rng.gamma(4.0, 1 / (15.0 * np.exp(shift)), n)
-    mean = rng.gamma(6.0 * x, 1 / rate) / x
-    return pd.DataFrame({"frequency": x, "recency": 5.0, "T": 9.0, "monetary_value": mean})
 
 
 def test_cdnow_as_published(data_dir: Path) -> None:
@@ -94,6 +87,27 @@ def test_an_edge_is_named() -> None:
     )
     with pytest.warns(CxModelWarning, match="do not differ in what they spend"):
         cx.SpendModel().fit(rows)
+
+
+def test_intervals_at_the_edge_are_those_of_the_limit() -> None:
+    # by chance, purchases of a customer here cost nearly the same: p without end, v near 0. What a
+    # customer spends then follows an inverse gamma with shape q and scale p v.
+    rows = simulate_spend(300, 1160)
+    with pytest.warns(CxModelWarning, match="ran to the edge of its family"):
+        spend = cx.SpendModel().fit(rows)
+    mean = rows.monetary_value.to_numpy()
+
+    def fallen(q: float) -> float:
+        # the scale that fits best with shape q is n q / sum(1 / m)
+        best = invgamma.logpdf(mean, q, scale=len(mean) * q / np.sum(1 / mean)).sum()
+        return float(best) - spend.log_likelihood + norm.ppf(0.975) ** 2 / 2
+
+    frame = spend.to_frame().set_index("term")
+    assert frame.conf_low["q"] == pytest.approx(
+        brentq(fallen, 1.0, spend.parameters["q"]), rel=1e-3
+    )
+    assert frame.conf_high["p"] == np.inf
+    assert frame.conf_low["v"] == 0.0
 
 
 def test_too_few_who_came_back() -> None:
