@@ -83,6 +83,7 @@ HAZARD: dict[str, Any] = {
     "baseline": {"hazard": [0.1, 0.2, 1.0], "conf_low": [0.05, 0.1, 1.0],
                  "conf_high": [0.2, 0.3, 1.0], "survival": [0.9, 0.72, 0.0]},
     "n_customers": 300, "rating": "rating", "not_used": [], "caveats": [], "is_weighted": False,
+    "study": None,
     "n_spells": 400, "n_person_periods": 900, "n_events": 90,
     "reference_band": "", "clock": "the customer started", "period": "month",
     "errors": "by customer", "ratio_of": "hazard",

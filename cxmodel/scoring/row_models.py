@@ -8,7 +8,7 @@ from either business's columns to a value.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,6 @@ from cxmodel.models.retention.hazard_ahead import (
 from cxmodel.models.retention.hazard_result import HazardResult
 from cxmodel.models.retention.stored_hazard import store_hazard
 from cxmodel.stats.rates import DAYS_PER_YEAR
-from cxmodel.tables.observation_table import Windows
 from cxmodel.value.cltv.past_spending import DAYS
 from cxmodel.value.cltv.rules import VALUE, ContractRule
 from cxmodel.value.cltv.stored import StoredCltvModel
@@ -35,30 +34,6 @@ from cxmodel.value.purchases.stored import StoredPurchaseModel
 from cxmodel.value.purchases.stored_spend import StoredSpendModel
 
 MONEY = "monetary_value"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PastRevenue:
-    """What a value looks at that is past revenue, or nothing at all.
-
-    Parameters
-    ----------
-    columns : tuple of str
-        Of these.
-    windows : Windows
-        In which it is counted.
-    currency : str
-        Of the amounts.
-    """
-
-    columns: tuple[str, ...]
-    windows: Windows
-    currency: str
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """No rating, and the currency."""
-        return {"rating": None, "currency": self.currency}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -92,8 +67,10 @@ class RowScorer:
         Days in the unit of time of the purchase histories that it looks at.
     currency : str, optional
         Of their amounts.
-    past : PastRevenue, optional
-        How its columns are computed for a day, where it looks at past revenue alone.
+    counts_occasions : bool
+        Whether that unit is an occasion, of which only whole ones count.
+    model : object
+        What was loaded.
     """
 
     title: str
@@ -110,7 +87,8 @@ class RowScorer:
     mean_at_fit: float | None = None
     unit_days: float | None = None
     currency: str | None = None
-    past: PastRevenue | None = None
+    counts_occasions: bool = False
+    model: Any = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -180,8 +158,10 @@ def _of_purchases(model: StoredPurchaseModel, periods: float | None) -> RowScore
             "expected_purchases": f"Mean purchases expected in the next {t:.4g} {unit}",
         },
         score=lambda frame: model.predict(frame, t),
-        # an occasion is not a length of time
-        unit_days=None if is_occasions else model.unit_days,
+        # a table of occasions, which has no day, does not say how far apart they are
+        unit_days=None if is_occasions and model.file.created_at is None else model.unit_days,
+        counts_occasions=is_occasions,
+        model=model,
     )
 
 
@@ -197,6 +177,7 @@ def _of_spend(model: StoredSpendModel) -> RowScorer:
         mean_at_fit=model.facts["mean_spend"],
         unit_days=7.0,  # spend does not depend on it
         currency=model.currency,
+        model=model,
     )
 
 
@@ -223,6 +204,7 @@ def _of_hazard(model: HazardResult, periods: float | None) -> RowScorer:
         },
         score=lambda frame: pd.DataFrame({STAYS: staying(model, frame, n)}),
         unseen=lambda frame: unseen_levels(model, frame),
+        model=model,
     )
 
 
@@ -238,10 +220,6 @@ def _of_cltv(model: StoredCltvModel) -> RowScorer:
             "expected_spend": f"Mean spend per purchase, in {model.rule.settings.currency}",
         }
     is_linear = isinstance(model.rule, ContractRule) and model.rule.is_linear
-    past = None
-    if isinstance(model.rule, ContractRule) and is_linear and model.rule.windows is not None:
-        currency = model.rule.settings.currency
-        past = PastRevenue(columns=model.columns, windows=model.rule.windows, currency=currency)
     return RowScorer(
         title=f"lifetime value, {model.kind}",
         version=model.version,
@@ -255,5 +233,5 @@ def _of_cltv(model: StoredCltvModel) -> RowScorer:
         mean_at_fit=model.facts["estimate"],
         unit_days=None if isinstance(model.rule, ContractRule) else model.rule.buys.rows.unit_days,
         currency=model.rule.settings.currency,
-        past=past,
+        model=model,
     )

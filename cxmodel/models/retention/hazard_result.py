@@ -17,6 +17,7 @@ from cxmodel.stats.rates import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     from cxmodel.models.retention.features import Feature
+    from cxmodel.models.study_facts import StudyFacts
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -85,6 +86,8 @@ class HazardResult(Result):
     is_weighted : bool
         Whether answers count by their response weights. The log-likelihood is then that of the
         weighted answers, scaled to their effective number.
+    study : StudyFacts, optional
+        What the columns mean; None where the model was fitted to a table of spells.
     """
 
     method: str
@@ -111,6 +114,7 @@ class HazardResult(Result):
     means: tuple[float, ...] = ()
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
     as_of: dt.date | None = None
+    study: StudyFacts | None = None
 
     title = "Hazard of leaving"
 

@@ -11,6 +11,7 @@ from cxmodel.models.model_file import Fields, ModelFile, make_model_file
 from cxmodel.models.retention.features import MAX_LEVELS, Feature
 from cxmodel.models.retention.hazard_ahead import require_features
 from cxmodel.models.retention.hazard_result import HazardResult, HazardTerm
+from cxmodel.models.study_facts import read_study_facts
 from cxmodel.results import NotRun
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _TEXTS = ("reference_band", "clock", "period", "errors", "ratio_of")
 _NUMBERS = ("log_likelihood", "conf_level", "period_days")
 _NAMES = (
     "terms", "bands", "levels", "first_period", "baseline", "n_customers", "rating", "not_used",
-    "caveats", "is_weighted", *_COUNTS, *_TEXTS, *_NUMBERS,
+    "caveats", "is_weighted", "study", *_COUNTS, *_TEXTS, *_NUMBERS,
 )  # fmt: skip
 
 
@@ -54,6 +55,7 @@ def store_hazard(fit: HazardResult) -> ModelFile:
         "n_customers": fit.n_customers,
         "rating": fit.rating,
         "is_weighted": bool(fit.is_weighted),
+        "study": None if fit.study is None else fit.study.content(),
         "not_used": [dict(row) for row in fit.not_used],
         "caveats": list(fit.caveats),
         **{name: int(getattr(fit, name)) for name in _COUNTS},
@@ -95,6 +97,7 @@ def read_hazard(file: ModelFile, where: str) -> HazardResult:
         n_customers=None if fields.get("n_customers") is None else fields.whole("n_customers"),
         rating=fields.text_or_none("rating"),
         is_weighted=fields.flag("is_weighted"),
+        study=None if fields.get("study") is None else read_study_facts(fields.part("study")),
         not_used=tuple(_read_row(row) for row in fields.parts("not_used", 100)),
         caveats=tuple(fields.texts("caveats")),
         features=features,

@@ -1,0 +1,295 @@
+"""Who is active at the end of a day, and what each of them said last by then."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from cxmodel.errors import ConfigError, SourceError
+from cxmodel.tables.joining.active_customers import active_people
+from cxmodel.tables.joining.columns import as_stated
+from cxmodel.tables.joining.history import Horizon, find_horizon
+from cxmodel.tables.joining.observation_join import ObservationJoin
+from cxmodel.tables.joining.probes import who_had_started
+from cxmodel.tables.joining.scratch import Scratch
+from cxmodel.tables.observation_table import Windows
+from cxmodel.tables.observations import known_people
+from cxmodel.tables.sources import Source, Sources
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+ANSWERED_AT = "_answered_at"
+_LAST = "_last"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotScored:
+    """The customers of a study who are not active on a day.
+
+    Parameters
+    ----------
+    n_left : int
+        Who had left by then and were not back; without a contract, who had not booked of late.
+    n_later : int
+        Who start after it.
+    inactive_days : int, optional
+        How long without a booking counts as having left; None where departures are dated.
+    """
+
+    n_left: int
+    n_later: int
+    inactive_days: int | None = None
+
+    def sentences(self, day: dt.date) -> list[str]:
+        """Say who is not scored, without saying who it is."""
+        said = []
+        if self.n_left:
+            why = (
+                f"had left by {day}"
+                if self.inactive_days is None
+                else f"had booked nothing in the {self.inactive_days:,} days up to {day}"
+            )
+            said.append(f"{_customers(self.n_left)} {why}: not scored.")
+        if self.n_later:
+            word = "starts" if self.n_later == 1 else "start"
+            said.append(f"{_customers(self.n_later)} {word} after {day}: not scored.")
+        return said
+
+
+def _customers(n: int) -> str:
+    return "1 customer" if n == 1 else f"{n:,} customers"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StudyDay:
+    """A study as it was known at the end of a day.
+
+    Parameters
+    ----------
+    sources : Sources
+        Of the study, on one engine.
+    horizon : Horizon
+        That ends with the day.
+    windows : Windows
+        Those in which the past is counted.
+    """
+
+    sources: Sources
+    horizon: Horizon
+    windows: Windows
+
+    @classmethod
+    def of(
+        cls,
+        sources: Sources,
+        windows: Windows,
+        *,
+        at: dt.date,
+        as_of: dt.date | None,
+        time_zone: str,
+    ) -> StudyDay:
+        """Take a day of a study.
+
+        Raises
+        ------
+        ConfigError
+            If the data are not complete for the day, or begin after it, or are already joined.
+        SourceError
+            If nobody is known: there are neither customers nor a ledger.
+        """
+        if "observations" in sources.by_kind:
+            raise ConfigError(
+                "sources.observations is a table already joined, and does not say what was known "
+                "on another day. Score its file instead: cxmodel score MODEL FILE OUTPUT."
+            )
+        tables = tables_of(sources)
+        if known_people(tables) is None:
+            raise SourceError(
+                "Nobody is known who could be scored: add sources.customers, or a ledger of "
+                "bookings or subscriptions."
+            )
+        check_day(sources, at, as_of, time_zone)
+        return cls(sources=sources, horizon=_horizon(sources, at, time_zone), windows=windows)
+
+    @property
+    def tables(self) -> dict[str, ir.Table]:
+        """Every source as a table."""
+        return tables_of(self.sources)
+
+    @property
+    def ends_at(self) -> dt.datetime:
+        """The first instant (naive UTC) after the day."""
+        if self.horizon.ends_at is None:
+            raise ValueError("The end of the day is known by now.")
+        return self.horizon.ends_at
+
+    @property
+    def moment(self) -> Any:
+        """The same instant on the engine."""
+        return _instant(self.ends_at)
+
+    def active(self, scratch: Scratch) -> tuple[ir.Table, NotScored]:
+        """List the active customers, and count the others.
+
+        Returns
+        -------
+        ibis table
+            ``row_number, customer_id, responded_at`` (the end of the day).
+        NotScored
+        """
+        import ibis
+
+        session, people = self.sources.session, self._known_by_then()
+        join = self._join(people)
+        # whoever starts with the next day is not there yet
+        last = people.mutate(responded_at=_instant(self.ends_at - dt.timedelta(microseconds=1)))
+        started = scratch.keep(who_had_started(join, last).select("customer_id"), "started")
+        there = active_people(
+            self.tables, started, join.departures, ends_at=self.ends_at, windows=self.windows
+        )
+        number = ibis.row_number().over(ibis.window(order_by="customer_id")).cast("int64")
+        active = scratch.keep(
+            there.mutate(responded_at=self.moment).mutate(row_number=number), "active"
+        )
+        n_all, n_started, n_active = (
+            int(session.one_row(table.aggregate(n=table.count()))["n"])
+            for table in (_everyone(self.tables), started, active)
+        )
+        is_by_silence = join.departures.rule == "inactivity"
+        others = NotScored(
+            n_left=n_started - n_active,
+            n_later=n_all - n_started,
+            inactive_days=self.windows.inactive_days if is_by_silence else None,
+        )
+        return active, others
+
+    def _known_by_then(self) -> ir.Table:
+        """List who was known: what the ledger says of later days makes nobody known."""
+        found = self.tables
+        for kind, at in (("revenue", "booked_at"), ("subscriptions", "started_at")):
+            if kind in found:
+                found[kind] = found[kind].filter(found[kind][at] < self.moment)
+        return _everyone(found)
+
+    def _join(self, people: ir.Table) -> ObservationJoin:
+        return ObservationJoin(
+            sources=self.sources,
+            windows=self.windows,
+            horizon=self.horizon,
+            responses=people.mutate(responded_at=self.moment),
+        )
+
+    def answers(self, *, since: dt.datetime | None = None, rating: str | None = None) -> ir.Table:
+        """List the answers up to the end of the day.
+
+        Parameters
+        ----------
+        since : datetime, optional
+            None before this instant (naive UTC).
+        rating : str, optional
+            Only those that give this rating.
+        """
+        table = self.sources.by_kind["surveys"].table
+        found = table.filter(table.responded_at < self.moment, table.customer_id.notnull())
+        if since is not None:
+            found = found.filter(found.responded_at >= _instant(since))
+        return found if rating is None else found.filter(found[f"rating_{rating}"].notnull())
+
+    def with_last_answers(
+        self, active: ir.Table, *, answer_days: int | None, rating: str | None = None
+    ) -> ir.Table:
+        """Set each customer's last answer beside the customer; see `answers` for `rating`."""
+        import ibis
+
+        surveys = self.sources.get("surveys")
+        if surveys is None or not {"customer_id", "responded_at"} <= surveys.columns:
+            return active.mutate(**{ANSWERED_AT: ibis.null("timestamp(6)")})
+        shown = [f"rating_{key}" for key in surveys.ratings]
+        shown += [name for name in ("touchpoint", "agent") if name in surveys.columns]
+        shown += list(surveys.attributes)
+        since = None if answer_days is None else self.ends_at - dt.timedelta(days=answer_days)
+        latest = ibis.window(
+            group_by="customer_id", order_by=[ibis.desc("responded_at"), ibis.desc("row_number")]
+        )
+        placed = self.answers(since=since, rating=rating)
+        placed = placed.mutate(**{_LAST: ibis.row_number().over(latest)})
+        last = placed.filter(placed[_LAST] == 0).select(
+            *shown, _answer_id=placed.customer_id, **{ANSWERED_AT: placed.responded_at}
+        )
+        joined = active.left_join(last, active.customer_id == last["_answer_id"])
+        return joined.drop("_answer_id")
+
+    def join_of(self, probes: ir.Table) -> ObservationJoin:
+        """Put the customers of the day in the place of responses."""
+        surveys, columns = self.sources.get("surveys"), frozenset(probes.columns)
+        if surveys is None:
+            stand_in = Source(
+                kind="surveys",
+                label="customers",
+                session=self.sources.session,
+                table=probes,
+                columns=columns,
+                n_rows=0,
+            )
+        else:
+            stand_in = replace(surveys, table=probes, columns=columns)
+        others = {kind: one for kind, one in self.sources.by_kind.items() if kind != "invitations"}
+        calendar = self.horizon.calendar
+        calendar = replace(
+            calendar, low=min(calendar.low, self.ends_at), high=max(calendar.high, self.ends_at)
+        )
+        return ObservationJoin(
+            sources=replace(self.sources, by_kind={**others, "surveys": stand_in}),
+            windows=self.windows,
+            horizon=replace(self.horizon, calendar=calendar),
+            responses=probes,
+        )
+
+
+def tables_of(sources: Sources) -> dict[str, ir.Table]:
+    """Give every source as a table, by kind."""
+    return {kind: source.table for kind, source in sources.by_kind.items()}
+
+
+def check_day(sources: Sources, at: dt.date, as_of: dt.date | None, time_zone: str) -> None:
+    """Refuse a day for which the data are not complete: its windows would look empty.
+
+    Raises
+    ------
+    ConfigError
+        If it lies after the data.
+    """
+    latest = _horizon(sources, as_of, time_zone).as_of
+    if latest is not None and at > latest:
+        raise ConfigError(
+            f"--at {at} lies after the data, which are complete to {latest}: what happened since "
+            "would be taken for nothing. Name a day up to then, or bring newer data."
+        )
+
+
+def _horizon(sources: Sources, as_of: dt.date | None, time_zone: str) -> Horizon:
+    tables = tables_of(sources)
+    return find_horizon(
+        sources.session,
+        surveys=tables.get("surveys"),
+        revenue=tables.get("revenue"),
+        subscriptions=tables.get("subscriptions"),
+        as_of=as_of,
+        time_zone=time_zone,
+    )
+
+
+def _instant(at: dt.datetime) -> Any:
+    import ibis
+
+    return as_stated(ibis.literal(at, "timestamp(6)"))
+
+
+def _everyone(tables: Mapping[str, ir.Table]) -> ir.Table:
+    people = known_people(tables)
+    if people is None:
+        raise ValueError("Somebody is known by now.")
+    return people.filter(people.customer_id.notnull()).distinct()

@@ -1,0 +1,127 @@
+"""The rows of a study that a stored model scores on a day, whatever kind of model it is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cxmodel.models.churn.stored import StoredChurnModel
+from cxmodel.models.retention.hazard_result import HazardResult
+from cxmodel.scoring.contracts import contracts_on
+from cxmodel.scoring.customers import CustomersAt, customers_at
+from cxmodel.scoring.hazards import at_risk_on, hazard_notes
+from cxmodel.scoring.purchasers import purchasers_at
+from cxmodel.scoring.row_models import RowScorer
+from cxmodel.tables.observation_table import Windows
+from cxmodel.tables.sources import Sources
+from cxmodel.value.cltv.rules import ContractRule
+from cxmodel.value.cltv.stored import StoredCltvModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedDay:
+    """A day of a study, and what the study says of days.
+
+    Parameters
+    ----------
+    at : date
+        The day.
+    as_of : date, optional
+        Until when the data are complete, where the study states it.
+    time_zone : str
+        Whose days are meant.
+    windows : Windows
+        Of the study.
+    answer_days : int, optional
+        An older answer counts as none.
+    """
+
+    at: dt.date
+    as_of: dt.date | None
+    time_zone: str
+    windows: Windows
+    answer_days: int | None = None
+
+
+def rows_on(
+    model: StoredChurnModel | RowScorer, sources: Sources, asked: AskedDay
+) -> tuple[pd.DataFrame, list[str]]:
+    """Give the customers of a day with the columns of a model, and what a reader must know.
+
+    Parameters
+    ----------
+    model : StoredChurnModel or RowScorer
+        What scores.
+    sources : Sources
+        Of the study, on one engine.
+    asked : AskedDay
+        The day.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``customer_id`` and the columns of the model, in order of the customer.
+    list of str
+        Sentences; none names a customer.
+
+    Raises
+    ------
+    ConfigError, SourceError, SchemaError
+        If the study does not say what the model looks at, or not for that day.
+    """
+    day: dict[str, Any] = {
+        "at": asked.at, "as_of": asked.as_of, "time_zone": asked.time_zone,
+    }  # fmt: skip
+    found: CustomersAt
+    if isinstance(model, StoredChurnModel):
+        found = customers_at(sources, model, **day, answer_days=asked.answer_days)
+        said = _churn_notes(found, asked)
+    elif isinstance(model.model, HazardResult):
+        found = at_risk_on(
+            model.model, sources, windows=asked.windows, answer_days=asked.answer_days, **day
+        )
+        said = hazard_notes(model.model, found, asked.at)
+    elif (rule := _contract_of(model)) is not None:
+        found, said = contracts_on(rule, sources, windows=asked.windows, **day)
+    else:
+        return purchasers_at(sources, model, **day), []
+    return found.frame, [*found.others.sentences(asked.at), *said]
+
+
+def looks_at_answers(model: StoredChurnModel | RowScorer) -> bool:
+    """Say whether the age of answers matters to a model."""
+    return isinstance(model, StoredChurnModel) or isinstance(model.model, HazardResult)
+
+
+def _contract_of(scorer: RowScorer) -> ContractRule | None:
+    stored = scorer.model
+    if isinstance(stored, StoredCltvModel) and isinstance(stored.rule, ContractRule):
+        return stored.rule
+    return None
+
+
+def _churn_notes(found: CustomersAt, asked: AskedDay) -> list[str]:
+    """Say who has no answer, and how old the answers of the others are."""
+    n_silent, ages, said = found.n_without_answer, found.answers, []
+    if n_silent:
+        who = "1 customer has" if n_silent == 1 else f"{n_silent:,} customers have"
+        days = asked.answer_days
+        when = f"in the {days:,} days up to {asked.at}" if days else f"up to {asked.at}"
+        said.append(f"{who} no answer {when}: the model stands on what else is known of them.")
+    if ages is not None and ages.n:
+        said.append(
+            f"The answers are {ages.mean_days:,.0f} days old on average; where the model was "
+            "fitted each was of the day itself."
+        )
+        if ages.n_older:
+            said.append(
+                f"Warning: the last answer of {ages.n_older:,} of {ages.n:,} customers is older "
+                f"than the {ages.lookback_days:,} days that the model looks back, so what they "
+                f"said then need not hold now. Ask again, or let such answers count as none: "
+                f"--answer-days {ages.lookback_days}."
+            )
+    return said
