@@ -17,6 +17,7 @@ from cxmodel.tables.joining.scratch import Scratch
 from cxmodel.tables.observation_table import Windows
 from cxmodel.tables.observations import known_people
 from cxmodel.tables.sources import Source, Sources
+from cxmodel.tables.windows import shifted
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -237,6 +238,8 @@ class StudyDay:
         else:
             stand_in = replace(surveys, table=probes, columns=columns)
         others = {kind: one for kind, one in self.sources.by_kind.items() if kind != "invitations"}
+        if "customers" in others:
+            others["customers"] = self._with_versions_of_then(others["customers"])
         calendar = self.horizon.calendar
         calendar = replace(
             calendar, low=min(calendar.low, self.ends_at), high=max(calendar.high, self.ends_at)
@@ -246,6 +249,16 @@ class StudyDay:
             windows=self.windows,
             horizon=replace(self.horizon, calendar=calendar),
             responses=probes,
+        )
+
+    def _with_versions_of_then(self, customers: Source) -> Source:
+        """Put off versions that begin with the next day: they are not in force at the end of it."""
+        if "valid_from" not in customers.columns:
+            return customers
+        table, later = customers.table, shifted(customers.table.valid_from, 1)
+        is_later = (table.valid_from >= self.moment).fill_null(False)
+        return replace(
+            customers, table=table.mutate(valid_from=is_later.ifelse(later, table.valid_from))
         )
 
 

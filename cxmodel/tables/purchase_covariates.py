@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from cxmodel.errors import SchemaError, nearest
@@ -113,14 +114,15 @@ def _numbers(table: ir.Table, name: str) -> ir.Table:
 
 
 def _in_force(customers: Source, days: Days) -> ir.Table:
-    """Give each customer's version at the end of what is learnt from."""
+    """Give each customer's version in the last instant of what is learnt from."""
     import ibis
 
     ends_at = as_of_end(day_of(days.learnt_until), days.calendar.time_zone)
+    last = ends_at - dt.timedelta(microseconds=1)
     people = customers.table.filter(customers.table.customer_id.notnull())
     people = people.select("customer_id").distinct()
     number = ibis.row_number().over(ibis.window(order_by="customer_id")).cast("int64")
-    moment = as_stated(ibis.literal(ends_at, "timestamp(6)"))
+    moment = as_stated(ibis.literal(last, "timestamp(6)"))
     probes = people.mutate(row_number=number, responded_at=moment)
     facts = customer_facts(probes, customers)
     return probes.select("row_number", "customer_id").inner_join(facts, "row_number")
