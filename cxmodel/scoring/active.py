@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 from cxmodel.errors import ConfigError, SourceError
 from cxmodel.tables.joining.active_customers import active_people
+from cxmodel.tables.joining.churn_rule import Departures, standings
 from cxmodel.tables.joining.columns import as_stated
 from cxmodel.tables.joining.history import Horizon, find_horizon
 from cxmodel.tables.joining.observation_join import ObservationJoin
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 ANSWERED_AT = "_answered_at"
-_LAST = "_last"
+_PLACE = "_place"
+Which = Literal["last", "first of the stay"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,12 +147,12 @@ class StudyDay:
         import ibis
 
         session, people = self.sources.session, self._known_by_then()
-        join = self._join(people)
         # whoever starts with the next day is not there yet
         last = people.mutate(responded_at=_instant(self.ends_at - dt.timedelta(microseconds=1)))
-        started = scratch.keep(who_had_started(join, last).select("customer_id"), "started")
+        started = who_had_started(self._join(people), last).select("customer_id")
+        started = scratch.keep(started, "started")
         there = active_people(
-            self.tables, started, join.departures, ends_at=self.ends_at, windows=self.windows
+            self.tables, started, self.departures, ends_at=self.ends_at, windows=self.windows
         )
         number = ibis.row_number().over(ibis.window(order_by="customer_id")).cast("int64")
         active = scratch.keep(
@@ -159,7 +162,7 @@ class StudyDay:
             int(session.one_row(table.aggregate(n=table.count()))["n"])
             for table in (_everyone(self.tables), started, active)
         )
-        is_by_silence = join.departures.rule == "inactivity"
+        is_by_silence = self.departures.rule == "inactivity"
         others = NotScored(
             n_left=n_started - n_active,
             n_later=n_all - n_started,
@@ -183,26 +186,57 @@ class StudyDay:
             responses=people.mutate(responded_at=self.moment),
         )
 
-    def answers(self, *, since: dt.datetime | None = None, rating: str | None = None) -> ir.Table:
-        """List the answers up to the end of the day.
+    @cached_property
+    def departures(self) -> Departures:
+        """Who had left by the end of the day, and when."""
+        return self._join(_everyone(self.tables)).departures
 
-        Parameters
-        ----------
-        since : datetime, optional
-            None before this instant (naive UTC).
-        rating : str, optional
-            Only those that give this rating.
-        """
+    def answers(self, rating: str | None = None) -> ir.Table:
+        """List the answers up to the end of the day; with `rating`, those that give it."""
         table = self.sources.by_kind["surveys"].table
         found = table.filter(table.responded_at < self.moment, table.customer_id.notnull())
-        if since is not None:
-            found = found.filter(found.responded_at >= _instant(since))
         return found if rating is None else found.filter(found[f"rating_{rating}"].notnull())
 
-    def with_last_answers(
-        self, active: ir.Table, *, answer_days: int | None, rating: str | None = None
+    def answers_of_stay(self, rating: str | None = None) -> ir.Table:
+        """List the answers of customers who were there, had started, and have not left since.
+
+        Raises
+        ------
+        ConfigError
+            If nobody knows when a stay began.
+        """
+        if self.departures.rule == "inactivity":
+            raise ConfigError(
+                "The model counts time from the first answer of a stay, and in this study only "
+                "missing bookings say who left, so nobody knows when a stay began. State "
+                "sources.churn or sources.customers.churned_at."
+            )
+        found = self.answers(rating)
+        customers = self.sources.get("customers")
+        if customers is not None and "started_at" in customers.columns:
+            starts = customers.table.group_by(_of=customers.table.customer_id).aggregate(
+                _started_at=customers.table.started_at.min()
+            )
+            joined = found.left_join(starts, found.customer_id == starts["_of"])
+            is_early = (joined.responded_at < joined["_started_at"]).fill_null(False)
+            found = joined.filter(~is_early).select(*found.columns)
+        if self.departures.events is None:
+            return found
+        standing = standings(found, self.departures)
+        standing = standing.select("has_left", "next_left_at", _answer=standing.row_number)
+        joined = found.left_join(standing, found.row_number == standing["_answer"])
+        is_here = ~joined.has_left.fill_null(False) & joined.next_left_at.isnull()
+        return joined.filter(is_here).select(*found.columns)
+
+    def with_answers(
+        self,
+        active: ir.Table,
+        *,
+        answer_days: int | None,
+        rating: str | None = None,
+        which: Which = "last",
     ) -> ir.Table:
-        """Set each customer's last answer beside the customer; see `answers` for `rating`."""
+        """Set each customer's last answer, or the first one of the stay, beside the customer."""
         import ibis
 
         surveys = self.sources.get("surveys")
@@ -211,16 +245,20 @@ class StudyDay:
         shown = [f"rating_{key}" for key in surveys.ratings]
         shown += [name for name in ("touchpoint", "agent") if name in surveys.columns]
         shown += list(surveys.attributes)
-        since = None if answer_days is None else self.ends_at - dt.timedelta(days=answer_days)
-        latest = ibis.window(
-            group_by="customer_id", order_by=[ibis.desc("responded_at"), ibis.desc("row_number")]
+        found = self.answers(rating) if which == "last" else self.answers_of_stay(rating)
+        if answer_days is not None:
+            since = _instant(self.ends_at - dt.timedelta(days=answer_days))
+            found = found.filter(found.responded_at >= since)
+        keys = ("responded_at", "row_number")
+        order = ibis.window(
+            group_by="customer_id",
+            order_by=[ibis.desc(key) if which == "last" else ibis.asc(key) for key in keys],
         )
-        placed = self.answers(since=since, rating=rating)
-        placed = placed.mutate(**{_LAST: ibis.row_number().over(latest)})
-        last = placed.filter(placed[_LAST] == 0).select(
+        placed = found.mutate(**{_PLACE: ibis.row_number().over(order)})
+        one = placed.filter(placed[_PLACE] == 0).select(
             *shown, _answer_id=placed.customer_id, **{ANSWERED_AT: placed.responded_at}
         )
-        joined = active.left_join(last, active.customer_id == last["_answer_id"])
+        joined = active.left_join(one, active.customer_id == one["_answer_id"])
         return joined.drop("_answer_id")
 
     def join_of(self, probes: ir.Table) -> ObservationJoin:

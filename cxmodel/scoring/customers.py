@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cxmodel.errors import ConfigError, nearest
 from cxmodel.plain_json import said
-from cxmodel.scoring.active import ANSWERED_AT, NotScored, StudyDay
+from cxmodel.scoring.active import ANSWERED_AT, NotScored, StudyDay, Which
 from cxmodel.tables.joining.columns import Column, Written, stored_table
 from cxmodel.tables.joining.observation_columns import observation_columns
 from cxmodel.tables.joining.observation_frame import observation_frame
@@ -92,7 +92,7 @@ class CustomersAt:
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerAges:
-    """How old the last answers of customers are.
+    """How old the answers of customers are.
 
     Parameters
     ----------
@@ -122,12 +122,14 @@ def customers_at(
     answer_days: int | None = None,
     beside: Sequence[Beside] = (),
     needs_rating: bool = False,
+    which_answer: Which = "last",
 ) -> CustomersAt:
     """Find the customers who are active at the end of a day, and compute their columns then.
 
     Active is who had started and had not left; without a contract, who booked in the last
     `inactive_days`. The windows are those that the model was learnt with, and end with the day.
-    Ratings, touchpoint and attributes of answers are those of the customer's last answer.
+    Ratings, touchpoint and attributes of answers are those of the customer's last answer, unless
+    the first one is asked for.
 
     Parameters
     ----------
@@ -148,6 +150,8 @@ def customers_at(
         Columns of the model that the observation table does not have.
     needs_rating : bool
         Whether an answer without the model's rating is none.
+    which_answer : {"last", "first of the stay"}
+        Whose rating and attributes count.
 
     Raises
     ------
@@ -162,10 +166,13 @@ def customers_at(
     check_currency(model.facts["currency"], sources)
     with scratch_tables(sources.session) as scratch:
         active, others = day.active(scratch)
-        last = day.with_last_answers(
-            active, answer_days=answer_days, rating=rating if needs_rating else None
+        answered = day.with_answers(
+            active,
+            answer_days=answer_days,
+            rating=rating if needs_rating else None,
+            which=which_answer,
         )
-        probes = scratch.keep(last, "probes")
+        probes = scratch.keep(answered, "probes")
         stored, columns = _columns_then(day, day.join_of(probes), model, rating, beside)
         table = scratch.keep(stored, "then")
         lying = StoredObservations(

@@ -1,4 +1,8 @@
-"""Every active customer on a day, with the period that a hazard has each of them in."""
+"""Every active customer on a day, with how long each has been on the clock of a model of leaving.
+
+For hazards, whose periods pass while ratings change, and for retention curves with covariates,
+which are told once, at the answer that the curve counts from.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,9 @@ import numpy as np
 from cxmodel.errors import ConfigError
 from cxmodel.models.retention.hazard_ahead import PERIOD, columns_of
 from cxmodel.models.retention.spells import SINCE_ANSWER, SINCE_START, whole_periods
-from cxmodel.scoring.active import StudyDay
+from cxmodel.scoring.active import StudyDay, Which
 from cxmodel.scoring.customers import Beside, CustomersAt, customers_at
 from cxmodel.stats.rates import DAYS_PER_MONTH
-from cxmodel.tables.joining.churn_rule import standings
 from cxmodel.tables.joining.columns import written
 from cxmodel.tables.joining.exact import days_between
 from cxmodel.tables.observation_table import Windows
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from cxmodel.models.retention.hazard_result import HazardResult
+    from cxmodel.models.study_facts import StudyFacts
     from cxmodel.tables.joining.observation_join import ObservationJoin
 
 TENURE_DAYS = "tenure_days"
@@ -51,18 +55,54 @@ class DayColumns:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def at_risk_on(
-    fit: HazardResult, sources: Sources, *, windows: Windows, answer_days: int | None, **day: Any
-) -> CustomersAt:
-    """Find the active customers of a day, what the hazard looks at, and the period of each.
-
-    A customer's period is the number of whole periods since the clock of the fit began: the start,
-    or the first answer of the stay. Each customer's last answer holds.
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """A model of leaving, as far as the customers of a day are concerned.
 
     Parameters
     ----------
-    fit : HazardResult
-        Fitted to observations.
+    columns : tuple of str
+        What it looks at beside time.
+    study : StudyFacts, optional
+        What these mean.
+    began : str
+        When time begins: `SINCE_START` or `SINCE_ANSWER`.
+    name, period_days : str, float
+        The column of whole periods since then, and how long one is.
+    answer : {"last", "first of the stay"}
+        Which answer counts.
+    """
+
+    columns: tuple[str, ...]
+    study: StudyFacts | None
+    began: str
+    name: str
+    period_days: float
+    answer: Which = "last"
+
+    @classmethod
+    def of_hazard(cls, fit: HazardResult) -> Clock:
+        """Take it from a hazard: each answer holds until the next."""
+        is_joined = fit.study is not None and fit.study.windows is None
+        return cls(
+            columns=columns_of(fit),
+            study=fit.study,
+            began=fit.clock,
+            name=PERIOD,
+            # the one window of a table already joined stands at the tenure in months
+            period_days=DAYS_PER_MONTH if is_joined else fit.period_days,
+        )
+
+
+def on_the_clock(
+    clock: Clock, sources: Sources, *, windows: Windows, answer_days: int | None, **day: Any
+) -> CustomersAt:
+    """Find the active customers of a day, what the model looks at, and the periods behind each.
+
+    Parameters
+    ----------
+    clock : Clock
+        Of the model.
     sources : Sources
         Of the study, on one engine.
     windows : Windows
@@ -77,36 +117,35 @@ def at_risk_on(
     ConfigError
         If the model says nothing of a study, the study lacks a column, or the clock cannot be read.
     """
-    study = fit.study
+    study = clock.study
     if study is None:
         raise ConfigError(
-            "This hazard was fitted to a table of spells, which does not say what its columns and "
+            "This model was fitted to a table of spells, which does not say what its columns and "
             "periods are in a study. Fit it to observations (HazardModel().fit), or score a file "
             "with its columns: cxmodel score MODEL FILE OUTPUT."
         )
-    columns = columns_of(fit)
-    is_tenure = fit.clock == SINCE_START
+    is_tenure = clock.began == SINCE_START
     if is_tenure:
-        require_start(sources, "The hazard counts periods from when the customer started")
-    rating = None if study.rating is None or "rating" not in columns else study.rating["name"]
-    clock = TENURE_DAYS if is_tenure else _IN_STAY
+        require_start(sources, "The model counts time from when the customer started")
+    rating = None if study.rating is None or "rating" not in clock.columns else study.rating["name"]
+    time = TENURE_DAYS if is_tenure else _IN_STAY
     found = customers_at(
         sources,
         DayColumns(
-            columns=tuple(dict.fromkeys((*columns, clock))),
+            columns=tuple(dict.fromkeys((*clock.columns, time))),
             windows=study.windows or windows,
             facts={"rating": study.rating, "currency": study.currency},
         ),
         answer_days=answer_days,
         beside=() if is_tenure else (_days_in_stay(rating),),
         needs_rating=True,
+        which_answer=clock.answer,
         **day,
     )
-    # the one window of a table already joined stands at the tenure in months
-    length = fit.period_days if study.windows is not None else DAYS_PER_MONTH
-    passed = found.frame[clock].to_numpy(dtype=float, na_value=np.nan)
-    frame = found.frame[["customer_id", *columns]].assign(**{PERIOD: whole_periods(passed, length)})
-    return replace(found, frame=frame)
+    passed = found.frame[time].to_numpy(dtype=float, na_value=np.nan)
+    frame = found.frame[["customer_id", *clock.columns]]
+    periods = whole_periods(passed, clock.period_days)
+    return replace(found, frame=frame.assign(**{clock.name: periods}))
 
 
 def require_start(sources: Sources, why: str) -> None:
@@ -126,14 +165,7 @@ def _days_in_stay(rating: str | None) -> Beside:
     """Count from the first answer of a stay: after the last departure, if there was one."""
 
     def known(day: StudyDay, join: ObservationJoin) -> ir.Table:
-        if join.departures.rule == "inactivity":
-            raise ConfigError(
-                f"The hazard counts periods from {SINCE_ANSWER} of a stay, and in this study only "
-                "missing bookings say who left, so nobody knows when a stay began. State "
-                "sources.churn or sources.customers.churned_at."
-            )
-        answers = _after_start(day.answers(rating=rating), join)
-        answers = _of_this_stay(answers, join)
+        answers = day.answers_of_stay(rating)
         began = answers.group_by("customer_id").aggregate(**{_BEGAN_AT: answers.responded_at.min()})
         people = join.responses.select("row_number", "customer_id")
         return people.inner_join(began, "customer_id").select("row_number", _BEGAN_AT)
@@ -147,43 +179,21 @@ def _days_in_stay(rating: str | None) -> Beside:
     )
 
 
-def _after_start(answers: ir.Table, join: ObservationJoin) -> ir.Table:
-    """Leave out answers from before the customer started, as observations do."""
-    answers = answers.select("row_number", "customer_id", "responded_at")
-    customers = join.sources.get("customers")
-    if customers is None or "started_at" not in customers.columns:
-        return answers
-    table = customers.table
-    starts = table.group_by(_start_of=table.customer_id).aggregate(
-        _started_at=table.started_at.min()
-    )
-    joined = answers.left_join(starts, answers.customer_id == starts["_start_of"])
-    is_early = (joined.responded_at < joined["_started_at"]).fill_null(False)
-    return joined.filter(~is_early).select(*answers.columns)
-
-
-def _of_this_stay(answers: ir.Table, join: ObservationJoin) -> ir.Table:
-    """Keep answers of customers who were there and have not left since."""
-    if join.departures.events is None:
-        return answers
-    found = standings(answers, join.departures)
-    standing = found.select("has_left", "next_left_at", _answer=found.row_number)
-    joined = answers.left_join(standing, answers.row_number == standing["_answer"])
-    is_here = ~joined.has_left.fill_null(False) & joined.next_left_at.isnull()
-    return joined.filter(is_here).select(*answers.columns)
-
-
-def hazard_notes(fit: HazardResult, found: CustomersAt, at: dt.date) -> list[str]:
+def clock_notes(clock: Clock, found: CustomersAt, at: dt.date) -> list[str]:
     """Say who gets no score for want of an answer, and how old the others' answers are."""
     said, ages = [], found.answers
-    looks = ages is not None or fit.clock == SINCE_ANSWER
+    looks = ages is not None or clock.began == SINCE_ANSWER
     if looks and found.n_without_answer:
         n = found.n_without_answer
         who = "1 customer has" if n == 1 else f"{n:,} customers have"
         said.append(f"{who} no answer up to {at} that counts, and so no score.")
     if ages is not None and ages.n:
+        holds = (
+            "each is taken to hold until the next one"
+            if clock.answer == "last"
+            else "each is the first of the customer's stay"
+        )
         said.append(
-            f"The answers are {ages.mean_days:,.0f} days old on average; each is taken to hold "
-            "until the next one, as at the fit."
+            f"The answers are {ages.mean_days:,.0f} days old on average; {holds}, as at the fit."
         )
     return said

@@ -10,7 +10,7 @@ from cxmodel.models.churn.stored import StoredChurnModel
 from cxmodel.models.retention.hazard_result import HazardResult
 from cxmodel.scoring.contracts import contracts_on
 from cxmodel.scoring.customers import CustomersAt, customers_at
-from cxmodel.scoring.hazards import at_risk_on, hazard_notes
+from cxmodel.scoring.hazards import Clock, clock_notes, on_the_clock
 from cxmodel.scoring.purchasers import purchasers_at
 from cxmodel.scoring.row_models import RowScorer
 from cxmodel.tables.observation_table import Windows
@@ -80,11 +80,11 @@ def rows_on(
     if isinstance(model, StoredChurnModel):
         found = customers_at(sources, model, **day, answer_days=asked.answer_days)
         said = _churn_notes(found, asked)
-    elif isinstance(model.model, HazardResult):
-        found = at_risk_on(
-            model.model, sources, windows=asked.windows, answer_days=asked.answer_days, **day
+    elif (clock := _clock_of(model)) is not None:
+        found = on_the_clock(
+            clock, sources, windows=asked.windows, answer_days=asked.answer_days, **day
         )
-        said = hazard_notes(model.model, found, asked.at)
+        said = clock_notes(clock, found, asked.at)
     elif (rule := _contract_of(model)) is not None:
         found, said = contracts_on(rule, sources, windows=asked.windows, **day)
     else:
@@ -94,7 +94,11 @@ def rows_on(
 
 def looks_at_answers(model: StoredChurnModel | RowScorer) -> bool:
     """Say whether the age of answers matters to a model."""
-    return isinstance(model, StoredChurnModel) or isinstance(model.model, HazardResult)
+    return isinstance(model, StoredChurnModel) or _clock_of(model) is not None
+
+
+def _clock_of(scorer: RowScorer) -> Clock | None:
+    return Clock.of_hazard(scorer.model) if isinstance(scorer.model, HazardResult) else None
 
 
 def _contract_of(scorer: RowScorer) -> ContractRule | None:

@@ -323,7 +323,7 @@ def test_a_study_has_its_own_numbers_at_its_last_day(company: tuple[Path, Any]) 
 def test_a_stay_begins_where_the_fit_has_it_begin(company: tuple[Path, Any]) -> None:
     """Without starts the clock is the first answer at risk, as in the spells of the fit."""
     from cxmodel.models.retention.spells import SINCE_ANSWER, read_spells
-    from cxmodel.scoring.hazards import at_risk_on
+    from cxmodel.scoring.hazards import Clock, on_the_clock
     from cxmodel.tables.observation_table import Windows
     from cxmodel.tables.one_engine import one_engine
 
@@ -342,7 +342,7 @@ def test_a_stay_begins_where_the_fit_has_it_begin(company: tuple[Path, Any]) -> 
     last_seen = pd.Series(spells.last, index=spells.frame["customer_id"]).groupby(level=0).max()
     day = {"at": dt.date(2026, 6, 30), "as_of": dt.date(2026, 6, 30), "time_zone": "UTC"}
     sources = one_engine({"surveys": surveys, "customers": customers}, None)
-    found = at_risk_on(fit, sources, windows=Windows(), answer_days=None, **day)
+    found = on_the_clock(Clock.of_hazard(fit), sources, windows=Windows(), answer_days=None, **day)
     period = found.frame.set_index("customer_id")["period"].dropna()
     there = period[period > 0]
     # who is still there was last seen through the period before this one
@@ -443,7 +443,7 @@ def test_what_the_study_does_not_say_is_named(
     # a column of the same name needs no line
     Path("customers.csv").write_text(CUSTOMERS.replace("started_at", "since"))
     said = refused(capsys, "hazard.json", at=day)
-    assert "counts periods from when the customer started, which the study does not say" in said
+    assert "counts time from when the customer started, which the study does not say" in said
     assert "Map sources.customers.started_at" in said
     _, result = fitted_value("tenure")
     result.save("value.json")
