@@ -89,6 +89,25 @@ HAZARD: dict[str, Any] = {
     "errors": "by customer", "ratio_of": "hazard",
     "log_likelihood": -300.0, "conf_level": 0.95, "period_days": 30.4375,
 }  # fmt: skip
+STUDY: dict[str, Any] = {
+    "rating": {"name": "nps", "scale": "nps", "low": 0, "high": 10},
+    "windows": {"lookback_days": 30, "outcome_days": 60, "gap_days": 0, "inactive_days": 45},
+    "currency": None,
+}
+RETENTION: dict[str, Any] = {
+    "family": "geometric",
+    "parameters": {"prob_churn_per_period": 0.1},
+    "terms": [
+        {"column": "rating", "level": None, "mean": 5.0, "coefficient": float(np.log(0.5))},
+        {"column": "plan", "level": "b", "mean": 0.0, "coefficient": float(np.log(2.0))},
+    ],
+    "covariance": [[0.01, 0.0], [0.0, 0.01]],
+    "levels": [{"column": "plan", "levels": ["a", "b"]}],
+    "families": [], "choice": "it was asked for", "clock": "the first answer", "study": STUDY,
+    "not_used": [], "caveats": [],
+    "log_likelihood": -300.0, "statistic": 9.0, "p_value": 0.01, "conf_level": 0.95,
+    "n_obs": 400, "n_events": 90,
+}  # fmt: skip
 CONTRACT: dict[str, Any] = {
     "business": "contract",
     "settings": VALUES,
@@ -113,6 +132,7 @@ BY_HAND = {
     "purchases": ("purchases", PURCHASES),
     "spend": ("spend", SPEND),
     "hazard": ("hazard", HAZARD),
+    "retention": ("retention_covariates", RETENTION),
     "contract": ("cltv", CONTRACT),
     "by_purchases": ("cltv", BY_PURCHASES),
 }

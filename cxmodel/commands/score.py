@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     "--periods",
     type=float,
     metavar="N",
-    help="How far a purchase or hazard model looks, in its own units of time. Default: a year; for "
-    "BG/BB one occasion.",
+    help="How far a model of purchases or of leaving looks, in its own units of time. Default: a "
+    "year; for BG/BB one occasion.",
 )
 @click.option(
     "--answer-days",
@@ -128,8 +128,8 @@ def _load(path: Path, day: dt.date | None, periods: float | None) -> StoredChurn
     if isinstance(stored, StoredChurnModel):
         if periods is not None:
             raise ConfigError(
-                f"--periods is for purchase and hazard models; {path} holds a churn model, whose "
-                f"window is {stored.facts['window_words']}. Leave --periods out."
+                f"--periods is for models of purchases and of leaving; {path} holds a churn model, "
+                f"whose window is {stored.facts['window_words']}. Leave --periods out."
             )
         return stored
     scorer = row_scorer(stored, periods)

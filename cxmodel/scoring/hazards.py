@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxmodel.errors import ConfigError
+from cxmodel.models.retention import covariates_ahead
 from cxmodel.models.retention.hazard_ahead import PERIOD, columns_of
 from cxmodel.models.retention.spells import SINCE_ANSWER, SINCE_START, whole_periods
 from cxmodel.scoring.active import StudyDay, Which
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
+    from cxmodel.models.retention.covariates import RetentionByCovariates
     from cxmodel.models.retention.hazard_result import HazardResult
     from cxmodel.models.study_facts import StudyFacts
     from cxmodel.tables.joining.observation_join import ObservationJoin
@@ -93,6 +95,18 @@ class Clock:
             period_days=DAYS_PER_MONTH if is_joined else fit.period_days,
         )
 
+    @classmethod
+    def of_retention(cls, fit: RetentionByCovariates) -> Clock:
+        """Take it from a retention model: the curve counts from one answer, or from the start."""
+        return cls(
+            columns=covariates_ahead.columns_of(fit),
+            study=fit.study,
+            began=fit.clock,
+            name=covariates_ahead.MONTHS,
+            period_days=DAYS_PER_MONTH,
+            answer="first of the stay" if fit.clock == SINCE_ANSWER else "last",
+        )
+
 
 def on_the_clock(
     clock: Clock, sources: Sources, *, windows: Windows, answer_days: int | None, **day: Any
@@ -127,7 +141,8 @@ def on_the_clock(
     is_tenure = clock.began == SINCE_START
     if is_tenure:
         require_start(sources, "The model counts time from when the customer started")
-    rating = None if study.rating is None or "rating" not in clock.columns else study.rating["name"]
+    else:
+        _require_answers(sources)
     time = TENURE_DAYS if is_tenure else _IN_STAY
     found = customers_at(
         sources,
@@ -137,7 +152,7 @@ def on_the_clock(
             facts={"rating": study.rating, "currency": study.currency},
         ),
         answer_days=answer_days,
-        beside=() if is_tenure else (_days_in_stay(rating),),
+        beside=() if is_tenure else (_days_in_stay(_counted(study, sources)),),
         needs_rating=True,
         which_answer=clock.answer,
         **day,
@@ -159,6 +174,22 @@ def require_start(sources: Sources, why: str) -> None:
     customers = sources.get("customers")
     if customers is None or "started_at" not in customers.columns:
         raise ConfigError(f"{why}, which the study does not say. Map sources.customers.started_at.")
+
+
+def _require_answers(sources: Sources) -> None:
+    surveys = sources.get("surveys")
+    if surveys is None or not {"customer_id", "responded_at"} <= surveys.columns:
+        raise ConfigError(
+            f"The model counts time from {SINCE_ANSWER}, which the study does not say. Add "
+            "sources.surveys with customer_id and responded_at."
+        )
+
+
+def _counted(study: StudyFacts, sources: Sources) -> str | None:
+    """Name the rating without which an answer did not count at the fit, where the study has it."""
+    surveys = sources.get("surveys")
+    name = None if study.rating is None else study.rating["name"]
+    return name if surveys is not None and name in surveys.ratings else None
 
 
 def _days_in_stay(rating: str | None) -> Beside:

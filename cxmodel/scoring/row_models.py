@@ -1,8 +1,8 @@
 """Models beside churn that give numbers for each row: what they look at, and what they give.
 
 Purchases: from frequency, recency and T to the probability of being there and purchases to come.
-Hazard: from ratings, controls and the period reached to the probability of staying. Lifetime value:
-from either business's columns to a value.
+Hazard, and retention with covariates: from ratings, controls and the time reached to the
+probability of staying. Lifetime value: from either business's columns to a value.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ import numpy as np
 import pandas as pd
 
 from cxmodel.errors import ConfigError
+from cxmodel.models.retention import covariates_ahead
+from cxmodel.models.retention.covariates import RetentionByCovariates
+from cxmodel.models.retention.covariates_ahead import MONTHS
 from cxmodel.models.retention.hazard_ahead import (
     PERIOD,
     STAYS,
@@ -25,6 +28,7 @@ from cxmodel.models.retention.hazard_ahead import (
     unseen_levels,
 )
 from cxmodel.models.retention.hazard_result import HazardResult
+from cxmodel.models.retention.stored_covariates import store_covariates
 from cxmodel.models.retention.stored_hazard import store_hazard
 from cxmodel.stats.rates import DAYS_PER_YEAR
 from cxmodel.value.cltv.past_spending import DAYS
@@ -34,6 +38,7 @@ from cxmodel.value.purchases.stored import StoredPurchaseModel
 from cxmodel.value.purchases.stored_spend import StoredSpendModel
 
 MONEY = "monetary_value"
+_MONTHS_AHEAD = 12
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -112,8 +117,8 @@ def row_scorer(model: Any, periods: float | None = None) -> RowScorer | None:
     model : object
         Of ``cxmodel.load_model``.
     periods : float, optional
-        How far to look, in the model's own units of time: of the purchase histories, or periods of
-        a hazard. Default: a year; one occasion for BG/BB.
+        How far to look, in the model's own units of time: of the purchase histories, periods of a
+        hazard, or months. Default: a year; one occasion for BG/BB.
 
     Raises
     ------
@@ -126,6 +131,8 @@ def row_scorer(model: Any, periods: float | None = None) -> RowScorer | None:
         return _of_purchases(model, periods)
     if isinstance(model, HazardResult):
         return _of_hazard(model, periods)
+    if isinstance(model, RetentionByCovariates):
+        return _of_retention(model, periods)
     if isinstance(model, StoredSpendModel):
         _refuse_periods(periods, "spend per purchase")
         return _of_spend(model)
@@ -138,8 +145,8 @@ def row_scorer(model: Any, periods: float | None = None) -> RowScorer | None:
 def _refuse_periods(periods: float | None, what: str) -> None:
     if periods is not None:
         raise ConfigError(
-            f"--periods is for purchase and hazard models; {what} has no other horizon than that "
-            "of its fit. Leave --periods out."
+            f"--periods is for models of purchases and of leaving; {what} has no other horizon "
+            "than that of its fit. Leave --periods out."
         )
 
 
@@ -182,7 +189,13 @@ def _of_spend(model: StoredSpendModel) -> RowScorer:
 
 
 def _of_hazard(model: HazardResult, periods: float | None) -> RowScorer:
-    n = max(round(DAYS_PER_YEAR / model.period_days), 1) if periods is None else int(periods)
+    year = 1 if _is_of_one_window(model) else max(round(DAYS_PER_YEAR / model.period_days), 1)
+    n = year if periods is None else int(periods)
+    if n > 1 and _is_of_one_window(model):
+        raise ConfigError(
+            f"--periods {n}: the hazard is that of one {model.period}, by how long customers had "
+            "been there before it. Ask for 1 period."
+        )
     if periods is not None and n != periods:
         raise ConfigError(f"--periods must be a whole number for a hazard, not {periods:g}.")
     if n > last_period(model) + 1:
@@ -203,6 +216,29 @@ def _of_hazard(model: HazardResult, periods: float | None) -> RowScorer:
             f"{model.period}"
         },
         score=lambda frame: pd.DataFrame({STAYS: staying(model, frame, n)}),
+        unseen=lambda frame: unseen_levels(model, frame),
+        model=model,
+    )
+
+
+def _is_of_one_window(model: HazardResult) -> bool:
+    """Say whether it was fitted to a table already joined, which sees each customer once."""
+    return model.study is not None and model.study.windows is None
+
+
+def _of_retention(model: RetentionByCovariates, periods: float | None) -> RowScorer:
+    n = _MONTHS_AHEAD if periods is None else int(periods)
+    if periods is not None and n != periods:
+        raise ConfigError(f"--periods must be a whole number of months here, not {periods:g}.")
+    file, words = store_covariates(model), tuple(model.levels)
+    return RowScorer(
+        title="retention with covariates",
+        version=file.version,
+        expires_at=file.expires_at,
+        numbers=(MONTHS, *(n for n in covariates_ahead.columns_of(model) if n not in words)),
+        words=words,
+        outputs={STAYS: f"Mean probability of staying through the next {n} month(s)"},
+        score=lambda frame: pd.DataFrame({STAYS: covariates_ahead.staying(model, frame, n)}),
         unseen=lambda frame: unseen_levels(model, frame),
         model=model,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cxmodel.models.churn.stored import StoredChurnModel
+from cxmodel.models.retention.covariates import RetentionByCovariates
 from cxmodel.models.retention.hazard_result import HazardResult
 from cxmodel.scoring.contracts import contracts_on
 from cxmodel.scoring.customers import CustomersAt, customers_at
@@ -98,7 +99,11 @@ def looks_at_answers(model: StoredChurnModel | RowScorer) -> bool:
 
 
 def _clock_of(scorer: RowScorer) -> Clock | None:
-    return Clock.of_hazard(scorer.model) if isinstance(scorer.model, HazardResult) else None
+    if isinstance(scorer.model, HazardResult):
+        return Clock.of_hazard(scorer.model)
+    if isinstance(scorer.model, RetentionByCovariates):
+        return Clock.of_retention(scorer.model)
+    return None
 
 
 def _contract_of(scorer: RowScorer) -> ContractRule | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +16,11 @@ from scipy.special import chdtrc
 from cxmodel.errors import ConfigError, InsufficientDataError, nearest
 from cxmodel.models.retention.choice import FamilyRow, choose_family
 from cxmodel.models.retention.durations import Durations, read_durations
-from cxmodel.models.retention.features import Feature, design_of, features_of
+from cxmodel.models.retention.features import Feature, design_of, features_of, levels_of
 from cxmodel.models.retention.input_checks import checked_times, require_events
 from cxmodel.models.retention.lifetime import rate_per_period, residual_lifetime
+from cxmodel.models.retention.spells import SINCE_ANSWER, SINCE_START
+from cxmodel.models.study_facts import StudyFacts
 from cxmodel.results import CONF_LEVEL, Estimate, Result, critical_value
 from cxmodel.stats.lifetime_likelihood import LifetimeFamily, lifetime_scores, lifetime_terms
 from cxmodel.stats.lifetime_survival import lifetime_survival
@@ -53,6 +57,14 @@ class RetentionByCovariates(Result):
         weights, where that is no chi-squared, the Wald statistic with the robust covariance.
     families, choice : tuple of FamilyRow, str
         The families compared, and why this one stands here.
+    levels : dict of tuple of str
+        Every level of a column of text that was seen at the fit.
+    clock : str
+        From when months count: ``"the customer started"`` or ``"the first answer"``.
+    as_of : date, optional
+        The data were complete to the end of this day.
+    study : StudyFacts, optional
+        What the columns mean.
     """
 
     family: LifetimeFamily
@@ -70,6 +82,10 @@ class RetentionByCovariates(Result):
     conf_level: float = CONF_LEVEL
     not_used: tuple[dict[str, Any], ...] = ()
     caveats: tuple[str, ...] = ()
+    levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    clock: str = SINCE_ANSWER
+    as_of: dt.date | None = None
+    study: StudyFacts | None = None
     _features: tuple[Feature, ...] = field(default=())
 
     title = "Retention with covariates"
@@ -145,6 +161,51 @@ class RetentionByCovariates(Result):
         rate = rate_per_period(0.0, annual_discount_rate, "month")
         ratio = self._ratio(values or {})
         return residual_lifetime(self.family, self._values, n_renewals, rate, ratio)
+
+    def predict(self, data: Any, n_months: int = 12) -> pd.DataFrame:
+        """Give each customer's probability of staying through the next months.
+
+        Parameters
+        ----------
+        data : pandas.DataFrame
+            The columns of the model, and ``months``: how many whole months the customer has been
+            on the clock. A level that was not seen counts as the reference, and is warned of.
+        n_months : int
+            How far to look.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``prob_stays``, with ``customer_id`` where it is known; NaN where a value is missing.
+
+        Raises
+        ------
+        SchemaError
+            If a column is missing or of the wrong kind, or months are below 0.
+        ValueError
+            If `n_months` is under 1.
+
+        Warns
+        -----
+        CxModelWarning
+            Of levels that were not seen at the fit, with how many rows have them.
+        """
+        from cxmodel.models.retention.covariates_ahead import predict_staying
+
+        return predict_staying(self, data, n_months)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the fit as JSON, for ``cxmodel.load_model``; it holds no customer.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        from cxmodel.models.model_file import write_model_file
+        from cxmodel.models.retention.stored_covariates import store_covariates
+
+        return write_model_file(store_covariates(self), path)
 
     @property
     def _values(self) -> FloatArray:
@@ -265,6 +326,10 @@ def fit_covariates(
         conf_level=obs.conf_level,
         not_used=(*rows.not_used, *not_used),
         caveats=rows.caveats,
+        levels=levels_of(obs.frame.loc[rows.chosen], names),
+        clock=SINCE_START if obs.is_joined else SINCE_ANSWER,
+        as_of=obs.as_of,
+        study=StudyFacts.of(obs),
         _features=features,
     )
 

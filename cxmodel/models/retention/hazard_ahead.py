@@ -7,7 +7,7 @@ of the fit, moved by what is known of the customer.
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +64,15 @@ def columns_of(fit: HazardResult) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*(one.column for one in fit.features), *fit.levels)))
 
 
-def unseen_levels(fit: HazardResult, data: pd.DataFrame) -> dict[str, int]:
+class HasLevels(Protocol):
+    """A model with columns of text."""
+
+    @property
+    def levels(self) -> dict[str, tuple[str, ...]]:
+        """Every level that was seen at the fit, by column; the first is the reference."""
+
+
+def unseen_levels(fit: HasLevels, data: pd.DataFrame) -> dict[str, int]:
     """Count the rows with a level that was not seen at the fit, by column."""
     found = {}
     for column, levels in fit.levels.items():

@@ -11,6 +11,7 @@ from cxmodel.models.model_file import Fields, ModelFile, make_model_file
 from cxmodel.models.retention.features import MAX_LEVELS, Feature
 from cxmodel.models.retention.hazard_ahead import require_features
 from cxmodel.models.retention.hazard_result import HazardResult, HazardTerm
+from cxmodel.models.retention.stored import read_not_used
 from cxmodel.models.study_facts import read_study_facts
 from cxmodel.results import NotRun
 
@@ -79,7 +80,7 @@ def read_hazard(file: ModelFile, where: str) -> HazardResult:
     """
     fields = Fields(file.content, where)
     fields.only(*_NAMES)
-    levels = _read_levels(fields.parts("levels", MOST_TERMS))
+    levels = read_levels(fields.parts("levels", MOST_TERMS))
     rows = fields.parts("terms", MOST_TERMS)
     features = tuple(_read_feature(row, levels) for row in rows)
     if not features or len({one.name for one in features}) < len(features):
@@ -98,7 +99,7 @@ def read_hazard(file: ModelFile, where: str) -> HazardResult:
         rating=fields.text_or_none("rating"),
         is_weighted=fields.flag("is_weighted"),
         study=None if fields.get("study") is None else read_study_facts(fields.part("study")),
-        not_used=tuple(_read_row(row) for row in fields.parts("not_used", 100)),
+        not_used=read_not_used(fields),
         caveats=tuple(fields.texts("caveats")),
         features=features,
         means=tuple(row.number("mean") for row in rows),
@@ -114,7 +115,8 @@ def read_hazard(file: ModelFile, where: str) -> HazardResult:
     )
 
 
-def _read_levels(rows: Sequence[Fields]) -> dict[str, tuple[str, ...]]:
+def read_levels(rows: Sequence[Fields]) -> dict[str, tuple[str, ...]]:
+    """Read the levels of each column of text."""
     found: dict[str, tuple[str, ...]] = {}
     for row in rows:
         row.only("column", "levels")
@@ -127,6 +129,11 @@ def _read_levels(rows: Sequence[Fields]) -> dict[str, tuple[str, ...]]:
 
 def _read_feature(row: Fields, levels: dict[str, tuple[str, ...]]) -> Feature:
     row.only("column", "level", "mean", "log_ratio", "std_error")
+    return read_feature(row, levels)
+
+
+def read_feature(row: Fields, levels: dict[str, tuple[str, ...]]) -> Feature:
+    """Read a number, or a level that its column has."""
     column, level = row.text("column"), row.text_or_none("level")
     if (level is None) == (column in levels) or (level and level not in levels[column][1:]):
         row.refuse("level", "null for a number, or a level of its column but the first")
@@ -169,12 +176,3 @@ def _read_baseline(fields: Fields) -> pd.DataFrame:
         part.refuse("survival", "shares that never rise")
     first = fields.whole("first_period")
     return pd.DataFrame({"period": np.arange(first, first + n), **found})
-
-
-def _read_row(fields: Fields) -> dict[str, Any]:
-    fields.only("stage", "reason", "n")
-    return {
-        "stage": fields.text("stage"),
-        "reason": fields.text("reason"),
-        "n": fields.whole("n"),
-    }
