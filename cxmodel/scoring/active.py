@@ -67,6 +67,11 @@ def _customers(n: int) -> str:
     return "1 customer" if n == 1 else f"{n:,} customers"
 
 
+def customers_have(n: int) -> str:
+    """Begin a sentence on some customers."""
+    return f"{_customers(n)} {'has' if n == 1 else 'have'}"
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StudyDay:
     """A study as it was known at the end of a day.
@@ -191,9 +196,16 @@ class StudyDay:
         """Who had left by the end of the day, and when."""
         return self._join(_everyone(self.tables)).departures
 
+    @property
+    def surveys(self) -> Source | None:
+        """The answers of the study, where they say whose they are, and of when."""
+        return answers_of(self.sources)
+
     def answers(self, rating: str | None = None) -> ir.Table:
         """List the answers up to the end of the day; with `rating`, those that give it."""
-        table = self.sources.by_kind["surveys"].table
+        if self.surveys is None:
+            raise ValueError("There are answers by now.")
+        table = self.surveys.table
         found = table.filter(table.responded_at < self.moment, table.customer_id.notnull())
         return found if rating is None else found.filter(found[f"rating_{rating}"].notnull())
 
@@ -239,16 +251,13 @@ class StudyDay:
         """Set each customer's last answer, or the first one of the stay, beside the customer."""
         import ibis
 
-        surveys = self.sources.get("surveys")
-        if surveys is None or not {"customer_id", "responded_at"} <= surveys.columns:
+        surveys = self.surveys
+        if surveys is None:
             return active.mutate(**{ANSWERED_AT: ibis.null("timestamp(6)")})
         shown = [f"rating_{key}" for key in surveys.ratings]
         shown += [name for name in ("touchpoint", "agent") if name in surveys.columns]
         shown += list(surveys.attributes)
         found = self.answers(rating) if which == "last" else self.answers_of_stay(rating)
-        if answer_days is not None:
-            since = _instant(self.ends_at - dt.timedelta(days=answer_days))
-            found = found.filter(found.responded_at >= since)
         keys = ("responded_at", "row_number")
         order = ibis.window(
             group_by="customer_id",
@@ -258,12 +267,15 @@ class StudyDay:
         one = placed.filter(placed[_PLACE] == 0).select(
             *shown, _answer_id=placed.customer_id, **{ANSWERED_AT: placed.responded_at}
         )
+        if answer_days is not None:
+            since = _instant(self.ends_at - dt.timedelta(days=answer_days))
+            one = one.filter(one[ANSWERED_AT] >= since)
         joined = active.left_join(one, active.customer_id == one["_answer_id"])
         return joined.drop("_answer_id")
 
     def join_of(self, probes: ir.Table) -> ObservationJoin:
         """Put the customers of the day in the place of responses."""
-        surveys, columns = self.sources.get("surveys"), frozenset(probes.columns)
+        surveys, columns = self.surveys, frozenset(probes.columns)
         if surveys is None:
             stand_in = Source(
                 kind="surveys",
@@ -303,6 +315,13 @@ class StudyDay:
 def tables_of(sources: Sources) -> dict[str, ir.Table]:
     """Give every source as a table, by kind."""
     return {kind: source.table for kind, source in sources.by_kind.items()}
+
+
+def answers_of(sources: Sources) -> Source | None:
+    """Give the answers of a study, where they say whose they are, and of when."""
+    surveys = sources.get("surveys")
+    is_known = surveys is not None and {"customer_id", "responded_at"} <= surveys.columns
+    return surveys if is_known else None
 
 
 def check_day(sources: Sources, at: dt.date, as_of: dt.date | None, time_zone: str) -> None:

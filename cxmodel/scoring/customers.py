@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cxmodel.errors import ConfigError, nearest
 from cxmodel.plain_json import said
-from cxmodel.scoring.active import ANSWERED_AT, NotScored, StudyDay, Which
+from cxmodel.scoring.active import ANSWERED_AT, NotScored, StudyDay, Which, answers_of
 from cxmodel.tables.joining.columns import Column, Written, stored_table
 from cxmodel.tables.joining.observation_columns import observation_columns
 from cxmodel.tables.joining.observation_frame import observation_frame
@@ -219,7 +219,7 @@ def _ages(day: StudyDay, probes: ir.Table) -> tuple[int, AnswerAges]:
 
 def _of_answers(sources: Sources) -> set[str]:
     """List the columns of a model that are of an answer."""
-    surveys = sources.get("surveys")
+    surveys = answers_of(sources)
     if surveys is None:
         return set()
     keyed = (name for key in surveys.ratings for name in (key, f"rating_{key}"))
@@ -230,7 +230,7 @@ def _rating_of(model: LooksBack, sources: Sources) -> str | None:
     """Name the rating that the model knows as ``rating``, and see that its scale is the same."""
     if not {"rating", "band"} & set(model.columns) or model.facts["rating"] is None:
         return None
-    wanted, surveys = model.facts["rating"], sources.get("surveys")
+    wanted, surveys = model.facts["rating"], answers_of(sources)
     known = {} if surveys is None else dict(surveys.ratings)
     if wanted["name"] not in known:
         raise ConfigError(

@@ -16,7 +16,7 @@ from cxmodel.errors import ConfigError
 from cxmodel.models.retention import covariates_ahead
 from cxmodel.models.retention.hazard_ahead import PERIOD, columns_of
 from cxmodel.models.retention.spells import SINCE_ANSWER, SINCE_START, whole_periods
-from cxmodel.scoring.active import StudyDay, Which
+from cxmodel.scoring.active import StudyDay, Which, answers_of, customers_have
 from cxmodel.scoring.customers import Beside, CustomersAt, customers_at
 from cxmodel.stats.rates import DAYS_PER_MONTH
 from cxmodel.tables.joining.columns import written
@@ -177,8 +177,7 @@ def require_start(sources: Sources, why: str) -> None:
 
 
 def _require_answers(sources: Sources) -> None:
-    surveys = sources.get("surveys")
-    if surveys is None or not {"customer_id", "responded_at"} <= surveys.columns:
+    if answers_of(sources) is None:
         raise ConfigError(
             f"The model counts time from {SINCE_ANSWER}, which the study does not say. Add "
             "sources.surveys with customer_id and responded_at."
@@ -187,7 +186,7 @@ def _require_answers(sources: Sources) -> None:
 
 def _counted(study: StudyFacts, sources: Sources) -> str | None:
     """Name the rating without which an answer did not count at the fit, where the study has it."""
-    surveys = sources.get("surveys")
+    surveys = answers_of(sources)
     name = None if study.rating is None else study.rating["name"]
     return name if surveys is not None and name in surveys.ratings else None
 
@@ -215,8 +214,7 @@ def clock_notes(clock: Clock, found: CustomersAt, at: dt.date) -> list[str]:
     said, ages = [], found.answers
     looks = ages is not None or clock.began == SINCE_ANSWER
     if looks and found.n_without_answer:
-        n = found.n_without_answer
-        who = "1 customer has" if n == 1 else f"{n:,} customers have"
+        who = customers_have(found.n_without_answer)
         said.append(f"{who} no answer up to {at} that counts, and so no score.")
     if ages is not None and ages.n:
         holds = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cxmodel.models.churn.stored import StoredChurnModel
 from cxmodel.models.retention.covariates import RetentionByCovariates
 from cxmodel.models.retention.hazard_result import HazardResult
+from cxmodel.scoring.active import customers_have
 from cxmodel.scoring.contracts import contracts_on
 from cxmodel.scoring.customers import CustomersAt, customers_at
 from cxmodel.scoring.hazards import Clock, clock_notes, on_the_clock
@@ -115,13 +116,16 @@ def _contract_of(scorer: RowScorer) -> ContractRule | None:
 
 def _churn_notes(found: CustomersAt, asked: AskedDay) -> list[str]:
     """Say who has no answer, and how old the answers of the others are."""
-    n_silent, ages, said = found.n_without_answer, found.answers, []
-    if n_silent:
-        who = "1 customer has" if n_silent == 1 else f"{n_silent:,} customers have"
-        days = asked.answer_days
+    ages, days, said = found.answers, asked.answer_days, []
+    if ages is None:
+        return []
+    if found.n_without_answer:
         when = f"in the {days:,} days up to {asked.at}" if days else f"up to {asked.at}"
-        said.append(f"{who} no answer {when}: the model stands on what else is known of them.")
-    if ages is not None and ages.n:
+        said.append(
+            f"{customers_have(found.n_without_answer)} no answer {when}: the model stands on what "
+            "else is known of them."
+        )
+    if ages.n:
         said.append(
             f"The answers are {ages.mean_days:,.0f} days old on average; where the model was "
             "fitted each was of the day itself."

@@ -18,6 +18,9 @@ from cxmodel.models.model_file import write_model_file
 from cxmodel.tables.purchase_customers import purchases_by_customer
 
 MONTH = 365.25 / 12
+SPREAD = {"levels": ["a", "b"], "counts": [300, 100, 0], "known": ["a", "b"]}
+PLAN = {"name": "plan", "type": "words", "reference": None, "levels": ["b"], "profile": SPREAD}
+OF_PLAN = {"kind": "linear", "mean": [0.0], "scale": [1.0], "coefficients": [1.0], "intercept": 0.0}
 
 CUSTOMERS = """customer_id,started_at,valid_from,plan
 new,2025-06-10,2025-06-10,a
@@ -497,6 +500,19 @@ def test_a_study_without_answers_has_no_first_one(
     Path("study.toml").write_text(TOML[: TOML.index("[sources.surveys]")] + TOML[start:])
     said = refused(capsys, "hazard.json", at="2025-06-30")
     assert "counts time from the first answer, which the study does not say. Add" in said
+
+
+def test_answers_without_a_date_are_no_answers(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("surveys.csv").write_text("customer_id,nps\nnew,9\n")
+    said = refused(capsys, "hazard.json", at="2025-06-30")
+    assert "the rating 'nps', which the study does not have" in said
+    write_model_file(by_hand(rating=None, columns=[PLAN], model=OF_PLAN).file, folder / "c.json")
+    found = scored("c.json", "2025-06-30")["prob_churn"]
+    assert found["doubled"] == pytest.approx(1 / (1 + np.exp(-1)))
+    # the model does not look at answers, so nobody lacks one
+    assert "no answer up to" not in capsys.readouterr().err
 
 
 def test_a_day_that_the_data_do_not_hold_is_refused(
