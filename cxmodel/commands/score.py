@@ -214,14 +214,14 @@ def _score_study(
         config = config.model_copy(
             update={"engine": config.engine.model_copy(update={"url": where.engine})}
         )
+    asked = AskedDay(
+        at=where.day,
+        as_of=config.study.as_of,
+        time_zone=config.study.time_zone,
+        windows=windows_of(config),
+        answer_days=where.answer_days,
+    )
     with opened_sources(config, progress) as sources, progress.stage("customers") as stage:
-        asked = AskedDay(
-            at=where.day,
-            as_of=config.study.as_of,
-            time_zone=config.study.time_zone,
-            windows=windows_of(config),
-            answer_days=where.answer_days,
-        )
         frame, notes = rows_on(model, sources, asked)
         stage.rows(len(frame))
     with progress.stage("score") as stage:

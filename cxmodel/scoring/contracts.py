@@ -59,25 +59,15 @@ def contracts_on(
         If the study does not say when customers started, or what they pay.
     """
     then = rule.windows or windows
-    asked, said = [name for name in rule.columns if name not in (TENURE, MONTHLY)], []
     by_subscription = MONTHLY in rule.columns and sources.get("subscriptions") is not None
+    asked = [name for name in rule.columns if name not in (TENURE, MONTHLY)]
     if TENURE in rule.columns:
         require_start(sources, "The value depends on how long customers have been there")
         asked.append(TENURE_DAYS)
     if MONTHLY in rule.columns and not by_subscription:
         _require_bookings(sources)
-        asked += [BEFORE, DAYS]
-        said.append(
-            f"{MONTHLY} is what was booked in the {then.lookback_days:,} days before, per month "
-            "observed: sources.subscriptions would state it."
-        )
-    if BEFORE in rule.columns and rule.windows is None:
-        said.append(
-            f"{BEFORE} counts the {then.lookback_days:,} days of windows.lookback_days; the table "
-            "that the model was fitted to does not say how many it counted."
-        )
-    if by_subscription:
-        asked.append(MONTHLY)
+    if MONTHLY in rule.columns:
+        asked += [MONTHLY] if by_subscription else [BEFORE, DAYS]
     found = customers_at(
         sources,
         DayColumns(
@@ -88,7 +78,24 @@ def contracts_on(
         beside=(_subscribed(),) if by_subscription else (),
         **day,
     )
-    return replace(found, frame=_as_the_rule_has_them(found.frame, rule, then)), said
+    frame = _as_the_rule_has_them(found.frame, rule, then)
+    return replace(found, frame=frame), _notes(rule, then, by_subscription)
+
+
+def _notes(rule: ContractRule, then: Windows, by_subscription: bool) -> list[str]:
+    """Say over which days money was counted, where the model did not say it."""
+    days, said = f"{then.lookback_days:,} days", []
+    if MONTHLY in rule.columns and not by_subscription:
+        said.append(
+            f"{MONTHLY} is what was booked in the {days} before, per month observed: "
+            "sources.subscriptions would state it."
+        )
+    if BEFORE in rule.columns and rule.windows is None:
+        said.append(
+            f"{BEFORE} counts the {days} of windows.lookback_days; the table that the model was "
+            "fitted to does not say how many it counted."
+        )
+    return said
 
 
 def _require_bookings(sources: Sources) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
+    from cxmodel.scales import Scale
     from cxmodel.tables.observation_table import Windows
 
 _SECONDS_PER_DAY = 86_400
@@ -174,21 +175,8 @@ def customers_at(
         )
         probes = scratch.keep(answered, "probes")
         stored, columns = _columns_then(day, day.join_of(probes), model, rating, beside)
-        table = scratch.keep(stored, "then")
-        lying = StoredObservations(
-            sources.session,
-            table,
-            n_rows=0,
-            columns=columns,
-            order=(_CUSTOMER,),
-            dress=partial(
-                observation_frame,
-                columns=columns,
-                scale=None if rating is None else sources.by_kind["surveys"].ratings[rating],
-                units_per_money=units_per_money(sources),
-            ),
-        )
-        frame = lying.frame
+        scale = None if rating is None else sources.by_kind["surveys"].ratings[rating]
+        frame = _taken_out(sources, scratch.keep(stored, "then"), columns, scale)
         n_silent, ages = _ages(day, probes)
     looks_at_answers = bool(set(model.columns) & _of_answers(sources))
     return CustomersAt(
@@ -197,6 +185,26 @@ def customers_at(
         others=others,
         answers=ages if looks_at_answers else None,
     )
+
+
+def _taken_out(
+    sources: Sources, table: ir.Table, columns: tuple[Column, ...], scale: Scale | None
+) -> pd.DataFrame:
+    """Take stored rows out of the engine, as people read them, in order of the customer."""
+    lying = StoredObservations(
+        sources.session,
+        table,
+        n_rows=0,
+        columns=columns,
+        order=(_CUSTOMER,),
+        dress=partial(
+            observation_frame,
+            columns=columns,
+            scale=scale,
+            units_per_money=units_per_money(sources),
+        ),
+    )
+    return lying.frame
 
 
 def _ages(day: StudyDay, probes: ir.Table) -> tuple[int, AnswerAges]:

@@ -38,7 +38,7 @@ from cxmodel.value.purchases.stored import StoredPurchaseModel
 from cxmodel.value.purchases.stored_spend import StoredSpendModel
 
 MONEY = "monetary_value"
-_MONTHS_AHEAD = 12
+_MONTHS_AHEAD = 12  # a year
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
