@@ -464,30 +464,16 @@ def test_nobody_active_is_an_empty_file(folder: Path, capsys: pytest.CaptureFixt
     everyone = sorted(set(pd.read_csv("customers.csv")["customer_id"]))
     write("churn.csv", pd.DataFrame({"customer_id": everyone, "churned_at": "2025-06-29"}))
     Path("revenue.csv").write_text("customer_id,booked_at,amount\nnew,2025-06-20,10\n")
-    for output in ("out.csv", "out.parquet"):
-        arguments = ["score", "hazard.json", "study.toml", output, "--periods", "1"]
-        assert cli.main([*arguments, "--at", "2025-06-30"]) == 0
+    arguments = ["score", "hazard.json", "study.toml", "out.csv", "--periods", "1"]
+    assert cli.main([*arguments, "--at", "2025-06-30"]) == 0
     assert Path("out.csv").read_text() == '"customer_id","prob_stays","model_version"\n'
-    assert pd.read_parquet("out.parquet").columns.tolist() == [
-        "customer_id", "prob_stays", "model_version",
-    ]  # fmt: skip
     said = capsys.readouterr().err
     assert "Scored 0 rows with model" in said
     assert "9 customers had left by 2025-06-30: not scored." in said
-
-
-def test_nobody_active_is_an_empty_file_of_churn_scores_and_of_purchases_too(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    everyone = sorted(set(pd.read_csv("customers.csv")["customer_id"]))
-    write("churn.csv", pd.DataFrame({"customer_id": everyone, "churned_at": "2025-06-29"}))
-    Path("revenue.csv").write_text("customer_id,booked_at,amount\nnew,2025-06-20,10\n")
     write_model_file(by_hand().file, folder / "churn.json")
-    assert scored("churn.json", "2025-06-30").empty
-    write_model_file(file_by_hand("purchases"), folder / "buys.json")
-    assert "lies before all bookings: the first is of 2025-06-20" in refused(
-        capsys, "buys.json", at="2025-06-10"
-    )
+    found = scored("churn.json", "2025-06-30")
+    assert found.empty
+    assert "prob_churn" in found
 
 
 def test_a_study_without_answers_has_no_first_one(
@@ -520,11 +506,14 @@ def test_a_day_that_the_data_do_not_hold_is_refused(
 ) -> None:
     _, result = fitted_value("tenure")
     result.save("value.json")
-    for model in ("hazard.json", "value.json"):
-        assert "--at 2026-01-01 lies after the data, which are complete to 2025-12-31" in refused(
-            capsys, model, at="2026-01-01"
-        )
-        assert "lies before all data" in refused(capsys, model, at="2020-01-01")
+    assert "--at 2026-01-01 lies after the data, which are complete to 2025-12-31" in refused(
+        capsys, "hazard.json", at="2026-01-01"
+    )
+    assert "lies before all data" in refused(capsys, "value.json", at="2020-01-01")
+    write_model_file(file_by_hand("purchases"), folder / "buys.json")
+    assert "lies before all bookings: the first is of 2025-05-21" in refused(
+        capsys, "buys.json", at="2025-05-20"
+    )
 
 
 def test_what_the_study_does_not_say_is_named(
