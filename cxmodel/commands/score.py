@@ -198,10 +198,11 @@ def _score_study(
     import pyarrow as pa
 
     from cxmodel.errors import ConfigError
+    from cxmodel.scoring.active import AskedDay
     from cxmodel.scoring.batches import BATCH_ROWS, score_batches
     from cxmodel.scoring.row_batches import score_row_batches
     from cxmodel.scoring.row_models import RowScorer
-    from cxmodel.scoring.study_rows import AskedDay, rows_on
+    from cxmodel.scoring.study_rows import rows_on
     from cxmodel.study import Study, opened_sources
     from cxmodel.study_sources import windows_of
 

@@ -30,6 +30,36 @@ Which = Literal["last", "first of the stay"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class AskedDay:
+    """A day of a study, and what the study says of days.
+
+    Parameters
+    ----------
+    at : date
+        The day.
+    as_of : date, optional
+        Until when the data are complete, where the study states it.
+    time_zone : str
+        Whose days are meant.
+    windows : Windows
+        Of the study.
+    answer_days : int, optional
+        An older answer counts as none.
+    """
+
+    at: dt.date
+    as_of: dt.date | None
+    time_zone: str
+    windows: Windows
+    answer_days: int | None = None
+
+    @property
+    def when(self) -> dict[str, Any]:
+        """What `customers_at` and `purchasers_at` are told of it."""
+        return {"at": self.at, "as_of": self.as_of, "time_zone": self.time_zone}
+
+
+@dataclass(frozen=True, kw_only=True)
 class NotScored:
     """The customers of a study who are not active on a day.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxmodel.errors import ConfigError
-from cxmodel.scoring.active import StudyDay
+from cxmodel.scoring.active import AskedDay, StudyDay
 from cxmodel.scoring.customers import Beside, CustomersAt, customers_at
 from cxmodel.scoring.hazards import TENURE_DAYS, DayColumns, require_start
 from cxmodel.stats.rates import DAYS_PER_MONTH
@@ -29,7 +29,7 @@ _UNITS = "_units_in_force"
 
 
 def contracts_on(
-    rule: ContractRule, sources: Sources, *, windows: Windows, **day: Any
+    rule: ContractRule, sources: Sources, asked: AskedDay
 ) -> tuple[CustomersAt, list[str]]:
     """Find the active customers of a day, and what their value depends on.
 
@@ -42,10 +42,8 @@ def contracts_on(
         How customers are valued.
     sources : Sources
         Of the study, on one engine.
-    windows : Windows
-        Of the study; those of the model stand where it knows them.
-    **day
-        ``at``, ``as_of``, ``time_zone``: see `customers_at`.
+    asked : AskedDay
+        The day; the windows of the model stand where it knows them.
 
     Returns
     -------
@@ -58,25 +56,25 @@ def contracts_on(
     ConfigError
         If the study does not say when customers started, or what they pay.
     """
-    then = rule.windows or windows
+    then = rule.windows or asked.windows
     by_subscription = MONTHLY in rule.columns and sources.get("subscriptions") is not None
-    asked = [name for name in rule.columns if name not in (TENURE, MONTHLY)]
+    columns = [name for name in rule.columns if name not in (TENURE, MONTHLY)]
     if TENURE in rule.columns:
         require_start(sources, "The value depends on how long customers have been there")
-        asked.append(TENURE_DAYS)
+        columns.append(TENURE_DAYS)
     if MONTHLY in rule.columns and not by_subscription:
         _require_bookings(sources)
     if MONTHLY in rule.columns:
-        asked += [MONTHLY] if by_subscription else [BEFORE, DAYS]
+        columns += [MONTHLY] if by_subscription else [BEFORE, DAYS]
     found = customers_at(
         sources,
         DayColumns(
-            columns=tuple(dict.fromkeys(asked)),
+            columns=tuple(dict.fromkeys(columns)),
             windows=then,
             facts={"rating": None, "currency": rule.settings.currency},
         ),
         beside=(_subscribed(),) if by_subscription else (),
-        **day,
+        **asked.when,
     )
     frame = _as_the_rule_has_them(found.frame, rule, then)
     return replace(found, frame=frame), _notes(rule, then, by_subscription)

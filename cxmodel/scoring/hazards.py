@@ -16,7 +16,7 @@ from cxmodel.errors import ConfigError
 from cxmodel.models.retention import covariates_ahead
 from cxmodel.models.retention.hazard_ahead import PERIOD, columns_of
 from cxmodel.models.retention.spells import SINCE_ANSWER, SINCE_START, whole_periods
-from cxmodel.scoring.active import StudyDay, Which, answers_of, customers_have
+from cxmodel.scoring.active import AskedDay, StudyDay, Which, answers_of, customers_have
 from cxmodel.scoring.customers import Beside, CustomersAt, customers_at
 from cxmodel.stats.rates import DAYS_PER_MONTH
 from cxmodel.tables.joining.columns import written
@@ -108,9 +108,7 @@ class Clock:
         )
 
 
-def on_the_clock(
-    clock: Clock, sources: Sources, *, windows: Windows, answer_days: int | None, **day: Any
-) -> CustomersAt:
+def on_the_clock(clock: Clock, sources: Sources, asked: AskedDay) -> CustomersAt:
     """Find the active customers of a day, what the model looks at, and the periods behind each.
 
     Parameters
@@ -119,12 +117,8 @@ def on_the_clock(
         Of the model.
     sources : Sources
         Of the study, on one engine.
-    windows : Windows
-        Of the study; those of the model stand where it knows them.
-    answer_days : int, optional
-        An older answer counts as none.
-    **day
-        ``at``, ``as_of``, ``time_zone``: see `customers_at`.
+    asked : AskedDay
+        The day; the windows of the model stand where it knows them.
 
     Raises
     ------
@@ -148,14 +142,14 @@ def on_the_clock(
         sources,
         DayColumns(
             columns=tuple(dict.fromkeys((*clock.columns, time))),
-            windows=study.windows or windows,
+            windows=study.windows or asked.windows,
             facts={"rating": study.rating, "currency": study.currency},
         ),
-        answer_days=answer_days,
+        answer_days=asked.answer_days,
         beside=() if is_tenure else (_days_in_stay(_counted(study, sources)),),
         needs_rating=True,
         which_answer=clock.answer,
-        **day,
+        **asked.when,
     )
     passed = found.frame[time].to_numpy(dtype=float, na_value=np.nan)
     frame = found.frame[["customer_id", *clock.columns]]

@@ -2,51 +2,23 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cxmodel.models.churn.stored import StoredChurnModel
 from cxmodel.models.retention.covariates import RetentionByCovariates
 from cxmodel.models.retention.hazard_result import HazardResult
-from cxmodel.scoring.active import customers_have
+from cxmodel.scoring.active import AskedDay, customers_have
 from cxmodel.scoring.contracts import contracts_on
 from cxmodel.scoring.customers import CustomersAt, customers_at
 from cxmodel.scoring.hazards import Clock, clock_notes, on_the_clock
 from cxmodel.scoring.purchasers import purchasers_at
 from cxmodel.scoring.row_models import RowScorer
-from cxmodel.tables.observation_table import Windows
 from cxmodel.tables.sources import Sources
 from cxmodel.value.cltv.rules import ContractRule
 from cxmodel.value.cltv.stored import StoredCltvModel
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True, kw_only=True)
-class AskedDay:
-    """A day of a study, and what the study says of days.
-
-    Parameters
-    ----------
-    at : date
-        The day.
-    as_of : date, optional
-        Until when the data are complete, where the study states it.
-    time_zone : str
-        Whose days are meant.
-    windows : Windows
-        Of the study.
-    answer_days : int, optional
-        An older answer counts as none.
-    """
-
-    at: dt.date
-    as_of: dt.date | None
-    time_zone: str
-    windows: Windows
-    answer_days: int | None = None
 
 
 def rows_on(
@@ -75,22 +47,17 @@ def rows_on(
     ConfigError, SourceError, SchemaError
         If the study does not say what the model looks at, or not for that day.
     """
-    day: dict[str, Any] = {
-        "at": asked.at, "as_of": asked.as_of, "time_zone": asked.time_zone,
-    }  # fmt: skip
     found: CustomersAt
     if isinstance(model, StoredChurnModel):
-        found = customers_at(sources, model, **day, answer_days=asked.answer_days)
+        found = customers_at(sources, model, **asked.when, answer_days=asked.answer_days)
         said = _churn_notes(found, asked)
     elif (clock := _clock_of(model)) is not None:
-        found = on_the_clock(
-            clock, sources, windows=asked.windows, answer_days=asked.answer_days, **day
-        )
+        found = on_the_clock(clock, sources, asked)
         said = clock_notes(clock, found, asked.at)
     elif (rule := _contract_of(model)) is not None:
-        found, said = contracts_on(rule, sources, windows=asked.windows, **day)
+        found, said = contracts_on(rule, sources, asked)
     else:
-        return purchasers_at(sources, model, **day), []
+        return purchasers_at(sources, model, **asked.when), []
     return found.frame, [*found.others.sentences(asked.at), *said]
 
 

@@ -15,8 +15,9 @@ from stored_rows import HAZARD, PURCHASES, file_by_hand, fitted_value
 
 import cxmodel as cx
 from cxmodel.models.retention.stored_hazard import read_hazard
+from cxmodel.scoring.active import AskedDay
 from cxmodel.scoring.row_models import row_scorer
-from cxmodel.scoring.study_rows import AskedDay, rows_on
+from cxmodel.scoring.study_rows import rows_on
 from cxmodel.tables.engines.engine import Session
 from cxmodel.tables.opening.catalog import Catalog
 from cxmodel.tables.opening.opening import open_source

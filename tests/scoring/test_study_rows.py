@@ -379,6 +379,7 @@ def test_a_study_has_its_own_numbers_at_its_last_day(company: tuple[Path, Any]) 
 def test_a_stay_begins_where_the_fit_has_it_begin(company: tuple[Path, Any]) -> None:
     """Without starts the clock is the first answer at risk, as in the spells of the fit."""
     from cxmodel.models.retention.spells import SINCE_ANSWER, read_spells
+    from cxmodel.scoring.active import AskedDay
     from cxmodel.scoring.hazards import Clock, on_the_clock
     from cxmodel.tables.observation_table import Windows
     from cxmodel.tables.one_engine import one_engine
@@ -396,9 +397,10 @@ def test_a_stay_begins_where_the_fit_has_it_begin(company: tuple[Path, Any]) -> 
     assert fit.clock == SINCE_ANSWER
     spells = read_spells(obs, period_days=20.0)
     last_seen = pd.Series(spells.last, index=spells.frame["customer_id"]).groupby(level=0).max()
-    day = {"at": dt.date(2026, 6, 30), "as_of": dt.date(2026, 6, 30), "time_zone": "UTC"}
+    day = dt.date(2026, 6, 30)
+    asked = AskedDay(at=day, as_of=day, time_zone="UTC", windows=Windows())
     sources = one_engine({"surveys": surveys, "customers": customers}, None)
-    found = on_the_clock(Clock.of_hazard(fit), sources, windows=Windows(), answer_days=None, **day)
+    found = on_the_clock(Clock.of_hazard(fit), sources, asked)
     period = found.frame.set_index("customer_id")["period"].dropna()
     there = period[period > 0]
     # who is still there was last seen through the period before this one
