@@ -206,10 +206,16 @@ def _days_in_stay(rating: str | None) -> Beside:
 def clock_notes(clock: Clock, found: CustomersAt, at: dt.date) -> list[str]:
     """Say who gets no score for want of an answer, and how old the others' answers are."""
     said, ages = [], found.answers
-    looks = ages is not None or clock.began == SINCE_ANSWER
-    if looks and found.n_without_answer:
-        who = customers_have(found.n_without_answer)
-        said.append(f"{who} no answer up to {at} that counts, and so no score.")
+    n_silent, since = (found.n_without_answer if ages is not None else 0), ""
+    if clock.began == SINCE_ANSWER:
+        n_silent, since = (
+            int(found.frame[clock.name].isna().sum()),
+            " since they came, or came back",
+        )
+    if n_silent:
+        said.append(
+            f"{customers_have(n_silent)} no answer up to {at} that counts{since}, and so no score."
+        )
     if ages is not None and ages.n:
         holds = (
             "each is taken to hold until the next one"
