@@ -206,12 +206,10 @@ def _days_in_stay(rating: str | None) -> Beside:
 def clock_notes(clock: Clock, found: CustomersAt, at: dt.date) -> list[str]:
     """Say who gets no score for want of an answer, and how old the others' answers are."""
     said, ages = [], found.answers
-    n_silent, since = (found.n_without_answer if ages is not None else 0), ""
+    n_silent, since = 0 if ages is None else found.n_without_answer, ""
     if clock.began == SINCE_ANSWER:
-        n_silent, since = (
-            int(found.frame[clock.name].isna().sum()),
-            " since they came, or came back",
-        )
+        n_silent = int(found.frame[clock.name].isna().sum())
+        since = " since they came, or came back"
     if n_silent:
         said.append(
             f"{customers_have(n_silent)} no answer up to {at} that counts{since}, and so no score."
