@@ -235,7 +235,7 @@ def _of_retention(model: RetentionByCovariates, periods: float | None) -> RowSco
         title="retention with covariates",
         version=file.version,
         expires_at=file.expires_at,
-        numbers=(MONTHS, *(n for n in covariates_ahead.columns_of(model) if n not in words)),
+        numbers=(MONTHS, *(one for one in covariates_ahead.columns_of(model) if one not in words)),
         words=words,
         outputs={STAYS: f"Mean probability of staying through the next {n} month(s)"},
         score=lambda frame: pd.DataFrame({STAYS: covariates_ahead.staying(model, frame, n)}),
