@@ -98,11 +98,31 @@ HAZARD: dict[str, Any] = {
     "baseline": {"hazard": [0.1, 0.2, 1.0], "conf_low": [0.05, 0.1, 1.0],
                  "conf_high": [0.2, 0.3, 1.0], "survival": [0.9, 0.72, 0.0]},
     "n_customers": 300, "rating": "rating", "not_used": [], "caveats": [], "is_weighted": False,
+    "study": None,
     "n_spells": 400, "n_person_periods": 900, "n_events": 90,
     "reference_band": "", "clock": "the customer started", "period": "month",
     "errors": "by customer", "ratio_of": "hazard", "rating_range": [0.0, 10.0],
     "profile": spread(["rating"], [], plan=["a", "b"]),
     "log_likelihood": -300.0, "conf_level": 0.95, "period_days": 30.4375,
+}  # fmt: skip
+STUDY: dict[str, Any] = {
+    "rating": {"name": "nps", "scale": "nps", "low": 0, "high": 10},
+    "windows": {"lookback_days": 30, "outcome_days": 60, "gap_days": 0, "inactive_days": 45},
+    "currency": None,
+}
+RETENTION: dict[str, Any] = {
+    "family": "geometric",
+    "parameters": {"prob_churn_per_period": 0.1},
+    "terms": [
+        {"column": "rating", "level": None, "mean": 5.0, "coefficient": float(np.log(0.5))},
+        {"column": "plan", "level": "b", "mean": 0.0, "coefficient": float(np.log(2.0))},
+    ],
+    "covariance": [[0.01, 0.0], [0.0, 0.01]],
+    "levels": [{"column": "plan", "levels": ["a", "b"]}],
+    "families": [], "choice": "it was asked for", "clock": "the first answer", "study": STUDY,
+    "not_used": [], "caveats": [],
+    "log_likelihood": -300.0, "statistic": 9.0, "p_value": 0.01, "conf_level": 0.95,
+    "n_obs": 400, "n_events": 90,
 }  # fmt: skip
 CONTRACT: dict[str, Any] = {
     "business": "contract",
@@ -135,6 +155,7 @@ BY_HAND = {
     "purchases": ("purchases", {**PURCHASES, "profile": OF_BUYS}),
     "spend": ("spend", {**SPEND, "profile": OF_SPEND}),
     "hazard": ("hazard", HAZARD),
+    "retention": ("retention_covariates", RETENTION),
     "contract": ("cltv", CONTRACT),
     "by_purchases": ("cltv", BY_PURCHASES),
 }

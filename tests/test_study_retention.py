@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -11,6 +12,7 @@ import pytest
 from company import Company
 
 import cxmodel as cx
+from cxmodel.commands.answer import short_answer
 from cxmodel.report.sections.retention import retention_section
 from cxmodel.report.tables_csv import tables
 
@@ -58,6 +60,11 @@ def test_leaving_read_from_silence_has_no_hazard(company: Company) -> None:
         found = results["retention"][part]
         assert found["status"] == "not_run"
         assert "read from silence" in found["reason"]
+    said = short_answer(results, Path("out")).splitlines()
+    # a model that other businesses get and this one does not: its reason is printed
+    assert [line for line in said if line.startswith("Not run: hazard")] == [
+        f"Not run: hazard of leaving: {results['retention']['hazard']['reason']}"
+    ]
 
 
 @pytest.mark.parametrize("name", ["HazardModel"])

@@ -14,6 +14,11 @@ _BESIDE = {
     "reliability_corrected_per_rating_point": "corrected for noise in the answers",
     "instrumented_per_rating_point": "from the instrument",
 }
+# parts of a stage that run, or not, by themselves
+_PARTS = {
+    "lift": {"revenue": "lift of revenue", "retention": "lift of retention"},
+    "retention": {"hazard": "hazard of leaving"},
+}
 _NOT_STAGES = ("schema_version", "cxmodel_version", "study", "audit", "caveats", "inputs")
 
 
@@ -197,15 +202,9 @@ def _not_run(results: Mapping[str, Any]) -> Iterator[str]:
     for stage, section in results.items():
         if stage in _NOT_STAGES or not isinstance(section, Mapping):
             continue
-        if section.get("status") == "not_run":
-            if section.get("reason") != LEFT_OUT:
-                yield f"Not run: {stage}: {section.get('reason')}"
-        elif stage == "lift":
-            yield from _outcomes_not_run(section)
-
-
-def _outcomes_not_run(lift: Mapping[str, Any]) -> Iterator[str]:
-    for outcome in ("revenue", "retention"):
-        section = lift.get(outcome)
-        if isinstance(section, Mapping) and section.get("status") == "not_run":
-            yield f"Not run: lift of {outcome}: {section.get('reason')}"
+        if section.get("status") == "not_run" and section.get("reason") != LEFT_OUT:
+            yield f"Not run: {stage}: {section.get('reason')}"
+        for part, words in _PARTS.get(stage, {}).items():
+            found = section.get(part)
+            if isinstance(found, Mapping) and found.get("status") == "not_run":
+                yield f"Not run: {words}: {found.get('reason')}"

@@ -13,15 +13,11 @@ import click
 from cxmodel.commands.options import FILE, Command, Options
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from cxmodel.models.churn.stored import StoredChurnModel
     from cxmodel.progress import Progress
-    from cxmodel.scoring.customers import CustomersAt
     from cxmodel.scoring.row_models import RowScorer
     from cxmodel.scoring.row_summary import RowSummary
     from cxmodel.scoring.summary import ScoreSummary
-    from cxmodel.tables.sources import Sources
 
 
 @click.command(cls=Command)
@@ -44,8 +40,8 @@ if TYPE_CHECKING:
     "--periods",
     type=float,
     metavar="N",
-    help="How far a purchase or hazard model looks, in its own units of time. Default: a year; for "
-    "BG/BB one occasion.",
+    help="How far a model of purchases or of leaving looks, in its own units of time. Default: a "
+    "year; for BG/BB one occasion.",
 )
 @click.option(
     "--answer-days",
@@ -68,8 +64,9 @@ def score(
     """Score every row of INPUT with MODEL, a file of a run's models/, into OUTPUT.
 
     INPUT is a CSV or Parquet file, or a glob of them, with the columns of the model; or a
-    cxmodel.toml with --at: then every active customer as of that day, or with a purchase up to it.
-    OUTPUT ends in .parquet or .csv.
+    cxmodel.toml with --at: then every active customer as of that day, or with a purchase up to it,
+    whatever kind of model it is. What the study does not say is named. OUTPUT ends in .parquet or
+    .csv.
     """
     from cxmodel.output import output_file
     from cxmodel.progress import make_progress
@@ -103,6 +100,7 @@ def _refuse_answer_days(where: Where, input_: str, model: StoredChurnModel | Row
     """Refuse an option that nothing would look at."""
     from cxmodel.errors import ConfigError
     from cxmodel.scoring.row_models import RowScorer
+    from cxmodel.scoring.study_rows import looks_at_answers
 
     if where.answer_days is None:
         return
@@ -110,7 +108,7 @@ def _refuse_answer_days(where: Where, input_: str, model: StoredChurnModel | Row
         raise ConfigError(
             "--answer-days is for a study with --at; the rows of a file say no day. Leave it out."
         )
-    if isinstance(model, RowScorer):
+    if isinstance(model, RowScorer) and not looks_at_answers(model):
         raise ConfigError(
             f"--answer-days is for models that look at answers; this is one of {model.title}. "
             "Leave it out."
@@ -130,8 +128,8 @@ def _load(path: Path, day: dt.date | None, periods: float | None) -> StoredChurn
     if isinstance(stored, StoredChurnModel):
         if periods is not None:
             raise ConfigError(
-                f"--periods is for purchase and hazard models; {path} holds a churn model, whose "
-                f"window is {stored.facts['window_words']}. Leave --periods out."
+                f"--periods is for models of purchases and of leaving; {path} holds a churn model, "
+                f"whose window is {stored.facts['window_words']}. Leave --periods out."
             )
         return stored
     scorer = row_scorer(stored, periods)
@@ -187,8 +185,11 @@ def _score_study(
     import pyarrow as pa
 
     from cxmodel.errors import ConfigError
+    from cxmodel.scoring.active import AskedDay
     from cxmodel.scoring.batches import BATCH_ROWS, score_batches
+    from cxmodel.scoring.study_rows import rows_on
     from cxmodel.study import Study, opened_sources
+    from cxmodel.study_sources import windows_of
 
     if where.day is None:
         raise ConfigError(
@@ -199,8 +200,15 @@ def _score_study(
         config = config.model_copy(
             update={"engine": config.engine.model_copy(update={"url": where.engine})}
         )
+    asked = AskedDay(
+        at=where.day,
+        as_of=config.study.as_of,
+        time_zone=config.study.time_zone,
+        windows=windows_of(config),
+        answer_days=where.answer_days,
+    )
     with opened_sources(config, progress) as sources, progress.stage("customers") as stage:
-        frame, notes = _customers(model, sources, config, where.day, where.answer_days)
+        frame, notes = rows_on(model, sources, asked)
         stage.rows(len(frame))
     with progress.stage("score") as stage:
         table = pa.Table.from_pandas(frame, preserve_index=False)
@@ -208,48 +216,3 @@ def _score_study(
         summary: ScoreSummary | RowSummary = score_batches(model, batches, table.schema, output)
         stage.rows(summary.n_rows)
     return summary, notes
-
-
-def _customers(
-    model: StoredChurnModel | RowScorer,
-    sources: Sources,
-    config: Any,
-    day: dt.date,
-    answer_days: int | None,
-) -> tuple[pd.DataFrame, list[str]]:
-    """Find the customers of a day with the columns of a model, and what a reader must know."""
-    from cxmodel.scoring.customers import customers_at
-    from cxmodel.scoring.purchasers import purchasers_at
-    from cxmodel.scoring.row_models import RowScorer
-
-    how: dict[str, Any] = {
-        "at": day, "as_of": config.study.as_of, "time_zone": config.study.time_zone,
-    }  # fmt: skip
-    if isinstance(model, RowScorer):
-        if model.past is not None:
-            return customers_at(sources, model.past, **how).frame, []
-        return purchasers_at(sources, model, **how), []
-    found = customers_at(sources, model, **how, answer_days=answer_days)
-    return found.frame, _notes(found, day, answer_days)
-
-
-def _notes(found: CustomersAt, day: dt.date, answer_days: int | None) -> list[str]:
-    """Say who has no answer, and how old the answers of the others are."""
-    n_silent, ages, said = found.n_without_answer, found.answers, []
-    if n_silent:
-        who = "1 customer has" if n_silent == 1 else f"{n_silent:,} customers have"
-        when = f"in the {answer_days:,} days up to {day}" if answer_days else f"up to {day}"
-        said.append(f"{who} no answer {when}: the model stands on what else is known of them.")
-    if ages is not None and ages.n:
-        said.append(
-            f"The answers are {ages.mean_days:,.0f} days old on average; where the model was "
-            "fitted each was of the day itself."
-        )
-        if ages.n_older:
-            said.append(
-                f"Warning: the last answer of {ages.n_older:,} of {ages.n:,} customers is older "
-                f"than the {ages.lookback_days:,} days that the model looks back, so what they "
-                f"said then need not hold now. Ask again, or let such answers count as none: "
-                f"--answer-days {ages.lookback_days}."
-            )
-    return said

@@ -63,8 +63,8 @@ class ModelFile:
     Parameters
     ----------
     kind : str
-        What was fitted: ``"churn"``, ``"retention"``, ``"hazard"``, ``"purchases"``, ``"spend"``,
-        ``"cltv"``.
+        What was fitted: ``"churn"``, ``"retention"``, ``"retention_covariates"``, ``"hazard"``,
+        ``"purchases"``, ``"spend"``, ``"cltv"``.
     cxmodel_version : str
         Who wrote it.
     created_at, expires_at : date, optional

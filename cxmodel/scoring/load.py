@@ -17,6 +17,7 @@ from cxmodel.plain_json import said
 _KINDS = {
     "churn": ("cxmodel.models.churn.read_stored", "read_churn"),
     "retention": ("cxmodel.models.retention.stored", "read_retention"),
+    "retention_covariates": ("cxmodel.models.retention.stored_covariates", "read_covariates"),
     "hazard": ("cxmodel.models.retention.stored_hazard", "read_hazard"),
     "purchases": ("cxmodel.value.purchases.stored", "read_purchases"),
     "spend": ("cxmodel.value.purchases.stored_spend", "read_spend_model"),
@@ -40,8 +41,8 @@ def load_model(path: str | Path, *, at: dt.date | None = None) -> Any:
     Returns
     -------
     object
-        By the kind of model: `StoredChurnModel`, `RetentionFit`, `HazardResult`,
-        `StoredPurchaseModel`, `StoredSpendModel` or `StoredCltvModel`.
+        By the kind of model: `StoredChurnModel`, `RetentionFit`, `RetentionByCovariates`,
+        `HazardResult`, `StoredPurchaseModel`, `StoredSpendModel` or `StoredCltvModel`.
 
     Raises
     ------

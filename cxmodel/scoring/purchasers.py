@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
-from cxmodel.errors import ConfigError, SourceError
-from cxmodel.scoring.customers import check_day
+from cxmodel.errors import ConfigError, SourceError, nearest
+from cxmodel.plain_json import said
+from cxmodel.scoring.active import check_day
+from cxmodel.scoring.customers import check_currency
+from cxmodel.tables.purchase_covariates import offered
 from cxmodel.tables.purchase_customers import purchases_by_customer
 from cxmodel.tables.sources import Sources
 
 if TYPE_CHECKING:
     from cxmodel.scoring.row_models import RowScorer
+    from cxmodel.tables.purchase_summary import PurchaseSummary
 
-_HISTORY = {"frequency", "recency", "T", "monetary_value"}
+_HISTORY = ("frequency", "recency", "T", "monetary_value")
+_SLACK = 1e-9  # of an occasion
 
 
 def purchasers_at(
@@ -27,6 +34,9 @@ def purchasers_at(
     time_zone: str = "UTC",
 ) -> pd.DataFrame:
     """Give the purchase history of each customer at the end of a day.
+
+    Covariates are what they were at the fit: attributes of customers (of versions the one in force)
+    and mean answers up to the day. Occasions are counted from a customer's first purchase on.
 
     Parameters
     ----------
@@ -44,44 +54,88 @@ def purchasers_at(
     Returns
     -------
     pandas.DataFrame
-        ``customer_id, frequency, recency, T, monetary_value``, in order of the customer.
+        ``customer_id, frequency, recency, T, monetary_value`` and the covariates, in order of the
+        customer; a covariate that is not known is missing.
 
     Raises
     ------
     ConfigError
-        If the day lies outside the data, the study has another currency than the model, or the
-        model looks at what a ledger does not hold.
+        If the day lies outside the data, the study has another currency than the model or lacks a
+        covariate, or nobody knows when its occasions were.
     SourceError
         If the study has no ledger.
     """
-    beyond = [name for name in scorer.columns if name not in _HISTORY]
-    if scorer.unit_days is None or beyond:
-        needs = ", ".join(beyond) if beyond else "occasions"
-        raise ConfigError(
-            f"The model ({scorer.title}) looks at {needs}, which the ledger of a study does not "
-            "give for a day. Score a file that has it: cxmodel score MODEL FILE OUTPUT."
-        )
     revenue = sources.get("revenue")
     if revenue is None:
         raise SourceError("There are no purchases to score by: add sources.revenue.")
-    if scorer.currency and sources.currency and scorer.currency != sources.currency:
-        raise ConfigError(
-            f"The model was learnt with amounts in {scorer.currency}, and the study has "
-            f"{sources.currency}. Use the ledger in the same currency, or fit the model again."
-        )
-    tables = {kind: source.table for kind, source in sources.by_kind.items()}
-    check_day(sources, tables, at, as_of, time_zone)
+    unit_days = _unit_days(scorer)
+    covariates = tuple(name for name in scorer.columns if name not in _HISTORY)
+    _require_covariates(scorer, covariates, sources)
+    check_currency(scorer.currency, sources)
+    check_day(sources, at, as_of, time_zone)
     try:
-        found = purchases_by_customer(revenue, as_of=at, unit_days=scorer.unit_days)
+        found = purchases_by_customer(
+            revenue,
+            as_of=at,
+            unit_days=unit_days,
+            covariates=covariates,
+            customers=sources.get("customers"),
+            surveys=sources.get("surveys"),
+        )
     except ValueError as error:
         raise ConfigError(f"--at {at} cannot be scored by purchases: {error}") from error
-    rows = found.histories
+    rows = _occasions(found.histories) if scorer.counts_occasions else found.histories
     return pd.DataFrame(
         {
             "customer_id": found.customer_id,
-            "frequency": rows.frequency,
-            "recency": rows.recency,
-            "T": rows.T,
-            "monetary_value": rows.monetary_value,
+            **{name: getattr(rows, name) for name in _HISTORY},
+            **rows.covariates,
         }
     )
+
+
+def _unit_days(scorer: RowScorer) -> float:
+    """Give the days in a unit of time, or between occasions."""
+    if scorer.unit_days is None:
+        raise ConfigError(
+            f"The model ({scorer.title}) was fitted to a table that counts occasions, and does not "
+            "say on which days they were. Count them for each customer up to the day (frequency: "
+            "occasions with a purchase after the first; recency: the last of these; T: all) and "
+            "score that file: cxmodel score MODEL FILE OUTPUT. Or fit to "
+            "cxmodel.summarize_purchases(revenue, unit_days=), which knows the days."
+        )
+    return scorer.unit_days
+
+
+def _require_covariates(scorer: RowScorer, names: tuple[str, ...], sources: Sources) -> None:
+    """Refuse a study that lacks what the model knows of customers."""
+    known = offered(sources)
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise ConfigError(
+            f"The model ({scorer.title}) looks at {', '.join(map(said, missing))}, which the study "
+            "has neither as an attribute of sources.customers nor as a rating of sources.surveys. "
+            f"{nearest(missing[0], known)} Add it, or score a file that has it: cxmodel score "
+            "MODEL FILE OUTPUT."
+        )
+
+
+def _occasions(rows: PurchaseSummary) -> PurchaseSummary:
+    """Count the occasions that are over by the day.
+
+    Raises
+    ------
+    ConfigError
+        If customers bought between occasions.
+    """
+    off = np.abs(rows.recency - np.round(rows.recency)) > _SLACK
+    off |= rows.frequency > np.round(rows.recency)
+    if off.any():
+        first = int(np.flatnonzero(off)[0])
+        raise ConfigError(
+            f"The model counts occasions {rows.unit_days:g} day(s) apart from a customer's first "
+            f"purchase on, and {int(off.sum()):,} customer(s) bought in between (first: "
+            f"{rows.frequency[first]:g} purchases, the last after {rows.recency[first]:g} "
+            "occasions). Check the dates of bookings, or fit another family."
+        )
+    return replace(rows, recency=np.round(rows.recency), T=np.floor(rows.T + _SLACK))

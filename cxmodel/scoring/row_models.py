@@ -1,8 +1,8 @@
 """Models beside churn that give numbers for each row: what they look at, and what they give.
 
 Purchases: from frequency, recency and T to the probability of being there and purchases to come.
-Hazard: from ratings, controls and the period reached to the probability of staying. Lifetime value:
-from either business's columns to a value.
+Hazard, and retention with covariates: from ratings, controls and the time reached to the
+probability of staying. Lifetime value: from either business's columns to a value.
 """
 
 from __future__ import annotations
@@ -19,48 +19,29 @@ from cxmodel.errors import ConfigError
 from cxmodel.models.model_file import ModelFile
 from cxmodel.models.off_scale import Range
 from cxmodel.models.profile import Profile
+from cxmodel.models.retention import covariates_ahead
+from cxmodel.models.retention.covariates import RetentionByCovariates
+from cxmodel.models.retention.covariates_ahead import MONTHS
 from cxmodel.models.retention.hazard_ahead import (
     PERIOD,
     STAYS,
     columns_of,
     last_period,
     staying,
-    unseen_levels,
 )
 from cxmodel.models.retention.hazard_result import HazardResult
+from cxmodel.models.retention.odd_rows import unseen_levels
+from cxmodel.models.retention.stored_covariates import store_covariates
 from cxmodel.models.retention.stored_hazard import store_hazard
 from cxmodel.scoring.row_summary import MONEY
 from cxmodel.stats.rates import DAYS_PER_YEAR
-from cxmodel.tables.observation_table import Windows
 from cxmodel.value.cltv.past_spending import DAYS
 from cxmodel.value.cltv.rules import VALUE, ContractRule
 from cxmodel.value.cltv.stored import StoredCltvModel
 from cxmodel.value.purchases.stored import StoredPurchaseModel
 from cxmodel.value.purchases.stored_spend import StoredSpendModel
 
-
-@dataclass(frozen=True, kw_only=True)
-class PastRevenue:
-    """What a value looks at that is past revenue, or nothing at all.
-
-    Parameters
-    ----------
-    columns : tuple of str
-        Of these.
-    windows : Windows
-        In which it is counted.
-    currency : str
-        Of the amounts.
-    """
-
-    columns: tuple[str, ...]
-    windows: Windows
-    currency: str
-
-    @property
-    def facts(self) -> Mapping[str, Any]:
-        """No rating, and the currency."""
-        return {"rating": None, "currency": self.currency}
+_MONTHS_AHEAD = 12  # a year
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -96,8 +77,6 @@ class RowScorer:
         Days in the unit of time of the purchase histories that it looks at.
     currency : str, optional
         Of their amounts.
-    past : PastRevenue, optional
-        How its columns are computed for a day, where it looks at past revenue alone.
     periods : float, optional
         How far it looks, where that was asked.
     ranges : dict of (low, high)
@@ -106,6 +85,10 @@ class RowScorer:
         Of the window before, of which a row says how many days were observed.
     profile : Profile, optional
         How columns and numbers were spread at the fit.
+    counts_occasions : bool
+        Whether that unit is an occasion, of which only whole ones count.
+    model : object
+        What was loaded.
     """
 
     title: str
@@ -123,7 +106,8 @@ class RowScorer:
     mean_at_fit: float | None = None
     unit_days: float | None = None
     currency: str | None = None
-    past: PastRevenue | None = None
+    counts_occasions: bool = False
+    model: Any = None
     periods: float | None = None
     ranges: Mapping[str, Range] = field(default_factory=dict)
     window_days: float | None = None
@@ -156,8 +140,8 @@ def row_scorer(model: Any, periods: float | None = None) -> RowScorer | None:
     model : object
         Of ``cxmodel.load_model``.
     periods : float, optional
-        How far to look, in the model's own units of time: of the purchase histories, or periods of
-        a hazard. Default: a year; one occasion for BG/BB.
+        How far to look, in the model's own units of time: of the purchase histories, periods of a
+        hazard, or months. Default: a year; one occasion for BG/BB.
 
     Raises
     ------
@@ -170,6 +154,8 @@ def row_scorer(model: Any, periods: float | None = None) -> RowScorer | None:
         return _of_purchases(model, periods)
     if isinstance(model, HazardResult):
         return _of_hazard(model, periods)
+    if isinstance(model, RetentionByCovariates):
+        return _of_retention(model, periods)
     if isinstance(model, StoredSpendModel):
         _refuse_periods(periods, "spend per purchase")
         return _of_spend(model)
@@ -182,8 +168,8 @@ def row_scorer(model: Any, periods: float | None = None) -> RowScorer | None:
 def _refuse_periods(periods: float | None, what: str) -> None:
     if periods is not None:
         raise ConfigError(
-            f"--periods is for purchase and hazard models; {what} has no other horizon than that "
-            "of its fit. Leave --periods out."
+            f"--periods is for models of purchases and of leaving; {what} has no other horizon "
+            "than that of its fit. Leave --periods out."
         )
 
 
@@ -205,8 +191,10 @@ def _of_purchases(model: StoredPurchaseModel, periods: float | None) -> RowScore
         file=model.file,
         periods=periods,
         profile=model.profile,
-        # an occasion is not a length of time
-        unit_days=None if is_occasions else model.unit_days,
+        # a table of occasions, which has no day, does not say how far apart they are
+        unit_days=None if is_occasions and model.file.created_at is None else model.unit_days,
+        counts_occasions=is_occasions,
+        model=model,
     )
 
 
@@ -224,11 +212,18 @@ def _of_spend(model: StoredSpendModel) -> RowScorer:
         mean_at_fit=model.facts["mean_spend"],
         unit_days=7.0,  # spend does not depend on it
         currency=model.currency,
+        model=model,
     )
 
 
 def _of_hazard(model: HazardResult, periods: float | None) -> RowScorer:
-    n = max(round(DAYS_PER_YEAR / model.period_days), 1) if periods is None else int(periods)
+    year = 1 if _is_of_one_window(model) else max(round(DAYS_PER_YEAR / model.period_days), 1)
+    n = year if periods is None else int(periods)
+    if n > 1 and _is_of_one_window(model):
+        raise ConfigError(
+            f"--periods {n}: the hazard is that of one {model.period}, by how long customers had "
+            "been there before it. Ask for 1 period."
+        )
     if periods is not None and n != periods:
         raise ConfigError(f"--periods must be a whole number for a hazard, not {periods:g}.")
     if n > last_period(model) + 1:
@@ -254,6 +249,34 @@ def _of_hazard(model: HazardResult, periods: float | None) -> RowScorer:
         ranges=model.ranges,
         profile=model.profile,
         unseen=lambda frame: unseen_levels(model, frame),
+        model=model,
+    )
+
+
+def _is_of_one_window(model: HazardResult) -> bool:
+    """Say whether it was fitted to a table already joined, which sees each customer once."""
+    return model.study is not None and model.study.windows is None
+
+
+def _of_retention(model: RetentionByCovariates, periods: float | None) -> RowScorer:
+    n = _MONTHS_AHEAD if periods is None else int(periods)
+    if periods is not None and n != periods:
+        raise ConfigError(f"--periods must be a whole number of months here, not {periods:g}.")
+    file, words = store_covariates(model), tuple(model.levels)
+    return RowScorer(
+        title="retention with covariates",
+        version=file.version,
+        expires_at=file.expires_at,
+        numbers=(MONTHS, *(one for one in covariates_ahead.columns_of(model) if one not in words)),
+        words=words,
+        outputs={STAYS: f"Mean probability of staying through the next {n} month(s)"},
+        score=lambda frame: pd.DataFrame({STAYS: covariates_ahead.staying(model, frame, n)}),
+        file=file,
+        periods=periods,
+        ranges=model.ranges,
+        profile=model.profile,
+        unseen=lambda frame: unseen_levels(model, frame),
+        model=model,
     )
 
 
@@ -269,10 +292,6 @@ def _of_cltv(model: StoredCltvModel) -> RowScorer:
             "expected_spend": f"Mean spend per purchase, in {model.rule.settings.currency}",
         }
     is_linear = isinstance(model.rule, ContractRule) and model.rule.is_linear
-    past = None
-    if isinstance(model.rule, ContractRule) and is_linear and model.rule.windows is not None:
-        currency = model.rule.settings.currency
-        past = PastRevenue(columns=model.columns, windows=model.rule.windows, currency=currency)
     return RowScorer(
         title=f"lifetime value, {model.kind}",
         version=model.version,
@@ -289,5 +308,5 @@ def _of_cltv(model: StoredCltvModel) -> RowScorer:
         mean_at_fit=model.facts["estimate"],
         unit_days=None if isinstance(model.rule, ContractRule) else model.rule.buys.rows.unit_days,
         currency=model.rule.settings.currency,
-        past=past,
+        model=model,
     )

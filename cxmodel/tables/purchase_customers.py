@@ -12,6 +12,7 @@ import numpy.typing as npt
 from cxmodel.tables.joining.scratch import scratch_tables
 from cxmodel.tables.one_engine import one_engine
 from cxmodel.tables.opening.money import unit_digits
+from cxmodel.tables.purchase_covariates import covariate_column, with_covariates
 from cxmodel.tables.purchase_summary import PurchaseSummary
 from cxmodel.tables.purchase_tables import (
     Days,
@@ -57,6 +58,9 @@ def purchases_by_customer(
     as_of: dt.date | str | None = None,
     unit_days: float = 7.0,
     holdout_from: dt.date | str | None = None,
+    covariates: tuple[str, ...] = (),
+    customers: Source | None = None,
+    surveys: Source | None = None,
 ) -> CustomerPurchases:
     """Summarise what each customer bought, as `summarize_purchases` does, and keep who it was.
 
@@ -64,8 +68,11 @@ def purchases_by_customer(
     ----------
     revenue : Source
         From `cxmodel.read_revenue`.
-    as_of, unit_days, holdout_from
+    as_of, unit_days, holdout_from, customers, surveys
         As in `summarize_purchases`.
+    covariates : tuple of str
+        As there; but every customer stays, with NaN for what is not known, and of versions of a
+        customer the one in force counts.
 
     Raises
     ------
@@ -73,6 +80,8 @@ def purchases_by_customer(
         If no customer has a purchase.
     ValueError
         If the holdout does not lie inside the data.
+    SchemaError
+        If a covariate is not there, or is no number.
 
     Examples
     --------
@@ -88,7 +97,8 @@ def purchases_by_customer(
     grouped = summarize_purchases(
         revenue, as_of=as_of, unit_days=unit_days, holdout_from=holdout_from
     )
-    joined = one_engine({"revenue": revenue})
+    given = {"revenue": revenue, "customers": customers, "surveys": surveys}
+    joined = one_engine({kind: source for kind, source in given.items() if source is not None})
     days = Days.of(joined, grouped.as_of, _after(grouped))
     session, bookings = joined.session, joined.by_kind["revenue"].table
     with scratch_tables(session) as scratch:
@@ -96,6 +106,7 @@ def purchases_by_customer(
         purchases = scratch.keep(numbered_purchases(booked), "purchases")
         kept = scratch.keep(lasting(purchases), "lasting")
         histories, recent = histories_of(kept, days), _recent(kept, days)
+        histories = with_covariates(histories, joined, covariates, days, keeps_all=True)
         together = histories.left_join(recent, histories.customer_id == recent.spender)
         found = session.arrow(
             together.select(
@@ -106,7 +117,7 @@ def purchases_by_customer(
     column = {name: found[name].to_numpy().astype(float) for name in numbers}
     per_unit = 10.0 ** unit_digits(joined.currency)
     return CustomerPurchases(
-        histories=_one_by_one(grouped, column, per_unit),
+        histories=_one_by_one(grouped, column, per_unit, covariates),
         customer_id=np.asarray(found["customer_id"].to_pylist(), dtype=object),
         last_period=column["recent_units"] / per_unit if days.has_holdout else None,
     )
@@ -119,7 +130,10 @@ def _after(grouped: PurchaseSummary) -> dt.date | None:
 
 
 def _one_by_one(
-    grouped: PurchaseSummary, column: dict[str, FloatArray], per_unit: float
+    grouped: PurchaseSummary,
+    column: dict[str, FloatArray],
+    per_unit: float,
+    covariates: tuple[str, ...],
 ) -> PurchaseSummary:
     """Put the histories of single customers where equal ones stood together."""
     held = column["holdout_n"]
@@ -135,6 +149,7 @@ def _one_by_one(
         holdout_monetary_value=(
             _means(column["holdout_units"] / per_unit, held) if has_holdout else None
         ),
+        covariates={name: column[covariate_column(name)] for name in covariates},
     )
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cxmodel.errors import InsufficientDataError, SchemaError, nearest
+from cxmodel.errors import InsufficientDataError
 from cxmodel.tables.auditing.questions import wide_sum
 from cxmodel.tables.sources import Sources
 from cxmodel.tables.times.calendar_days import Calendar, day_number
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 _EPOCH = dt.date(1970, 1, 1)
-_VALUE = "covariate"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,58 +198,6 @@ def repeats_by_day(kept: ir.Table, histories: ir.Table) -> ir.Table:
     theirs = kept.semi_join(histories, "customer_id")
     repeats = theirs.filter(theirs.is_holdout | (theirs.place > 0))
     return repeats.group_by("day").aggregate(n=repeats.count()).order_by("day")
-
-
-def with_covariates(
-    histories: ir.Table, sources: Sources, names: tuple[str, ...], days: Days
-) -> ir.Table:
-    """Join what is known of customers; those of whom something is not known are left out."""
-    for name in names:
-        known = _covariate(sources, name, days)
-        joined = histories.join(known, histories.customer_id == known.covariate_of, how="inner")
-        value = known[_VALUE].name(covariate_column(name))
-        histories = joined.select(*histories.columns, value)
-    return histories
-
-
-def covariate_column(name: str) -> str:
-    """Keep the name of a covariate apart from our own columns."""
-    return f"covariate_{name}"
-
-
-def _covariate(sources: Sources, name: str, days: Days) -> ir.Table:
-    import ibis
-
-    surveys, customers = sources.get("surveys"), sources.get("customers")
-    if surveys is not None and name in surveys.ratings:
-        rated = surveys.table.filter(surveys.table[f"rating_{name}"].notnull())
-        if "responded_at" in surveys.columns:
-            rated = rated.filter(days.calendar.day(rated.responded_at) <= days.learnt_until)
-        rated = rated.filter(rated.customer_id.notnull())
-        return rated.group_by(covariate_of=rated.customer_id).aggregate(
-            **{_VALUE: rated[f"rating_{name}"].mean()}
-        )
-    offered = (*(surveys.ratings if surveys else ()), *(customers.attributes if customers else ()))
-    if customers is None or name not in customers.attributes:
-        raise SchemaError(
-            f"There is no covariate {name!r}: give it as an attribute of customers= or as a rating "
-            f"of surveys=. {nearest(name, offered)}"
-        )
-    if "valid_from" in customers.columns:
-        raise SchemaError(
-            "customers has versions (valid_from): a covariate of purchases must not change. Read "
-            "customers with one row each."
-        )
-    column = customers.table[name]
-    if not (column.type().is_numeric() or column.type().is_boolean()):
-        raise SchemaError(
-            f"Covariate {name!r} is {column.type()}, not a number. Make one 0/1 column per level."
-        )
-    known = customers.table.select(
-        covariate_of=customers.table.customer_id, **{_VALUE: column.cast("float64")}
-    )
-    value = known[_VALUE]
-    return known.filter(value.notnull() & (value.abs() < ibis.literal(1e300, "float64")))
 
 
 def questions(

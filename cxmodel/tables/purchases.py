@@ -18,11 +18,11 @@ from cxmodel.tables.auditing.questions import whole_numbers
 from cxmodel.tables.joining.scratch import scratch_tables
 from cxmodel.tables.one_engine import check_kinds, one_engine
 from cxmodel.tables.opening.money import money, unit_digits
+from cxmodel.tables.purchase_covariates import covariate_column, with_covariates
 from cxmodel.tables.purchase_summary import PurchaseAudit, PurchaseSummary
 from cxmodel.tables.purchase_tables import (
     Days,
     by_day,
-    covariate_column,
     day_of,
     grouped,
     histories_of,
@@ -30,7 +30,6 @@ from cxmodel.tables.purchase_tables import (
     numbered_purchases,
     questions,
     repeats_by_day,
-    with_covariates,
 )
 from cxmodel.tables.sources import Source, Sources
 from cxmodel.tables.times.given_days import maybe_day

@@ -12,11 +12,11 @@ import pandas as pd
 from cxmodel.errors import ConfigError, SchemaError, nearest
 from cxmodel.models.leaks import MAX_LEVELS, as_levels, as_numbers, refuse_later_dates
 from cxmodel.models.off_scale import Range, is_outside, range_of
+from cxmodel.models.study_facts import RATING
 from cxmodel.tables.observation_table import Observations
 
 FloatArray = npt.NDArray[np.float64]
 RARE_LEVEL = 10
-RATING = "rating"  # the column of the study's rating, whose scale is known
 _BEHAVIOUR = (
     "revenue_before",
     "revenue_before_2",

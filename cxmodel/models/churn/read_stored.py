@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
-from cxmodel.models.churn.features import RATING, Feature, Features, Limits
+from cxmodel.models.churn.features import Feature, Features, Limits
 from cxmodel.models.churn.profile import SCORE
 from cxmodel.models.churn.stored import StoredChurnModel
 from cxmodel.models.churn.stored_scores import read_calibration, read_scores
 from cxmodel.models.model_file import Fields, ModelFile
 from cxmodel.models.profile import Profile, read_number_profile, read_word_profile
-from cxmodel.tables.observation_table import Windows
+from cxmodel.models.study_facts import RATING, read_rating, read_windows
 
 MOST_COLUMNS = 2_000
 _FACTS = (
@@ -91,16 +92,6 @@ def _read_column(fields: Fields, rating: Mapping[str, Any] | None) -> Feature:
 
 
 def _read_facts(fields: Fields) -> dict[str, Any]:
-    rating = None
-    if fields.get("rating") is not None:
-        part = fields.part("rating")
-        part.only("name", "scale", "low", "high")
-        rating = {
-            "name": part.text_or_none("name"),
-            "scale": part.text("scale"),
-            "low": part.number("low"),
-            "high": part.number("high"),
-        }
     base_rate = fields.number("base_rate")
     if not 0 < base_rate < 1:
         fields.refuse("base_rate", "a share between 0 and 1")
@@ -112,18 +103,7 @@ def _read_facts(fields: Fields) -> dict[str, Any]:
         "window_words": fields.text("window_words"),
         "churn_rule": fields.text_or_none("churn_rule"),
         "currency": fields.text_or_none("currency"),
-        "rating": rating,
-        "windows": _read_windows(fields.part("windows")),
+        "rating": read_rating(fields),
+        "windows": asdict(read_windows(fields.part("windows"))),
         "caveats": fields.texts("caveats"),
     }
-
-
-def _read_windows(fields: Fields) -> dict[str, Any]:
-    names = ("lookback_days", "outcome_days", "gap_days", "inactive_days")
-    fields.only(*names)
-    found = {name: None if fields.get(name) is None else fields.whole(name) for name in names}
-    try:
-        Windows(**found)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        fields.refuse("lookback_days", "with the other days windows that are possible")
-    return found

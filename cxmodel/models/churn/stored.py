@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from cxmodel.models.drift import ModelDrift, compare
 from cxmodel.models.model_file import ModelFile, StoredModel, make_model_file
 from cxmodel.models.off_scale import Range
 from cxmodel.models.profile import Profile
+from cxmodel.models.study_facts import rating_facts
 from cxmodel.tables.observation_table import Observations, Windows
 
 if TYPE_CHECKING:
@@ -67,16 +69,13 @@ def learnt_from(
 ) -> LearntFrom:
     """Describe the rows that a model was fitted to."""
     prob = model.predict_proba(features.matrix(frame))[:, 1]
-    scale = obs.scale
     return LearntFrom(
         profile=learn_profile(frame, features, prob, min_group_size=obs.min_group_size),
         windows=obs.windows,
         as_of=obs.as_of,
         churn_rule=obs.churn_rule,
         currency=obs.currency,
-        rating=None
-        if scale is None
-        else {"name": obs.rating, "scale": scale.name, "low": scale.low, "high": scale.high},
+        rating=rating_facts(obs),
     )
 
 
@@ -314,7 +313,7 @@ def store_churn(result: ChurnResult) -> StoredChurnModel:
         "churn_rule": learnt.churn_rule,
         "currency": learnt.currency,
         "rating": learnt.rating,
-        "windows": _plain_windows(learnt.windows),
+        "windows": dataclasses.asdict(learnt.windows),
         "caveats": list(result.caveats),
     }
     content = {
@@ -332,11 +331,6 @@ def store_churn(result: ChurnResult) -> StoredChurnModel:
         facts=facts,
         file=make_model_file(KIND, content, created_at=learnt.as_of),
     )
-
-
-def _plain_windows(windows: Windows) -> dict[str, Any]:
-    names = ("lookback_days", "outcome_days", "gap_days", "inactive_days")
-    return {name: getattr(windows, name) for name in names}
 
 
 def _plain_column(part: Feature, profile: Profile) -> dict[str, Any]:

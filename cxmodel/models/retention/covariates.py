@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +14,21 @@ import pandas as pd
 from scipy.special import chdtrc
 
 from cxmodel.errors import ConfigError, InsufficientDataError, nearest
+from cxmodel.models.off_scale import Range
+from cxmodel.models.profile import Profile, profile_of
 from cxmodel.models.retention.choice import FamilyRow, choose_family
 from cxmodel.models.retention.durations import Durations, read_durations
-from cxmodel.models.retention.features import Feature, design_of, features_of
+from cxmodel.models.retention.features import (
+    Feature,
+    columns_in,
+    design_of,
+    features_of,
+    levels_of,
+)
 from cxmodel.models.retention.input_checks import checked_times, require_events
 from cxmodel.models.retention.lifetime import rate_per_period, residual_lifetime
+from cxmodel.models.retention.spells import SINCE_ANSWER, SINCE_START
+from cxmodel.models.study_facts import RATING, StudyFacts
 from cxmodel.results import CONF_LEVEL, Estimate, Result, critical_value
 from cxmodel.stats.lifetime_likelihood import LifetimeFamily, lifetime_scores, lifetime_terms
 from cxmodel.stats.lifetime_survival import lifetime_survival
@@ -53,6 +65,16 @@ class RetentionByCovariates(Result):
         weights, where that is no chi-squared, the Wald statistic with the robust covariance.
     families, choice : tuple of FamilyRow, str
         The families compared, and why this one stands here.
+    levels : dict of tuple of str
+        Every level of a column of text that was seen at the fit.
+    clock : str
+        From when months count: ``"the customer started"`` or ``"the first answer"``.
+    as_of : date, optional
+        The data were complete to the end of this day.
+    study : StudyFacts, optional
+        What the columns mean.
+    profile : Profile, optional
+        How the columns were spread over the customers of the fit.
     """
 
     family: LifetimeFamily
@@ -70,6 +92,11 @@ class RetentionByCovariates(Result):
     conf_level: float = CONF_LEVEL
     not_used: tuple[dict[str, Any], ...] = ()
     caveats: tuple[str, ...] = ()
+    levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    clock: str = SINCE_ANSWER
+    as_of: dt.date | None = None
+    study: StudyFacts | None = None
+    profile: Profile | None = None
     _features: tuple[Feature, ...] = field(default=())
 
     title = "Retention with covariates"
@@ -145,6 +172,60 @@ class RetentionByCovariates(Result):
         rate = rate_per_period(0.0, annual_discount_rate, "month")
         ratio = self._ratio(values or {})
         return residual_lifetime(self.family, self._values, n_renewals, rate, ratio)
+
+    def predict(self, data: Any, n_months: int = 12) -> pd.DataFrame:
+        """Give each customer's probability of staying through the next months.
+
+        Parameters
+        ----------
+        data : pandas.DataFrame
+            The columns of the model, and ``months``: how many whole months the customer has been
+            on the clock. A level that was not seen counts as the reference, and is warned of.
+        n_months : int
+            How far to look.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``prob_stays``, with ``customer_id`` where it is known; NaN where a value is missing.
+
+        Raises
+        ------
+        SchemaError
+            If a column is missing or of the wrong kind, or months are below 0.
+        ValueError
+            If `n_months` is under 1.
+
+        Warns
+        -----
+        CxModelWarning
+            Of levels that were not seen at the fit, and ratings outside their scale, with how many
+            rows have them.
+        """
+        from cxmodel.models.retention.covariates_ahead import predict_staying
+
+        return predict_staying(self, data, n_months)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the fit as JSON, for ``cxmodel.load_model``; it holds no customer.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        from cxmodel.models.model_file import write_model_file
+        from cxmodel.models.retention.stored_covariates import store_covariates
+
+        return write_model_file(store_covariates(self), path)
+
+    @property
+    def ranges(self) -> dict[str, Range]:
+        """The scale of the study's rating, by its column; what lies outside counts as missing."""
+        rating = None if self.study is None else self.study.rating
+        if rating is None or RATING not in {one.column for one in self._features}:
+            return {}
+        return {RATING: (rating["low"], rating["high"])}
 
     @property
     def _values(self) -> FloatArray:
@@ -234,8 +315,9 @@ def fit_covariates(
             )
     rows, not_used = _complete(read_durations(obs, stage="retention"), obs, names)
     require_events(rows)
-    features = features_of(obs.frame.loc[rows.chosen], names)
-    design = design_of(obs.frame.loc[rows.chosen], features)
+    used = obs.frame.loc[rows.chosen]
+    features, levels = features_of(used, names), levels_of(used, names)
+    design = design_of(used, features)
     means = np.average(design, axis=0, weights=rows.weights)
     _refuse_small(rows, len(features))
     patterns = _Patterns.of(rows, design - means)
@@ -265,6 +347,13 @@ def fit_covariates(
         conf_level=obs.conf_level,
         not_used=(*rows.not_used, *not_used),
         caveats=rows.caveats,
+        levels=levels,
+        clock=SINCE_START if obs.is_joined else SINCE_ANSWER,
+        as_of=obs.as_of,
+        study=StudyFacts.of(obs),
+        profile=profile_of(
+            used[list(columns_in(features, levels))], {}, min_group_size=obs.min_group_size
+        ),
         _features=features,
     )
 

@@ -28,6 +28,7 @@ from cxmodel.models.retention.spell_weights import (
     spell_weights,
 )
 from cxmodel.models.retention.spells import period_in_words, read_spells
+from cxmodel.models.study_facts import StudyFacts
 from cxmodel.results import CONF_LEVEL, NotRun, critical_value
 from cxmodel.stats.hazard import Baseline, HazardFit, fit_hazard
 from cxmodel.stats.rates import DAYS_PER_MONTH
@@ -170,6 +171,7 @@ class HazardModel:
             "conf_level": obs.conf_level,
             "as_of": obs.as_of,
             "rating_range": self._range_of(obs),
+            "study": StudyFacts.of(obs),
         }
         if self.method != "discrete":
             from cxmodel.models.retention.lifelines_fits import fit_by_lifelines
@@ -191,6 +193,7 @@ class HazardModel:
             "conf_level": obs.conf_level,
             "as_of": obs.as_of,
             "rating_range": self._range_of(obs),
+            "study": StudyFacts.of(obs),
         }
         return self._fit_cells(cells, obs.scale, about, obs.min_group_size)
 

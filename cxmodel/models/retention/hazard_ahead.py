@@ -6,17 +6,16 @@ of the fit, moved by what is known of the customer.
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cxmodel.errors import CxModelWarning, SchemaError
-from cxmodel.models.given_columns import given_numbers, require_column
-from cxmodel.models.off_scale import is_outside, warn_of_off_scale
+from cxmodel.errors import SchemaError
+from cxmodel.models.given_columns import given_numbers
 from cxmodel.models.retention.features import columns_in
+from cxmodel.models.retention.odd_rows import log_ratio, warn_of_odd_rows
 
 if TYPE_CHECKING:
     from cxmodel.models.retention.hazard_result import HazardResult
@@ -32,16 +31,7 @@ def predict_staying(fit: HazardResult, data: pd.DataFrame, n_periods: int) -> pd
     require_features(fit)
     if n_periods < 1:
         raise ValueError(f"n_periods must be 1 or more, not {n_periods}.")
-    for column, n in unseen_levels(fit, data).items():
-        warnings.warn(
-            f"{n:,} row(s) have a level of {column!r} that was not seen at the fit: they count as "
-            f"{fit.levels[column][0]!r}.",
-            CxModelWarning,
-            stacklevel=3,
-        )
-    numbers = {name: given_numbers(data, name, _MODEL) for name in fit.ranges}
-    off = {name: int(is_outside(numbers[name], scale).sum()) for name, scale in fit.ranges.items()}
-    warn_of_off_scale(off, fit.ranges, stacklevel=3)
+    warn_of_odd_rows(fit, data, _MODEL, stacklevel=3)
     found = (
         data[["customer_id"]].copy() if "customer_id" in data else pd.DataFrame(index=data.index)
     )
@@ -69,16 +59,6 @@ def columns_of(fit: HazardResult) -> tuple[str, ...]:
     return columns_in(fit.features, fit.levels)
 
 
-def unseen_levels(fit: HazardResult, data: pd.DataFrame) -> dict[str, int]:
-    """Count the rows with a level that was not seen at the fit, by column."""
-    found = {}
-    for column, levels in fit.levels.items():
-        if column in data:
-            words = data[column].astype("string")
-            found[column] = int((words.notna() & ~words.isin(levels)).sum())
-    return {column: n for column, n in found.items() if n}
-
-
 def staying(fit: HazardResult, data: pd.DataFrame, n_periods: int) -> FloatArray:
     """Compute the probability of staying through `n_periods` more, (n,); NaN where unknown.
 
@@ -87,9 +67,10 @@ def staying(fit: HazardResult, data: pd.DataFrame, n_periods: int) -> FloatArray
     SchemaError
         If a column is missing or of the wrong kind, or a period is no whole number.
     """
-    log_ratio = _log_ratio(fit, data)
+    terms = zip(fit.features, (term.log_ratio for term in fit.terms), fit.means, strict=True)
+    ratio = log_ratio(fit, data, list(terms), _MODEL)
     period = given_numbers(data, PERIOD, _MODEL)
-    known = np.isfinite(log_ratio) & np.isfinite(period)
+    known = np.isfinite(ratio) & np.isfinite(period)
     _check_periods(fit, np.where(known, period, 0.0))
     first, hazard = _baseline(fit)
     found = np.full(len(data), np.nan)
@@ -101,7 +82,7 @@ def staying(fit: HazardResult, data: pd.DataFrame, n_periods: int) -> FloatArray
     so_far, gone = (np.append(0.0, np.cumsum(part)) for part in (logs, hazard >= 1))
     ahead = so_far[start + n_periods] - so_far[start]
     ahead = np.where(gone[start + n_periods] > gone[start], -np.inf, ahead)
-    found[rows] = np.exp(ahead * np.exp(log_ratio[rows]))
+    found[rows] = np.exp(ahead * np.exp(ratio[rows]))
     return found
 
 
@@ -125,22 +106,3 @@ def last_period(fit: HazardResult) -> int:
 def _baseline(fit: HazardResult) -> tuple[int, FloatArray]:
     """Give the first period, and the hazard of each from there on."""
     return int(fit.baseline["period"].iloc[0]), fit.baseline["hazard"].to_numpy(dtype=float)
-
-
-def _log_ratio(fit: HazardResult, data: pd.DataFrame) -> FloatArray:
-    """Give the logarithm of each customer's hazard over the baseline's."""
-    for column in columns_of(fit):
-        require_column(data, column, _MODEL)
-    gap = np.zeros(len(data), dtype=bool)
-    for column in fit.levels:
-        gap |= data[column].isna().to_numpy()
-    found = np.zeros(len(data))
-    for one, term, mean in zip(fit.features, fit.terms, fit.means, strict=True):
-        if one.level is None:
-            values = given_numbers(data, one.column, _MODEL)
-            if one.column in fit.ranges:
-                values = np.where(is_outside(values, fit.ranges[one.column]), np.nan, values)
-        else:
-            values = one.values(data[one.column])
-        found += term.log_ratio * (values - mean)
-    return np.where(gap, np.nan, found)

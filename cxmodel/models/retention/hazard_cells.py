@@ -14,7 +14,7 @@ from cxmodel.errors import DataError, InsufficientDataError
 from cxmodel.models.moments.opening import opened
 from cxmodel.models.profile import Profile, profile_of
 from cxmodel.models.retention.features import Feature, design_of
-from cxmodel.models.retention.spells import NOBODY_SEEN, SpellRows
+from cxmodel.models.retention.spells import NOBODY_SEEN, SINCE_ANSWER, SINCE_START, SpellRows
 from cxmodel.stats.hazard import Spells
 from cxmodel.tables.engines.engine import Engine
 from cxmodel.tables.moments import complete_rows, count_cells
@@ -168,8 +168,8 @@ def cells_of_observations(
         raise InsufficientDataError(
             "Durations are negative: customers left before they answered. Check the dates of churn."
         )
-    clock = "the customer started" if found.get("unknown") == 0 else "the first answer"
-    if clock == "the first answer" and "tenure_days" in rows.columns:
+    clock = SINCE_START if found.get("unknown") == 0 else SINCE_ANSWER
+    if clock == SINCE_ANSWER and "tenure_days" in rows.columns:
         rows = rows.drop("tenure_days")
     spells = spells_of(rows, period_days=period_days, as_of=obs.as_of)
     kept = spells.select(*names, "spell_first", "spell_last", "spell_left")

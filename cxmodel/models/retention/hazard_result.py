@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cxmodel.models.off_scale import Range
     from cxmodel.models.profile import Profile
     from cxmodel.models.retention.features import Feature
+    from cxmodel.models.study_facts import StudyFacts
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -91,6 +92,8 @@ class HazardResult(Result):
     is_weighted : bool
         Whether answers count by their response weights. The log-likelihood is then that of the
         weighted answers, scaled to their effective number.
+    study : StudyFacts, optional
+        What the columns mean; None where the model was fitted to a table of spells.
     """
 
     method: str
@@ -119,6 +122,7 @@ class HazardResult(Result):
     as_of: dt.date | None = None
     rating_range: Range | None = None
     profile: Profile | None = None
+    study: StudyFacts | None = None
 
     title = "Hazard of leaving"
 

@@ -22,6 +22,7 @@ NOBODY_SEEN = (
     "Hazard: for no customer at risk is it known how long the customer stayed. State study.as_of, "
     "and who left."
 )
+SINCE_START, SINCE_ANSWER = "the customer started", "the first answer"
 _ROUNDING = 1e-9  # of a period: what lies on a border stays on it
 
 
@@ -111,6 +112,17 @@ def read_spells(obs: Observations, *, period_days: float) -> SpellRows:
         not_used=tuple(not_used),
         caveats=_said(first, last, stays),
     )
+
+
+def whole_periods(time: FloatArray, length: float) -> FloatArray:
+    """Count the whole periods in a time, in the same units as their length; NaN where unknown.
+
+    Examples
+    --------
+    >>> whole_periods(np.array([59.9, 60.0]), 30.0).tolist()
+    [1.0, 2.0]
+    """
+    return np.asarray(np.floor(time / length + _ROUNDING))
 
 
 def period_in_words(period_days: float) -> str:
@@ -208,12 +220,12 @@ class _Stays:
 def _clock(frame: pd.DataFrame, stays: _Stays, period_days: float) -> tuple[IntArray, str]:
     """Give what periods are shifted by: tenure at the first answer of the stay, where known."""
     if "tenure_days" not in frame:
-        return np.zeros(len(frame), dtype=np.intp), "the first answer"
+        return np.zeros(len(frame), dtype=np.intp), SINCE_ANSWER
     tenure = frame["tenure_days"].to_numpy(dtype=float)[stays.heads]
     if np.isnan(tenure).any() or (tenure < 0).any():
-        return np.zeros(len(frame), dtype=np.intp), "the first answer"
-    whole = np.floor(tenure / period_days + _ROUNDING).astype(np.intp)
-    return whole[stays.stay], "the customer started"
+        return np.zeros(len(frame), dtype=np.intp), SINCE_ANSWER
+    whole = whole_periods(tenure, period_days).astype(np.intp)
+    return whole[stays.stay], SINCE_START
 
 
 def _joined(obs: Observations) -> SpellRows:
@@ -222,14 +234,14 @@ def _joined(obs: Observations) -> SpellRows:
     is_open = obs.window_words == "observation window"
     entry = rows.entry_months
     start = rows.months if entry is None else entry
-    first = np.floor(start + _ROUNDING).astype(np.intp)
+    first = whole_periods(start, 1.0).astype(np.intp)
     return SpellRows(
         first=first,
         last=first,
         events=rows.events,
         customer=rows.customer,
         frame=obs.frame.loc[rows.chosen],
-        clock="the customer started",
+        clock=SINCE_START,
         period="window" if is_open else obs.window_words,
         not_used=rows.not_used,
         caveats=(

@@ -83,16 +83,26 @@ def read_retention_content(fields: Fields) -> RetentionFit:
         n_events=fields.whole("n_events"),
         observed_months=months - 1,
         conf_level=fields.number("conf_level"),
-        not_used=tuple(_read_row(row) for row in fields.parts("not_used", 100)),
+        not_used=read_not_used(fields),
         caveats=tuple(fields.texts("caveats")),
         period=fields.text("period"),
         choice=fields.text("choice"),
-        families=tuple(_read_family(row) for row in fields.parts("families", 10)),
+        families=read_families(fields),
         horizon_months=fields.whole("horizon_months"),
         _observed=observed,
         _observed_draws=draws,
         _parameter_draws=drawn,
     )
+
+
+def read_families(fields: Fields) -> tuple[FamilyRow, ...]:
+    """Read field ``families``: those that were compared."""
+    return tuple(_read_family(row) for row in fields.parts("families", 10))
+
+
+def read_not_used(fields: Fields) -> tuple[dict[str, Any], ...]:
+    """Read field ``not_used``: who was left out, and why."""
+    return tuple(_read_row(row) for row in fields.parts("not_used", 100))
 
 
 def _read_family(fields: Fields) -> FamilyRow:

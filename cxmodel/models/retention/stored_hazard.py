@@ -13,6 +13,8 @@ from cxmodel.models.profile import Profile, read_profile
 from cxmodel.models.retention.features import MAX_LEVELS, Feature, columns_in
 from cxmodel.models.retention.hazard_ahead import require_features
 from cxmodel.models.retention.hazard_result import HazardResult, HazardTerm
+from cxmodel.models.retention.stored import read_not_used
+from cxmodel.models.study_facts import read_study_facts
 from cxmodel.results import NotRun
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ _TEXTS = ("reference_band", "clock", "period", "errors", "ratio_of")
 _NUMBERS = ("log_likelihood", "conf_level", "period_days")
 _NAMES = (
     "terms", "bands", "levels", "first_period", "baseline", "n_customers", "rating", "not_used",
-    "caveats", "is_weighted", "rating_range", "profile", *_COUNTS, *_TEXTS, *_NUMBERS,
+    "caveats", "is_weighted", "rating_range", "profile", "study", *_COUNTS, *_TEXTS, *_NUMBERS,
 )  # fmt: skip
 
 
@@ -58,6 +60,7 @@ def store_hazard(fit: HazardResult) -> ModelFile:
         "is_weighted": bool(fit.is_weighted),
         "rating_range": None if fit.rating_range is None else list(fit.rating_range),
         "profile": None if fit.profile is None else fit.profile.to_plain(),
+        "study": None if fit.study is None else fit.study.content(),
         "not_used": [dict(row) for row in fit.not_used],
         "caveats": list(fit.caveats),
         **{name: int(getattr(fit, name)) for name in _COUNTS},
@@ -81,7 +84,7 @@ def read_hazard(file: ModelFile, where: str) -> HazardResult:
     """
     fields = Fields(file.content, where)
     fields.only(*_NAMES)
-    levels = _read_levels(fields.parts("levels", MOST_TERMS))
+    levels = read_levels(fields.parts("levels", MOST_TERMS))
     rows = fields.parts("terms", MOST_TERMS)
     features = tuple(_read_feature(row, levels) for row in rows)
     if not features or len({one.name for one in features}) < len(features):
@@ -100,8 +103,9 @@ def read_hazard(file: ModelFile, where: str) -> HazardResult:
         rating=fields.text_or_none("rating"),
         is_weighted=fields.flag("is_weighted"),
         rating_range=_read_range(fields),
-        profile=_read_spread(fields, columns_in(features, levels), levels),
-        not_used=tuple(_read_row(row) for row in fields.parts("not_used", 100)),
+        profile=read_spread(fields, columns_in(features, levels), levels),
+        study=None if fields.get("study") is None else read_study_facts(fields.part("study")),
+        not_used=read_not_used(fields),
         caveats=tuple(fields.texts("caveats")),
         features=features,
         means=tuple(row.number("mean") for row in rows),
@@ -126,16 +130,18 @@ def _read_range(fields: Fields) -> Range | None:
     return low, high
 
 
-def _read_spread(
+def read_spread(
     fields: Fields, columns: tuple[str, ...], levels: Mapping[str, tuple[str, ...]]
 ) -> Profile | None:
+    """Read field ``profile``: how these columns were spread at the fit, where it is known."""
     if fields.get("profile") is None:
         return None
     numbers = tuple(name for name in columns if name not in levels)
     return read_profile(fields.part("profile"), numbers=numbers, words=tuple(levels), scores=())
 
 
-def _read_levels(rows: Sequence[Fields]) -> dict[str, tuple[str, ...]]:
+def read_levels(rows: Sequence[Fields]) -> dict[str, tuple[str, ...]]:
+    """Read the levels of each column of text."""
     found: dict[str, tuple[str, ...]] = {}
     for row in rows:
         row.only("column", "levels")
@@ -148,6 +154,11 @@ def _read_levels(rows: Sequence[Fields]) -> dict[str, tuple[str, ...]]:
 
 def _read_feature(row: Fields, levels: dict[str, tuple[str, ...]]) -> Feature:
     row.only("column", "level", "mean", "log_ratio", "std_error")
+    return read_feature(row, levels)
+
+
+def read_feature(row: Fields, levels: dict[str, tuple[str, ...]]) -> Feature:
+    """Read a number, or a level that its column has."""
     column, level = row.text("column"), row.text_or_none("level")
     if (level is None) == (column in levels) or (level and level not in levels[column][1:]):
         row.refuse("level", "null for a number, or a level of its column but the first")
@@ -190,12 +201,3 @@ def _read_baseline(fields: Fields) -> pd.DataFrame:
         part.refuse("survival", "shares that never rise")
     first = fields.whole("first_period")
     return pd.DataFrame({"period": np.arange(first, first + n), **found})
-
-
-def _read_row(fields: Fields) -> dict[str, Any]:
-    fields.only("stage", "reason", "n")
-    return {
-        "stage": fields.text("stage"),
-        "reason": fields.text("reason"),
-        "n": fields.whole("n"),
-    }

@@ -14,8 +14,8 @@ from cxmodel.errors import SchemaError, nearest
 from cxmodel.models.model_file import Fields, ModelFile, StoredModel, make_model_file
 from cxmodel.models.profile import Profile, read_profile
 from cxmodel.models.retention.stored import read_retention_content, retention_content
+from cxmodel.models.study_facts import read_windows
 from cxmodel.tables.joining.columns import exact
-from cxmodel.tables.observation_table import Windows
 from cxmodel.value.cltv.lifetime import Horizon
 from cxmodel.value.cltv.past_spending import SpendingLine
 from cxmodel.value.cltv.rules import STAYS, VALUE, ContractRule, PurchaseRule, Rule
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 KIND = "cltv"
 MOST_CURVE_MONTHS = 10_000
 _SHARED = ("business", "settings", "per_customer", "caveats", "profile")
-_WINDOWS = ("lookback_days", "outcome_days", "gap_days", "inactive_days")
 _PER_CUSTOMER = ("estimate", "std_error", "n_obs")
 
 
@@ -170,9 +169,7 @@ def _plain_contract(rule: ContractRule) -> dict[str, Any]:
         "window_months": float(rule.horizon.window_months),
         "gap_months": float(rule.horizon.gap_months),
         "spending_line": line,
-        "windows": None
-        if rule.windows is None
-        else {name: getattr(rule.windows, name) for name in _WINDOWS},
+        "windows": None if rule.windows is None else dataclasses.asdict(rule.windows),
         "retention": None if rule.retention is None else rule.retention.tolist(),
         "retention_model": None if rule.fit is None else retention_content(rule.fit),
     }
@@ -274,7 +271,7 @@ def _read_contract(fields: Fields, settings: ValueSettings, as_of: dt.date | Non
         lookback_days=lookback,
         retention=None if fit is not None else _read_curve(fields, horizon),
         fit=fit,
-        windows=None if fields.get("windows") is None else _read_windows(fields.part("windows")),
+        windows=None if fields.get("windows") is None else read_windows(fields.part("windows")),
         as_of=as_of,
     )
 
@@ -289,15 +286,6 @@ def _read_line(fields: Fields) -> tuple[SpendingLine, float | None]:
     if lookback is not None and lookback <= 0:
         fields.refuse("lookback_days", "above 0")
     return SpendingLine(fields.number("mean_before"), coefficients), lookback
-
-
-def _read_windows(fields: Fields) -> Windows:
-    fields.only(*_WINDOWS)
-    found = {n: None if fields.get(n) is None else fields.whole(n) for n in _WINDOWS}
-    try:
-        return Windows(**found)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        fields.refuse("lookback_days", "with the other days windows that are possible")
 
 
 def _read_curve(fields: Fields, horizon: Horizon) -> Any:
