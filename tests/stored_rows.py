@@ -12,6 +12,7 @@ from simulated_observations import joined_table, simulate_observations
 
 import cxmodel as cx
 from cxmodel.models.model_file import ModelFile, make_model_file
+from cxmodel.models.retention.covariates import RetentionByCovariates
 from cxmodel.models.retention.hazard_result import HazardResult
 from cxmodel.results import NotRun
 from cxmodel.value.cltv.model import CltvModel
@@ -120,7 +121,7 @@ RETENTION: dict[str, Any] = {
     "covariance": [[0.01, 0.0], [0.0, 0.01]],
     "levels": [{"column": "plan", "levels": ["a", "b"]}],
     "families": [], "choice": "it was asked for", "clock": "the first answer", "study": STUDY,
-    "not_used": [], "caveats": [],
+    "profile": spread(["rating"], [], plan=["a", "b"]), "not_used": [], "caveats": [],
     "log_likelihood": -300.0, "statistic": 9.0, "p_value": 0.01, "conf_level": 0.95,
     "n_obs": 400, "n_events": 90,
 }  # fmt: skip
@@ -220,6 +221,12 @@ def fitted_spend() -> tuple[pd.DataFrame, SpendFit]:
 def fitted_hazard() -> HazardResult:
     obs = simulate_observations(700, loss_per_month=0.05)
     return cx.HazardModel(controls="segment").fit(obs)
+
+
+@cache
+def fitted_covariates() -> RetentionByCovariates:
+    obs = simulate_observations(700, loss_per_month=0.05)
+    return cx.RetentionModel(family="sbg").fit_covariates(obs, ["rating", "segment"])
 
 
 @cache

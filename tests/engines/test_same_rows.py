@@ -15,6 +15,7 @@ import pytest
 from stored_models import fitted
 from stored_rows import (
     file_by_hand,
+    fitted_covariates,
     fitted_hazard,
     fitted_purchases,
     fitted_spend,
@@ -119,6 +120,11 @@ def hazard() -> tuple[RowScorer, pa.Table]:
     return of(fitted_hazard(), 6), people(np.random.default_rng(5))
 
 
+def by_covariates() -> tuple[RowScorer, pa.Table]:
+    rows = people(np.random.default_rng(6))
+    return of(fitted_covariates(), 6), rows.rename_columns({"period": "months"})
+
+
 def spend() -> tuple[RowScorer, pa.Table]:
     model = read_spend_model(store_spend(fitted_spend()[1]), "the file")
     return of(model), bought(histories(200)[list(model.columns)])
@@ -127,6 +133,7 @@ def spend() -> tuple[RowScorer, pa.Table]:
 KINDS: dict[str, Callable[[], tuple[Any, pa.Table]]] = {
     "churn, trees": churn,
     "hazard": hazard,
+    "retention with covariates": by_covariates,
     "spend": spend,
     "BG/NBD": lambda: purchases("bg_nbd", histories),
     "Pareto/NBD": lambda: purchases("pareto_nbd", histories),

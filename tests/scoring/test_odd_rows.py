@@ -8,8 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from simulated_observations import simulate_observations
 from stored_models import by_hand, fitted
-from stored_rows import file_by_hand, fitted_hazard, fitted_purchases, fitted_spend, fitted_value
+from stored_rows import (
+    file_by_hand,
+    fitted_covariates,
+    fitted_hazard,
+    fitted_purchases,
+    fitted_spend,
+    fitted_value,
+)
 from stored_rows import spread as spread_by_hand
 
 import cxmodel as cx
@@ -223,9 +231,25 @@ def test_drift_of_a_hazard(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert lines[0].startswith("Warning: drift: The values of 'rating' are spread as in another")
 
 
-@pytest.mark.parametrize("kind", [*DRIFTS, "hazard"])
+def test_drift_of_a_retention_with_covariates(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit = fitted_covariates()
+    fit.save("model.json")
+    frame = simulate_observations(700, loss_per_month=0.05).frame[["rating", "segment"]]
+    frame = frame.assign(months=3, customer_id=range(len(frame)))
+    frame.to_csv("in.csv", index=False)
+    assert not [line for line in scored("model.json", capsys)[1] if "drift" in line]
+    frame.assign(segment="small").to_csv("in.csv", index=False)
+    lines = [line for line in scored("model.json", capsys)[1] if "drift" in line]
+    assert len(lines) == 1
+    assert lines[0].startswith("Warning: drift: The values of 'segment' are spread as in another")
+
+
+@pytest.mark.parametrize("kind", [*DRIFTS, "hazard", "covariates"])
 def test_no_small_group_is_in_a_profile(folder: Path, kind: str) -> None:
-    model = fitted_hazard() if kind == "hazard" else rows_of_fit(kind)[0]
+    fits = {"hazard": fitted_hazard, "covariates": fitted_covariates}
+    model = fits[kind]() if kind in fits else rows_of_fit(kind)[0]
     profile: Profile = cx.load_model(model.save("model.json")).profile
     parts = [*profile.columns.values(), *profile.scores.values()]
     assert len(parts) > 1

@@ -111,6 +111,6 @@ def _values(
     if one.level is not None:
         return one.values(data[one.column])
     values = given_numbers(data, one.column, model)
-    if one.column in ranges:
-        values[is_outside(values, ranges[one.column])] = np.nan
-    return values
+    if one.column not in ranges:
+        return values
+    return np.where(is_outside(values, ranges[one.column]), np.nan, values)

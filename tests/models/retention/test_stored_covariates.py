@@ -49,6 +49,13 @@ def test_staying_by_hand() -> None:
     assert found["customer_id"].tolist() == list("abcdef")
 
 
+def test_a_rating_off_its_scale_is_no_answer() -> None:
+    rows = ROWS.assign(rating=[11, -1, 5, 5, 5, 5], plan="a")
+    with pytest.warns(CxModelWarning, match=r"2 rows have 'rating' outside 0 to 10"):
+        found = by_hand().predict(rows, 2)
+    assert found["prob_stays"].isna().tolist() == [True, True, False, False, False, False]
+
+
 def test_who_has_been_there_for_long_is_likelier_to_stay() -> None:
     # Fader & Hardie (2007): S(t) = B(a, b + t) / B(a, b), so a share (b + t) / (a + b + t) stays
     model = by_hand(family="sbg", parameters={"alpha": 1.0, "beta": 3.0})
