@@ -165,7 +165,30 @@ BY_HAND = {
 def file_by_hand(name: str, **changes: Any) -> ModelFile:
     """Make the file of a model whose numbers can be worked out on paper."""
     kind, content = BY_HAND[name]
-    return make_model_file(kind, {**content, **changes}, created_at=None)
+    found = {**content, **changes}
+    if "profile" in content and "profile" not in changes:
+        found["profile"] = spread_of(name, found)
+    return make_model_file(kind, found, created_at=None)
+
+
+def spread_of(name: str, content: dict[str, Any]) -> dict[str, Any]:
+    """Lay out a profile of the columns that a model looks at with this content."""
+    if name == "hazard":
+        numbers = [row["column"] for row in content["terms"] if row["level"] is None]
+        return spread(numbers, [], **{row["column"]: row["levels"] for row in content["levels"]})
+    if name == "contract":
+        line = content["spending_line"]
+        columns = ["monthly_revenue"] if line is None else ["revenue_before"]
+        columns += ["days_observed_before"] if line and line["lookback_days"] else []
+        columns += ["tenure_months"] if content["retention_model"] else []
+        return spread(columns, ["prob_stays", "cltv"])
+    if name == "purchases":
+        known = [*content["purchase_covariates"], *content["dropout_covariates"]]
+        return spread(["frequency", "recency", "T", *dict.fromkeys(known)], ["prob_alive"])
+    if name == "spend":
+        return spread(["frequency", "monetary_value", *content["covariates"]], ["expected_spend"])
+    found: dict[str, Any] = content["profile"]
+    return found
 
 
 def histories(n: int = 400, seed: int = 5) -> pd.DataFrame:

@@ -22,7 +22,6 @@ from stored_rows import (
     fitted_value,
     histories,
     occasions,
-    spread,
 )
 
 from cxmodel.errors import SchemaError
@@ -107,12 +106,7 @@ def by_window() -> tuple[RowScorer, pa.Table]:
     """A value that is linear in what was spent, and in the days observed."""
     columns = ["revenue_before", "days_observed_before"]
     line = {"mean_before": 40.0, "coefficients": [10.0, 0.5, 3.0, 0.1], "lookback_days": 90.0}
-    file = file_by_hand(
-        "contract",
-        window_months=2.0,
-        spending_line=line,
-        profile=spread(columns, ["prob_stays", "cltv"]),
-    )
+    file = file_by_hand("contract", window_months=2.0, spending_line=line)
     return of(read_cltv(file, "the file")), money(*columns)
 
 

@@ -18,7 +18,6 @@ from stored_rows import (
     fitted_spend,
     fitted_value,
 )
-from stored_rows import spread as spread_by_hand
 
 import cxmodel as cx
 from cxmodel import cli
@@ -129,12 +128,10 @@ def test_a_rating_off_its_scale_gives_no_probability_of_staying(
 
 
 def test_days_that_cannot_be_are_counted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    columns = ["revenue_before", "days_observed_before"]
     file = file_by_hand(
         "contract",
         window_months=2.0,
         spending_line={"mean_before": 40.0, "coefficients": [10.0, 0.5], "lookback_days": 90.0},
-        profile=spread_by_hand(columns, ["prob_stays", "cltv"]),
     )
     write_model_file(file, "value.json")
     Path("in.csv").write_text(

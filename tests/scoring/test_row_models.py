@@ -14,7 +14,6 @@ from stored_rows import (
     fitted_purchases,
     fitted_value,
     histories,
-    spread,
 )
 
 import cxmodel as cx
@@ -168,7 +167,6 @@ def test_a_study_with_contracts_gives_its_active_customers(
         "contract",
         window_months=2.0,
         spending_line={"mean_before": 40.0, "coefficients": [10.0, 0.5], "lookback_days": 30.0},
-        profile=spread(["revenue_before", "days_observed_before"], ["prob_stays", "cltv"]),
         windows={"lookback_days": 30, "outcome_days": 61, "gap_days": 0, "inactive_days": 60},
     )
     write_model_file(file, "value.json")
@@ -260,7 +258,6 @@ def test_amounts_of_nothing_or_less_and_days_that_are_not_known_are_counted(
         "contract",
         window_months=2.0,
         spending_line={"mean_before": 40.0, "coefficients": [10.0, 0.5], "lookback_days": 90.0},
-        profile=spread(["revenue_before", "days_observed_before"], ["prob_stays", "cltv"]),
     )
     write_model_file(file, "value.json")
     rows = "customer_id,revenue_before,days_observed_before\na,100,\nb,100,45\nc,100,10\nd,,90\n"

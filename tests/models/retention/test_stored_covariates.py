@@ -71,9 +71,9 @@ def test_who_has_been_there_for_long_is_likelier_to_stay() -> None:
 def test_the_curve_of_a_customer_and_its_file(kind: str, tmp_path: Path) -> None:
     fit = fitted(kind)
     column, level = ("plan", "b") if kind == "joined" else ("segment", "small")
-    rows = pd.DataFrame({"rating": [3.0, 9.0], column: level, "months": [0, 5]})
+    rows = pd.DataFrame({"rating": [3.0, 5.0], column: level, "months": [0, 5]})
     found = fit.predict(rows, 6)["prob_stays"]
-    curves = [fit.at([t, t + 6], {"rating": r, column: level}) for r, t in ((3, 0), (9, 5))]
+    curves = [fit.at([t, t + 6], {"rating": r, column: level}) for r, t in ((3, 0), (5, 5))]
     assert found.tolist() == pytest.approx([curve[1] / curve[0] for curve in curves], rel=1e-12)
     again = cx.load_model(fit.save(tmp_path / "fit.json"))
     assert again.predict(rows, 6).equals(fit.predict(rows, 6))
