@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from boundary_company import SMALL, make_tables
-from stored_rows import HAZARD, PURCHASES, file_by_hand, fitted_value
+from stored_rows import HAZARD, file_by_hand, fitted_value, histories
 
 import cxmodel as cx
+from cxmodel.models.retention.features import Feature
+from cxmodel.models.retention.hazard_result import HazardTerm
 from cxmodel.models.retention.stored_hazard import read_hazard
+from cxmodel.models.study_facts import StudyFacts
 from cxmodel.scoring.active import AskedDay
 from cxmodel.scoring.row_models import row_scorer
 from cxmodel.scoring.study_rows import rows_on
@@ -24,7 +28,7 @@ from cxmodel.tables.opening.opening import open_source
 from cxmodel.tables.sources import Sources
 from cxmodel.tables.specs import RatingSpec, SourceSpec
 from cxmodel.value.cltv.stored import read_cltv, store_cltv
-from cxmodel.value.purchases.stored import read_purchases
+from cxmodel.value.purchases.stored import read_purchases, store_purchases
 
 DAY = dt.date(2024, 6, 30)
 WINDOWS = cx.Windows(lookback_days=90)
@@ -33,47 +37,35 @@ ENGINES = [
     # Spark is slow to start each step
     pytest.param("spark_session", marks=pytest.mark.slow),
 ]
-TERMS = [
-    {"column": "rating", "level": None, "mean": 5.0, "log_ratio": -0.1, "std_error": 0.1},
-    {"column": "revenue_before", "level": None, "mean": 9.0, "log_ratio": 0.0, "std_error": 0.1},
-    {"column": "segment", "level": "small", "mean": 0.0, "log_ratio": 0.1, "std_error": 0.1},
-]
 
 
 def hazard(clock: str) -> Any:
     """A hazard of many periods, by rating, past revenue and segment."""
     n = 90
     baseline = {name: [0.01] * n for name in ("hazard", "conf_low", "conf_high")}
-    study = {
-        "rating": {"name": "nps", "scale": "nps", "low": 0, "high": 10},
-        "windows": {"lookback_days": 90, "outcome_days": 180, "gap_days": 0, "inactive_days": 90},
-        "currency": "USD",
-    }
-    file = file_by_hand(
-        "hazard",
-        terms=TERMS,
-        levels=[{"column": "segment", "levels": ["Large", "small", "öffentlich"]}],
-        baseline={**baseline, "survival": (0.99 ** np.arange(1, n + 1)).tolist()},
+    survival = 0.99 ** np.arange(1, n + 1)
+    features = (Feature("rating"), Feature("revenue_before"), Feature("segment", "small"))
+    return replace(
+        read_hazard(file_by_hand("hazard"), "the file"),
+        features=features,
+        terms=tuple(HazardTerm(term=f.name, log_ratio=0.1, std_error=0.1) for f in features),
+        means=(5.0, 9.0, 0.0),
+        levels={"segment": ("Large", "small", "öffentlich")},
+        baseline=pd.DataFrame({"period": range(n), **baseline, "survival": survival}),
         clock=clock,
-        study=study,
+        study=StudyFacts(
+            rating={"name": "nps", "scale": "nps", "low": 0, "high": 10},
+            windows=WINDOWS,
+            currency="USD",
+        ),
     )
-    return read_hazard(file, "the file")
 
 
 def purchases() -> Any:
     """A purchase model that looks at an attribute and at answers."""
-    more = {"purchase_seats": 0.1, "purchase_nps": -0.05}
-    k = 4 + len(more)
-    vector = [*PURCHASES["vector"], *more.values()]
-    file = file_by_hand(
-        "purchases",
-        purchase_covariates=["seats", "nps"],
-        parameters={**PURCHASES["parameters"], **more},
-        vector=vector,
-        covariance=[[0.01 * (i == j) for j in range(k)] for i in range(k)],
-        interval={"low": [v - 0.2 for v in vector], "high": [v + 0.2 for v in vector]},
-    )
-    return read_purchases(file, "the file")
+    known = histories().rename(columns={"heavy": "seats", "rating": "nps"})
+    buys = cx.PurchaseModel(covariates=("seats", "nps")).fit(known)
+    return read_purchases(store_purchases(buys), "the file")
 
 
 MODELS = {

@@ -10,12 +10,23 @@ import numpy as np
 import pandas as pd
 import pytest
 from stored_models import by_hand
-from stored_rows import STUDY, file_by_hand, fitted_purchases, fitted_value
+from stored_rows import STUDY, VALUES, file_by_hand, fitted_purchases, fitted_value
 
 import cxmodel as cx
 from cxmodel import cli
+from cxmodel.errors import ConfigError
 from cxmodel.models.model_file import write_model_file
+from cxmodel.models.retention.spells import SINCE_ANSWER, read_spells
+from cxmodel.models.study_facts import StudyFacts
+from cxmodel.scoring.active import AskedDay
+from cxmodel.scoring.contracts import contracts_on
+from cxmodel.scoring.hazards import Clock, on_the_clock
+from cxmodel.tables.one_engine import one_engine
 from cxmodel.tables.purchase_customers import purchases_by_customer
+from cxmodel.value.cltv.lifetime import Horizon
+from cxmodel.value.cltv.past_spending import SpendingLine
+from cxmodel.value.cltv.rules import ContractRule
+from cxmodel.value.cltv.settings import ValueSettings
 
 MONTH = 365.25 / 12
 SPREAD = {"levels": ["a", "b"], "counts": [300, 100, 0], "known": ["a", "b"]}
@@ -156,9 +167,8 @@ def test_the_day_ends_where_the_study_lives(folder: Path) -> None:
 def test_periods_since_the_first_answer_of_a_stay_by_hand(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    content: dict[str, Any] = {"study": STUDY, "clock": "the first answer", "levels": []}
-    terms = [{"column": "rating", "level": None, "mean": 5.0, "log_ratio": 0.0, "std_error": 0.1}]
-    write_model_file(file_by_hand("hazard", terms=terms, **content), folder / "hazard.json")
+    file = file_by_hand("hazard", study=STUDY, clock=SINCE_ANSWER)
+    write_model_file(file, folder / "hazard.json")
     surveys = """customer_id,responded_at,nps
 back,2025-05-25,5
 back,2025-06-10,5
@@ -315,20 +325,23 @@ def test_a_hazard_of_one_window_stands_at_the_tenure_in_months(
     )
 
 
-def test_past_revenue_of_a_table_that_does_not_say_its_window(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    line = {"mean_before": 40.0, "coefficients": [10.0, 0.5], "lookback_days": None}
-    write_model_file(
-        file_by_hand("contract", window_months=2.0, spending_line=line), folder / "value.json"
+def test_past_revenue_of_a_table_that_does_not_say_its_window() -> None:
+    rule = ContractRule(
+        settings=ValueSettings(**VALUES),
+        horizon=Horizon(n_months=2, annual_discount_rate=0.0, window_months=2.0, gap_months=0.0),
+        line=SpendingLine(40.0, np.array([10.0, 0.5])),
+        retention=np.array([1.0, 0.5, 0.25]),
     )
-    Path("study.toml").write_text(TOML + "[windows]\nlookback_days = 20\n")
-    found = scored("value.json", "2025-06-30")["cltv"]
-    # .6 x (10 + .5 x what was booked in the 20 days before)
-    assert found["back"] == pytest.approx(0.6 * 15)
-    assert found["new"] == pytest.approx(0.6 * 10)
-    said = capsys.readouterr().err
-    assert "revenue_before counts the 20 days of windows.lookback_days" in said
+    bookings = {"customer_id": ["a", "a"], "booked_at": ["2025-06-11", "2025-06-10"]}
+    ledger = cx.read_revenue(pd.DataFrame(bookings).assign(amount=[10.0, 99.0]), currency="USD")
+    day = dt.date(2025, 6, 30)
+    windows = cx.Windows(lookback_days=20)
+    asked = AskedDay(at=day, as_of=day, time_zone="UTC", windows=windows)
+    found, said = contracts_on(rule, one_engine({"revenue": ledger}, None), asked)
+    # the 20 days of the study that is scored, since nothing says how many the model was told of
+    assert found.frame.to_dict("list") == {"customer_id": ["a"], "revenue_before": [10.0]}
+    assert len(said) == 1
+    assert said[0].startswith("revenue_before counts the 20 days of windows.lookback_days")
 
 
 # -- against a reference: the model on rows that are built by hand
@@ -379,12 +392,6 @@ def test_a_study_has_its_own_numbers_at_its_last_day(company: tuple[Path, Any]) 
 
 def test_a_stay_begins_where_the_fit_has_it_begin(company: tuple[Path, Any]) -> None:
     """Without starts the clock is the first answer at risk, as in the spells of the fit."""
-    from cxmodel.models.retention.spells import SINCE_ANSWER, read_spells
-    from cxmodel.scoring.active import AskedDay
-    from cxmodel.scoring.hazards import Clock, on_the_clock
-    from cxmodel.tables.observation_table import Windows
-    from cxmodel.tables.one_engine import one_engine
-
     folder, _ = company
     surveys = cx.read_surveys(
         folder / "surveys.parquet", customer_id="cust", responded_at="answered_at",
@@ -399,7 +406,7 @@ def test_a_stay_begins_where_the_fit_has_it_begin(company: tuple[Path, Any]) -> 
     spells = read_spells(obs, period_days=20.0)
     last_seen = pd.Series(spells.last, index=spells.frame["customer_id"]).groupby(level=0).max()
     day = dt.date(2026, 6, 30)
-    asked = AskedDay(at=day, as_of=day, time_zone="UTC", windows=Windows())
+    asked = AskedDay(at=day, as_of=day, time_zone="UTC", windows=cx.Windows())
     sources = one_engine({"surveys": surveys, "customers": customers}, None)
     found = on_the_clock(Clock.of_hazard(fit), sources, asked)
     period = found.frame.set_index("customer_id")["period"].dropna()
@@ -479,16 +486,13 @@ def test_nobody_active_is_an_empty_file(folder: Path, capsys: pytest.CaptureFixt
     assert "prob_churn" in found
 
 
-def test_a_study_without_answers_has_no_first_one(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    terms = [{"column": "plan", "level": "b", "mean": 0.0, "log_ratio": 0.7, "std_error": 0.1}]
-    file = file_by_hand("hazard", study=STUDY, clock="the first answer", terms=terms)
-    write_model_file(file, folder / "hazard.json")
-    start = TOML.index("[sources.customers]")
-    Path("study.toml").write_text(TOML[: TOML.index("[sources.surveys]")] + TOML[start:])
-    said = refused(capsys, "hazard.json", at="2025-06-30")
-    assert "counts time from the first answer, which the study does not say. Add" in said
+def test_a_study_without_answers_has_no_first_one() -> None:
+    facts = StudyFacts(rating=None, windows=None, currency=None)
+    clock = Clock(columns=(), study=facts, began=SINCE_ANSWER, name="period", period_days=30.0)
+    people = cx.read_customers(pd.DataFrame({"customer_id": ["a"]}))
+    asked = AskedDay(at=dt.date(2025, 6, 30), as_of=None, time_zone="UTC", windows=cx.Windows())
+    with pytest.raises(ConfigError, match=r"time from the first answer, which the study does not"):
+        on_the_clock(clock, one_engine({"customers": people}, None), asked)
 
 
 def test_answers_without_a_date_are_no_answers(
