@@ -61,7 +61,8 @@ def rating_facts(obs: Observations) -> dict[str, Any] | None:
     scale = obs.scale
     if scale is None:
         return None
-    return {"name": obs.rating, "scale": scale.name, "low": scale.low, "high": scale.high}
+    low, high = float(scale.low), float(scale.high)  # as a file gives them back
+    return {"name": obs.rating, "scale": scale.name, "low": low, "high": high}
 
 
 def read_study_facts(fields: Fields) -> StudyFacts:
