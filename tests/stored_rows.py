@@ -12,7 +12,7 @@ from simulated_observations import joined_table, simulate_observations
 
 import cxmodel as cx
 from cxmodel.models.model_file import ModelFile, make_model_file
-from cxmodel.models.retention.covariates import RetentionByCovariates
+from cxmodel.models.retention.covariates_result import RetentionByCovariates
 from cxmodel.models.retention.hazard_result import HazardResult
 from cxmodel.results import NotRun
 from cxmodel.value.cltv.model import CltvModel

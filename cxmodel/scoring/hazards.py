@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from cxmodel.models.retention.covariates import RetentionByCovariates
+    from cxmodel.models.retention.covariates_result import RetentionByCovariates
     from cxmodel.models.retention.hazard_result import HazardResult
     from cxmodel.models.study_facts import StudyFacts
     from cxmodel.tables.joining.observation_join import ObservationJoin

@@ -20,14 +20,16 @@ from cxmodel.models.model_file import ModelFile
 from cxmodel.models.off_scale import Range
 from cxmodel.models.profile import Profile
 from cxmodel.models.retention import covariates_ahead
-from cxmodel.models.retention.covariates import RetentionByCovariates
 from cxmodel.models.retention.covariates_ahead import MONTHS
+from cxmodel.models.retention.covariates_result import RetentionByCovariates
 from cxmodel.models.retention.hazard_ahead import (
     PERIOD,
     STAYS,
     columns_of,
+    is_of_one_window,
     last_period,
     staying,
+    usual_periods,
 )
 from cxmodel.models.retention.hazard_result import HazardResult
 from cxmodel.models.retention.odd_rows import unseen_levels
@@ -217,9 +219,8 @@ def _of_spend(model: StoredSpendModel) -> RowScorer:
 
 
 def _of_hazard(model: HazardResult, periods: float | None) -> RowScorer:
-    year = 1 if _is_of_one_window(model) else max(round(DAYS_PER_YEAR / model.period_days), 1)
-    n = year if periods is None else int(periods)
-    if n > 1 and _is_of_one_window(model):
+    n = usual_periods(model) if periods is None else int(periods)
+    if n > 1 and is_of_one_window(model):
         raise ConfigError(
             f"--periods {n}: the hazard is that of one {model.period}, by how long customers had "
             "been there before it. Ask for 1 period."
@@ -251,11 +252,6 @@ def _of_hazard(model: HazardResult, periods: float | None) -> RowScorer:
         unseen=lambda frame: unseen_levels(model, frame),
         model=model,
     )
-
-
-def _is_of_one_window(model: HazardResult) -> bool:
-    """Say whether it was fitted to a table already joined, which sees each customer once."""
-    return model.study is not None and model.study.windows is None
 
 
 def _of_retention(model: RetentionByCovariates, periods: float | None) -> RowScorer:

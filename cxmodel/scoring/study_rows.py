@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cxmodel.models.churn.stored import StoredChurnModel
-from cxmodel.models.retention.covariates import RetentionByCovariates
+from cxmodel.models.retention.covariates_result import RetentionByCovariates
 from cxmodel.models.retention.hazard_result import HazardResult
 from cxmodel.scoring.active import AskedDay, customers_have
 from cxmodel.scoring.contracts import contracts_on

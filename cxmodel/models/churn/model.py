@@ -18,7 +18,7 @@ from cxmodel.models.churn.features import (
     limits_of,
 )
 from cxmodel.models.churn.learning import ChurnRows, Method
-from cxmodel.models.churn.measuring import Settings, fit_and_hold_out
+from cxmodel.models.churn.measuring import FittedChurn, Settings, fit_and_hold_out
 from cxmodel.models.churn.remarks import FEW_DUPLICATES, Facts, caveats, equal_rows
 from cxmodel.models.churn.result import ChurnResult
 from cxmodel.models.churn.stored import learnt_from
@@ -36,6 +36,17 @@ Rows = npt.NDArray[np.intp]
 MIN_ROWS_PER_TERM = 10
 CONTACT_SHARE = 0.1
 _SECONDS_PER_DAY = 86_400
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """What the probability is learnt from, and what was found on the way."""
+
+    rows: ChurnRows
+    features: Features
+    leaks: LeakReport
+    not_used: tuple[dict[str, Any], ...]
+    n_duplicates: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +120,19 @@ class ChurnModel:
             response.
         """
         Observations.check(obs)
+        read = self._read(obs)
+        splits = self._splits(obs, read.rows)
+        settings = Settings(
+            method=self.method,
+            contact_share=self.contact_share,
+            n_contacts=self.n_contacts,
+            seed=self.seed,
+        )
+        fitted = fit_and_hold_out(settings, obs, read.rows, splits)
+        return _result(obs, read, fitted)
+
+    def _read(self, obs: Observations) -> _Read:
+        """Choose rows and columns, and refuse what nothing can be learnt from."""
         chosen, not_used = _usable(obs)
         frame = obs.frame.loc[chosen]
         happened = frame["churned"].to_numpy(dtype=float)
@@ -121,43 +145,7 @@ class ChurnModel:
         rows = ChurnRows(frame, happened, group, taken, limits_of(obs, taken))
         features = rows.learn()
         _require_rows(len(happened), features)
-        splits = self._splits(obs, frame, happened, group)
-        settings = Settings(
-            method=self.method,
-            contact_share=self.contact_share,
-            n_contacts=self.n_contacts,
-            seed=self.seed,
-        )
-        fitted = fit_and_hold_out(settings, obs, rows, splits)
-        separation = _separation(frame, happened)
-        size = fitted.sample_size()
-        return ChurnResult(
-            **fitted.model_and_measures(),
-            learnt_from=learnt_from(obs, frame, fitted.features, fitted.model),
-            base_rate=float(happened.mean()),
-            n_events=int(happened.sum()),
-            n_obs=len(happened),
-            leaks=leaks,
-            not_examined=_not_examined(obs, leaks, features),
-            separation=separation,
-            sample_size=size,
-            n_duplicate_rows=n_duplicates,
-            not_used=tuple(not_used),
-            caveats=caveats(
-                Facts(
-                    obs=obs,
-                    leaks=leaks,
-                    not_examined=_not_examined(obs, leaks, features),
-                    features=features,
-                    splits=splits,
-                    separates=bool(separation and separation["separates"]),
-                    n_open=sum(r["n"] for r in not_used if r["reason"] == "open_window"),
-                    n_duplicates=n_duplicates,
-                    sample_size=size,
-                )
-            ),
-            window_words=obs.window_words,
-        )
+        return _Read(rows, features, leaks, tuple(not_used), n_duplicates)
 
     def _leaks(
         self, obs: Observations, chosen: BoolArray, happened: FloatArray, names: list[str]
@@ -169,9 +157,8 @@ class ChurnModel:
         columns = [name for name in examined if name != "rating"]
         return find_all_leaks(obs, chosen, happened, columns=columns, keep=keep)
 
-    def _splits(
-        self, obs: Observations, frame: pd.DataFrame, happened: FloatArray, group: Rows
-    ) -> Splits:
+    def _splits(self, obs: Observations, rows: ChurnRows) -> Splits:
+        frame, happened, group = rows.frame, rows.happened, rows.group
         if "responded_at" not in frame or frame["responded_at"].isna().any():
             because = "the responses have no date"
             return split_by_customer(happened, group, seed=self.seed, because=because)
@@ -185,6 +172,39 @@ class ChurnModel:
             f"were over, and as many later"
         )
         return split_by_customer(happened, group, seed=self.seed, because=because)
+
+
+def _result(obs: Observations, read: _Read, fitted: FittedChurn) -> ChurnResult:
+    frame, happened = read.rows.frame, read.rows.happened
+    separation = _separation(frame, happened)
+    not_examined = _not_examined(obs, read.leaks, read.features)
+    size = fitted.sample_size()
+    facts = Facts(
+        obs=obs,
+        leaks=read.leaks,
+        not_examined=not_examined,
+        features=read.features,
+        splits=fitted.splits,
+        separates=bool(separation and separation["separates"]),
+        n_open=sum(r["n"] for r in read.not_used if r["reason"] == "open_window"),
+        n_duplicates=read.n_duplicates,
+        sample_size=size,
+    )
+    return ChurnResult(
+        **fitted.model_and_measures(),
+        learnt_from=learnt_from(obs, frame, fitted.features, fitted.model),
+        base_rate=float(happened.mean()),
+        n_events=int(happened.sum()),
+        n_obs=len(happened),
+        leaks=read.leaks,
+        not_examined=not_examined,
+        separation=separation,
+        sample_size=size,
+        n_duplicate_rows=read.n_duplicates,
+        not_used=read.not_used,
+        caveats=caveats(facts),
+        window_words=obs.window_words,
+    )
 
 
 def _usable(obs: Observations) -> tuple[BoolArray, list[dict[str, Any]]]:

@@ -122,12 +122,12 @@ class ChurnResult(Result):
             f"{self.window_words}, AUC {value})"
         )
 
-    def predict(self, obs: Observations) -> pd.DataFrame:
+    def predict(self, obs: Observations | pd.DataFrame) -> pd.DataFrame:
         """Give each observation's probability of leaving within the window.
 
         Parameters
         ----------
-        obs : Observations
+        obs : Observations or frame
             With the columns that the model was fitted with. Levels it never saw count as none of
             those it knows.
 
@@ -149,7 +149,11 @@ class ChurnResult(Result):
             as missing: with how many rows have them.
         """
         from cxmodel.models.churn.odd_rows import warn_of_odd_rows
+        from cxmodel.models.churn.stored import store_churn
+        from cxmodel.tables.observation_table import Observations
 
+        if not isinstance(obs, Observations):
+            return store_churn(self).predict(obs)
         known = [name for name in ("customer_id", "responded_at") if obs.has(name)]
         found = obs.frame[known].copy()
         matrix = self.features.matrix(obs.frame)

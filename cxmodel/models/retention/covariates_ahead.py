@@ -20,7 +20,7 @@ from cxmodel.models.retention.odd_rows import log_ratio, warn_of_odd_rows
 from cxmodel.stats.lifetime_survival import lifetime_survival
 
 if TYPE_CHECKING:
-    from cxmodel.models.retention.covariates import RetentionByCovariates
+    from cxmodel.models.retention.covariates_result import RetentionByCovariates
 
 FloatArray = npt.NDArray[np.float64]
 MONTHS = "months"
@@ -57,7 +57,7 @@ def staying(fit: RetentionByCovariates, data: pd.DataFrame, n_months: int) -> Fl
     if wrong.size:
         raise SchemaError(
             f"{MONTHS} must be 0 or more, and not {months[wrong[0]]:g}: how long each customer has "
-            f"been there, counted from when {fit.clock}.",
+            f"been there since {fit.clock}.",
             row=int(wrong[0]),
             n_rows=wrong.size,
         )

@@ -16,6 +16,7 @@ from cxmodel.errors import SchemaError
 from cxmodel.models.given_columns import given_numbers
 from cxmodel.models.retention.features import columns_in
 from cxmodel.models.retention.odd_rows import log_ratio, warn_of_odd_rows
+from cxmodel.stats.rates import DAYS_PER_YEAR
 
 if TYPE_CHECKING:
     from cxmodel.models.retention.hazard_result import HazardResult
@@ -26,9 +27,12 @@ STAYS = "prob_stays"
 _MODEL = "The hazard model"
 
 
-def predict_staying(fit: HazardResult, data: pd.DataFrame, n_periods: int) -> pd.DataFrame:
+def predict_staying(
+    fit: HazardResult, data: pd.DataFrame, n_periods: int | None = None
+) -> pd.DataFrame:
     """Give ``prob_stays`` of each row; see `HazardResult.predict`."""
     require_features(fit)
+    n_periods = usual_periods(fit) if n_periods is None else n_periods
     if n_periods < 1:
         raise ValueError(f"n_periods must be 1 or more, not {n_periods}.")
     warn_of_odd_rows(fit, data, _MODEL, stacklevel=3)
@@ -52,6 +56,16 @@ def require_features(fit: HazardResult) -> None:
             f'A hazard model of method="{fit.method}" foretells nothing of single customers here. '
             'Fit it with HazardModel(method="discrete").'
         )
+
+
+def is_of_one_window(fit: HazardResult) -> bool:
+    """Say whether it was fitted to a table already joined, which sees each customer once."""
+    return fit.study is not None and fit.study.windows is None
+
+
+def usual_periods(fit: HazardResult) -> int:
+    """Give how far it looks unasked: a year; the one window where there is no more."""
+    return 1 if is_of_one_window(fit) else max(round(DAYS_PER_YEAR / fit.period_days), 1)
 
 
 def columns_of(fit: HazardResult) -> tuple[str, ...]:
@@ -91,7 +105,7 @@ def _check_periods(fit: HazardResult, period: FloatArray) -> None:
     if wrong.size:
         raise SchemaError(
             f"{PERIOD} must hold whole numbers of 0 or more, and not {period[wrong[0]]:g}: how "
-            f"many periods each customer has been there, counted from when {fit.clock}.",
+            f"many periods each customer has been there, since {fit.clock}.",
             row=int(wrong[0]),
             n_rows=wrong.size,
         )

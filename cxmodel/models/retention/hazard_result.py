@@ -199,7 +199,7 @@ class HazardResult(Result):
         hazard = self.baseline["hazard"].to_numpy(dtype=float)
         return np.asarray(np.cumprod((1 - hazard) ** np.exp(log_ratio)))
 
-    def predict(self, data: Any, n_periods: int = 12) -> pd.DataFrame:
+    def predict(self, data: Any, n_periods: int | None = None) -> pd.DataFrame:
         """Give each customer's probability of staying through the next periods.
 
         Parameters
@@ -208,8 +208,8 @@ class HazardResult(Result):
             The columns of the model, and ``period``: how many whole periods the customer has been
             on the clock, 0 for one who has just begun. A level that was not seen counts as the
             reference, and is warned of.
-        n_periods : int
-            How far to look.
+        n_periods : int, optional
+            How far to look. Default: a year; of a table already joined its one window.
 
         Returns
         -------

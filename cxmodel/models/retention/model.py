@@ -38,7 +38,7 @@ from cxmodel.tables.observation_table import Observations
 
 if TYPE_CHECKING:
     from cxmodel.models.retention.cohorts import CohortRetention
-    from cxmodel.models.retention.covariates import RetentionByCovariates
+    from cxmodel.models.retention.covariates_result import RetentionByCovariates
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cxmodel.models.model_file import Fields, ModelFile, make_model_file
-from cxmodel.models.retention.covariates import RetentionByCovariates
+from cxmodel.models.retention.covariates_result import RetentionByCovariates
 from cxmodel.models.retention.features import Feature, columns_in
 from cxmodel.models.retention.spells import SINCE_ANSWER, SINCE_START
 from cxmodel.models.retention.stored import read_families, read_not_used

@@ -383,3 +383,19 @@ def test_unknown_settings_are_refused() -> None:
         ChurnModel(method="forest")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="calibration must be one of"):
         ChurnClassifier(calibration="platt").fit([[0.0], [1.0]], [0, 1])  # type: ignore[arg-type]
+
+
+# -- asked about a frame
+
+
+def test_the_fitted_model_takes_a_frame_as_its_file_does() -> None:
+    from cxmodel.models.example import small_observations
+
+    obs = small_observations()
+    result = ChurnModel().fit(obs)
+    expected = result.predict(obs)["prob_churn"].tolist()
+    assert result.predict(obs.to_frame())["prob_churn"].tolist() == expected
+    with pytest.raises(SchemaError, match="'rating'"):
+        result.predict(obs.to_frame()[["customer_id"]])
+    with pytest.raises(TypeError, match="not int"):
+        result.predict(5)  # type: ignore[arg-type]

@@ -265,6 +265,10 @@ def test_a_joined_table_is_one_period_a_customer() -> None:
     assert fit.period == "91 days"
     # rating below 3 (2 of 5 levels): 20% leave, else 15%
     assert 0.80 < fit.hazard_ratio_per_rating_point().estimate < 0.98
+    # unasked it looks one window ahead: there is no more
+    rows = pd.DataFrame({"rating": [1.0, 5.0], "period": [3, 30]})
+    assert fit.predict(rows).equals(fit.predict(rows, 1))
+    assert not fit.predict(rows).equals(fit.predict(rows, 2))
 
 
 def test_groups_compared_by_hand() -> None:
