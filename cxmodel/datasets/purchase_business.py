@@ -224,15 +224,12 @@ def simulate_purchases(
     is_after = (day > answered[owner]) & (day <= answered[owner] + WINDOW_DAYS)
     amount = rng.gamma(6.0, 1 / 6.0, len(owner)) / scale[owner]
     amount *= np.where(is_after, factors[2][owner], 1.0)
-    before = day <= answered[owner]
-    last = np.full(n_customers, -np.inf)
-    np.maximum.at(last, owner[before], day[before])
     lives = Lives(
         rate=rate,
         leaves=leaves,
         spend=1.0 / scale,
         is_alive=left > answered,
-        idle_days=answered - last,
+        idle_days=answered - _last_before(answered, owner, day),
         effects=effects,
     )
     ids = np.array([f"P{number:06d}" for number in range(1, n_customers + 1)], dtype=object)
@@ -245,18 +242,22 @@ def simulate_purchases(
             {"customer_id": ids[owner], "booked_at": _times(day), "amount": amount.round(2)}
         ),
         truth=true_change(lives, rating),
-        settings={
-            "n_customers": n_customers,
-            "seed": seed,
-            "currency": "USD",
-            "as_of": AS_OF,
-            "outcome_days": WINDOW_DAYS,
-            "gross_margin": GROSS_MARGIN,
-            "annual_discount_rate": ANNUAL_DISCOUNT_RATE,
-            "horizon_months": HORIZON_MONTHS,
-        },
+        settings=_settings(n_customers, seed),
         lives=lives,
     )
+
+
+def _settings(n_customers: int, seed: int) -> dict[str, Any]:
+    return {
+        "n_customers": n_customers,
+        "seed": seed,
+        "currency": "USD",
+        "as_of": AS_OF,
+        "outcome_days": WINDOW_DAYS,
+        "gross_margin": GROSS_MARGIN,
+        "annual_discount_rate": ANNUAL_DISCOUNT_RATE,
+        "horizon_months": HORIZON_MONTHS,
+    }
 
 
 def _check_effects(rate: float, leaves: float, spend: float) -> None:
@@ -295,6 +296,14 @@ def _purchases(
         owners += [customer] * len(bought)
         days += bought
     return np.array(owners, dtype=np.intp), np.array(days), left
+
+
+def _last_before(answered: Floats, owner: npt.NDArray[np.intp], day: Floats) -> Floats:
+    """Give the day of each customer's last purchase up to the answer."""
+    found = np.full(len(answered), -np.inf)
+    before = day <= answered[owner]
+    np.maximum.at(found, owner[before], day[before])
+    return found
 
 
 def _next(
