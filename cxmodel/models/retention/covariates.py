@@ -57,19 +57,19 @@ def fit_covariates(
     family, best, families, why = choose_family(model.family, counts)
     own = len(PARAMETER_NAMES[family])
     found = best.parameters[0]
-    plain = PeriodCounts(counts.periods, counts.stayed, counts.lost)
-    won = float(best.log_likelihood[0] - fit_lifetime(family, plain).log_likelihood[0])
-    covariance = _robust(family, found, patterns)
-    statistic = 2 * won
-    if np.ptp(rows.weights) > 0:
-        statistic = float(found[own:] @ np.linalg.solve(covariance[own:, own:], found[own:]))
+    log_likelihood = float(best.log_likelihood[0])
+    covariance = _robust(family, found, patterns)[own:, own:]
+    if np.ptp(rows.weights) > 0:  # then twice the difference follows no chi-squared
+        statistic = float(found[own:] @ np.linalg.solve(covariance, found[own:]))
+    else:
+        statistic = 2 * (log_likelihood - _without_covariates(family, counts))
     return RetentionByCovariates(
         family=family,
         parameters=dict(zip(PARAMETER_NAMES[family], found[:own].tolist(), strict=True)),
         coefficients={one.name: float(b) for one, b in zip(features, found[own:], strict=True)},
-        covariance=covariance[own:, own:],
+        covariance=covariance,
         means={one.name: float(mean) for one, mean in zip(features, means, strict=True)},
-        log_likelihood=float(best.log_likelihood[0]),
+        log_likelihood=log_likelihood,
         statistic=statistic,
         p_value=float(chdtrc(len(features), max(statistic, 0.0))),
         n_obs=len(rows.months),
@@ -88,6 +88,12 @@ def fit_covariates(
         ),
         _features=features,
     )
+
+
+def _without_covariates(family: LifetimeFamily, counts: PeriodCounts) -> float:
+    """Give the log-likelihood of the same family where all customers are alike."""
+    plain = PeriodCounts(counts.periods, counts.stayed, counts.lost)
+    return float(fit_lifetime(family, plain).log_likelihood[0])
 
 
 def _complete(

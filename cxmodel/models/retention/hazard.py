@@ -12,7 +12,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from cxmodel.errors import ConfigError, FitError, InsufficientDataError, nearest
-from cxmodel.models.off_scale import Range, range_of
+from cxmodel.models.off_scale import range_of
 from cxmodel.models.retention.features import Feature, columns_in, features_of, levels_of
 from cxmodel.models.retention.hazard_cells import (
     HazardCells,
@@ -28,7 +28,7 @@ from cxmodel.models.retention.spell_weights import (
     spell_weights,
 )
 from cxmodel.models.retention.spells import period_in_words, read_spells
-from cxmodel.models.study_facts import StudyFacts
+from cxmodel.models.study_facts import RATING, StudyFacts
 from cxmodel.results import CONF_LEVEL, NotRun, critical_value
 from cxmodel.stats.hazard import Baseline, HazardFit, fit_hazard
 from cxmodel.stats.rates import DAYS_PER_MONTH
@@ -168,10 +168,7 @@ class HazardModel:
             "period": rows.period,
             "not_used": not_used,
             "caveats": (*rows.caveats, *said),
-            "conf_level": obs.conf_level,
-            "as_of": obs.as_of,
-            "rating_range": self._range_of(obs),
-            "study": StudyFacts.of(obs),
+            **self._study_of(obs),
         }
         if self.method != "discrete":
             from cxmodel.models.retention.lifelines_fits import fit_by_lifelines
@@ -190,16 +187,18 @@ class HazardModel:
                 "Errors are clustered by spell: the rows stayed on their engine.",
                 *((NOT_ON_ENGINE,) if are_weighted(obs) else ()),
             ),
-            "conf_level": obs.conf_level,
-            "as_of": obs.as_of,
-            "rating_range": self._range_of(obs),
-            "study": StudyFacts.of(obs),
+            **self._study_of(obs),
         }
         return self._fit_cells(cells, obs.scale, about, obs.min_group_size)
 
-    def _range_of(self, obs: Observations) -> Range | None:
-        """Give the scale of the rating, which is known of the study's own."""
-        return range_of(obs.scale) if self.rating == "rating" else None
+    def _study_of(self, obs: Observations) -> dict[str, Any]:
+        """Say what a result keeps of the study; the scale is known of the study's own rating."""
+        return {
+            "conf_level": obs.conf_level,
+            "as_of": obs.as_of,
+            "rating_range": range_of(obs.scale) if self.rating == RATING else None,
+            "study": StudyFacts.of(obs),
+        }
 
     def fit_table(
         self,
