@@ -42,8 +42,8 @@ _VALUES_A_COLUMN = 3
 _EXAMINED_TYPES = ("text", "number", "flag", "id")
 OUTCOMES = {"customers": ("churned_at",), "subscriptions": ("ended_at",)}
 """Times that say who left: what a leak would know, and so no leak themselves."""
-
-
+LEDGERS = {"revenue": "amount", "subscriptions": "monthly_amount"}
+"""Amounts: models look at their sums before the response, and so does the alarm."""
 LOOKS_FOR_LEAKS = ("lift", "checks", "evidence", "churn")
 """Stages that are told of leaks; for others nothing is laid beside the observations."""
 
@@ -80,11 +80,11 @@ def with_source_columns(
                 parts[spec.kind] = found
         stage.rows(obs.n_obs)
     beside = put_together(obs, parts.values(), reasons)
-    return obs.with_source_columns(beside, _account(sources, parts, reasons))
+    return obs.with_source_columns(beside, _account(obs, sources, parts, reasons))
 
 
 def _account(
-    sources: Sources, parts: dict[str, KnownByThen], reasons: dict[str, str]
+    obs: Observations, sources: Sources, parts: dict[str, KnownByThen], reasons: dict[str, str]
 ) -> dict[str, Any]:
     """Say of each table which further columns were examined, and which were not and why."""
     told = {label.split(".")[0] for label in reasons}
@@ -99,6 +99,8 @@ def _account(
             for name in OUTCOMES.get(kind, ())
             if name in source.columns
         ]
+        if kind in LEDGERS and obs.has("revenue_before"):
+            said.append(f"{LEDGERS[kind]} is examined as what it sums up to, revenue_before")
         row = {"table": kind, "examined": list(dict.fromkeys(names))}
         rows.append({**row, "note": "; ".join(said) or None})
     return {

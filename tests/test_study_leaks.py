@@ -63,6 +63,7 @@ def test_what_was_examined_and_what_not_is_told(results: dict[str, Any]) -> None
     assert "interactions.room" in examined["interactions"]
     notes = {row["table"]: row["note"] for row in told["rows"]}
     assert notes["customers"] == "churned_at says who left: it is the outcome itself"
+    assert notes["revenue"] == "amount is examined as what it sums up to, revenue_before"
     assert notes["surveys"] == "no column beyond those that the study maps"
     assert [row["column"] for row in told["not_examined"]] == ["customers._private"]
     said = [text for text in results["caveats"]["rows"] if "leak alarm did not examine" in text]
