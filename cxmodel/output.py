@@ -120,7 +120,10 @@ def output_file(target: str | Path) -> Iterator[Path]:
     target = Path(target)
     with _plain_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        try:
+            aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        except FileNotFoundError as error:  # it is there, and yet takes no files
+            raise OutputError(f"{target.parent} takes no files. Name another folder.") from error
         try:
             path = aside / target.name
             yield path

@@ -123,7 +123,7 @@ RETENTION: dict[str, Any] = {
     "families": [], "choice": "it was asked for", "clock": "the first answer", "study": STUDY,
     "profile": spread(["rating"], [], plan=["a", "b"]), "not_used": [], "caveats": [],
     "log_likelihood": -300.0, "statistic": 9.0, "p_value": 0.01, "conf_level": 0.95,
-    "n_obs": 400, "n_events": 90,
+    "n_obs": 400, "n_events": 90, "observed_months": 120,
 }  # fmt: skip
 CONTRACT: dict[str, Any] = {
     "business": "contract",

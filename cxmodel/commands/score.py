@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     "--at",
     type=click.DateTime(["%Y-%m-%d"]),
     metavar="DATE",
-    help="With a .toml file: the day on which customers are scored. Else: the day for which the "
-    "model must still hold. Default: today.",
+    help="With a .toml file: the day on which customers are scored; needed there. Else: the day "
+    "for which the model must still hold, today by default.",
 )
 @click.option(
     "--engine",
@@ -110,8 +110,8 @@ def _refuse_answer_days(where: Where, input_: str, model: StoredChurnModel | Row
         )
     if isinstance(model, RowScorer) and not looks_at_answers(model):
         raise ConfigError(
-            f"--answer-days is for models that look at answers; this is one of {model.title}. "
-            "Leave it out."
+            "--answer-days is for models that look at the latest answer; this is one of "
+            f"{model.title}. Leave it out."
         )
 
 

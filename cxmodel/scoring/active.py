@@ -19,6 +19,7 @@ from cxmodel.tables.joining.scratch import Scratch
 from cxmodel.tables.observation_table import Windows
 from cxmodel.tables.observations import known_people
 from cxmodel.tables.sources import Source, Sources
+from cxmodel.tables.times.zones import as_of_end
 from cxmodel.tables.windows import shifted
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 ANSWERED_AT = "_answered_at"
 _PLACE = "_place"
+_DATED = ("surveys", "revenue", "subscriptions")
 Which = Literal["last", "first of the stay"]
 
 
@@ -195,7 +197,7 @@ class StudyDay:
         )
         n_all, n_started, n_active = (
             int(session.one_row(table.aggregate(n=table.count()))["n"])
-            for table in (_everyone(self.tables), started, active)
+            for table in (everyone(self.tables), started, active)
         )
         is_by_silence = self.departures.rule == "inactivity"
         others = NotScored(
@@ -211,7 +213,7 @@ class StudyDay:
         for kind, at in (("revenue", "booked_at"), ("subscriptions", "started_at")):
             if kind in found:
                 found[kind] = found[kind].filter(found[kind][at] < self.moment)
-        return _everyone(found)
+        return everyone(found)
 
     def _join(self, people: ir.Table) -> ObservationJoin:
         return ObservationJoin(
@@ -224,7 +226,7 @@ class StudyDay:
     @cached_property
     def departures(self) -> Departures:
         """Who had left by the end of the day, and when."""
-        return self._join(_everyone(self.tables)).departures
+        return self._join(everyone(self.tables)).departures
 
     @property
     def surveys(self) -> Source | None:
@@ -360,9 +362,14 @@ def check_day(sources: Sources, at: dt.date, as_of: dt.date | None, time_zone: s
     Raises
     ------
     ConfigError
-        If it lies after the data.
+        If it lies after the data, or before all of them.
     """
-    latest = _horizon(sources, as_of, time_zone).as_of
+    horizon = _horizon(sources, as_of, time_zone)
+    latest, first = horizon.as_of, horizon.calendar.low
+    if as_of_end(at, time_zone) <= first and any(kind in sources.by_kind for kind in _DATED):
+        raise ConfigError(
+            f"--at {at} lies before all data, which begin on {first.date()}. Name a later day."
+        )
     if latest is not None and at > latest:
         raise ConfigError(
             f"--at {at} lies after the data, which are complete to {latest}: what happened since "
@@ -388,7 +395,14 @@ def _instant(at: dt.datetime) -> Any:
     return as_stated(ibis.literal(at, "timestamp(6)"))
 
 
-def _everyone(tables: Mapping[str, ir.Table]) -> ir.Table:
+def everyone(tables: Mapping[str, ir.Table]) -> ir.Table:
+    """List every customer that is known, once.
+
+    Raises
+    ------
+    ValueError
+        If there are neither customers nor a ledger.
+    """
     people = known_people(tables)
     if people is None:
         raise ValueError("Somebody is known by now.")

@@ -6,7 +6,6 @@ which are told once, at the answer that the curve counts from.
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from cxmodel.errors import ConfigError
 from cxmodel.models.retention import covariates_ahead
 from cxmodel.models.retention.hazard_ahead import PERIOD, columns_of
 from cxmodel.models.retention.spells import SINCE_ANSWER, SINCE_START, whole_periods
+from cxmodel.models.study_facts import RATING
 from cxmodel.scoring.active import AskedDay, StudyDay, Which, answers_of, customers_have
 from cxmodel.scoring.customers import Beside, CustomersAt, customers_at
 from cxmodel.stats.rates import DAYS_PER_MONTH
@@ -203,16 +203,17 @@ def _days_in_stay(rating: str | None) -> Beside:
     )
 
 
-def clock_notes(clock: Clock, found: CustomersAt, at: dt.date) -> list[str]:
+def clock_notes(clock: Clock, found: CustomersAt, asked: AskedDay) -> list[str]:
     """Say who gets no score for want of an answer, and how old the others' answers are."""
-    said, ages = [], found.answers
-    n_silent, since = 0 if ages is None else found.n_without_answer, ""
-    if clock.began == SINCE_ANSWER:
-        n_silent = int(found.frame[clock.name].isna().sum())
-        since = " since they came, or came back"
+    said, ages, days = [], found.answers, asked.answer_days
+    needed = [RATING, *([clock.name] if clock.began == SINCE_ANSWER else [])]
+    answered = found.frame[[name for name in needed if name in found.frame]]
+    n_silent = 0 if ages is None else int(answered.isna().any(axis=1).sum())
     if n_silent:
+        when = f"in the {days:,} days up to {asked.at}" if days else f"up to {asked.at}"
+        since = " since they came, or came back" if clock.began == SINCE_ANSWER else ""
         said.append(
-            f"{customers_have(n_silent)} no answer up to {at} that counts{since}, and so no score."
+            f"{customers_have(n_silent)} no answer {when} that counts{since}, and so no score."
         )
     if ages is not None and ages.n:
         holds = (

@@ -19,11 +19,11 @@ from cxmodel.plain_json import said
 from cxmodel.scoring.encode import numbers_of
 from cxmodel.scoring.row_models import RowScorer
 from cxmodel.scoring.row_summary import (
-    DAYS_ABOVE,
     DAYS_BELOW,
     MONEY,
     NO_AMOUNT,
     NO_DAYS,
+    UNSEEN_TIME,
     RowSummary,
     RowTally,
 )
@@ -70,7 +70,9 @@ def score_rows(scorer: RowScorer, batch: pa.RecordBatch, tally: RowTally) -> pa.
     tally.odd.update({what: int(rows.sum()) for what, rows in odd_rows(scorer, given).items()})
     found = pd.DataFrame(np.nan, index=frame.index, columns=list(scorer.outputs))
     if known.any():
-        found.loc[known, :] = _scored(scorer, given, np.flatnonzero(known))
+        numbers = _scored(scorer, given, np.flatnonzero(known))
+        found.loc[known, :] = numbers
+        tally.n_beyond += int(np.isnan(numbers).any(axis=1).sum())
     tally.add(found)
     if scorer.profile is not None:
         columns = scorer.profile.columns
@@ -87,7 +89,9 @@ def odd_rows(scorer: RowScorer, rows: Any) -> dict[str, Any]:
     if DAYS in scorer.may_lack:
         found[NO_DAYS] = rows[DAYS].isnull()
         found[DAYS_BELOW] = rows[DAYS] < 0
-        found[DAYS_ABOVE] = rows[DAYS] > scorer.window_days
+    if scorer.seen_until is not None:
+        column, last = scorer.seen_until
+        found[UNSEEN_TIME] = rows[column] > last
     return found
 
 
@@ -111,6 +115,8 @@ def _frame(scorer: RowScorer, batch: pa.RecordBatch, tally: RowTally) -> pd.Data
     found: dict[str, Any] = {}
     for name in (*scorer.numbers, *scorer.may_lack):
         found[name] = numbers_of(batch.column(name), name)
+    if scorer.window_days is not None:
+        found[DAYS] = np.minimum(found[DAYS], scorer.window_days)  # more is the whole window too
     for name, scale in scorer.ranges.items():
         is_off = is_outside(found[name], scale)
         found[name] = np.where(is_off, np.nan, found[name])
@@ -132,9 +138,13 @@ def check_row_columns(scorer: RowScorer, schema: pa.Schema) -> None:
     """
     missing = [name for name in scorer.columns if name not in schema.names]
     if missing:
+        looked = [
+            f"{said(name)} ({scorer.meanings[name]})" if name in scorer.meanings else said(name)
+            for name in missing
+        ]
         raise SchemaError(
-            f"The model ({scorer.title}) looks at {', '.join(map(said, missing))}, which the input "
-            f"does not have. {nearest(missing[0], schema.names)}"
+            f"The model ({scorer.title}) looks at {', '.join(looked)}, which the input does not "
+            f"have. {nearest(missing[0], schema.names)}"
         )
 
 
@@ -238,6 +248,9 @@ class ScoredRows:
 
         scorer, off = self.scorer, {}
         values = {name: as_number(table[name], name) for name in scorer.columns}
+        if scorer.window_days is not None:
+            is_whole = values[DAYS] > scorer.window_days
+            values[DAYS] = is_whole.ifelse(scorer.window_days, values[DAYS])
         for name, scale in scorer.ranges.items():
             off[f"off_scale:{name}"], values[name] = within(values[name], scale)
         read = table.mutate(**values)

@@ -87,6 +87,10 @@ class RowScorer:
         Of the window before, of which a row says how many days were observed.
     profile : Profile, optional
         How columns and numbers were spread at the fit.
+    seen_until : (str, float), optional
+        A column of time, and the value beyond which nobody was seen at the fit.
+    meanings : dict of str
+        What a column holds, where its name does not say it.
     counts_occasions : bool
         Whether that unit is an occasion, of which only whole ones count.
     model : object
@@ -114,6 +118,8 @@ class RowScorer:
     ranges: Mapping[str, Range] = field(default_factory=dict)
     window_days: float | None = None
     profile: Profile | None = None
+    seen_until: tuple[str, float] | None = None
+    meanings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -249,6 +255,7 @@ def _of_hazard(model: HazardResult, periods: float | None) -> RowScorer:
         periods=periods,
         ranges=model.ranges,
         profile=model.profile,
+        meanings={PERIOD: f"whole periods of one {model.period} since {model.clock}"},
         unseen=lambda frame: unseen_levels(model, frame),
         model=model,
     )
@@ -271,6 +278,8 @@ def _of_retention(model: RetentionByCovariates, periods: float | None) -> RowSco
         periods=periods,
         ranges=model.ranges,
         profile=model.profile,
+        seen_until=(MONTHS, covariates_ahead.last_months(model, n)),
+        meanings={MONTHS: f"whole months since {model.clock}"},
         unseen=lambda frame: unseen_levels(model, frame),
         model=model,
     )

@@ -25,15 +25,16 @@ if TYPE_CHECKING:
     from cxmodel.scoring.row_models import RowScorer
 
 MONEY = "monetary_value"
-NO_AMOUNT, NO_DAYS, DAYS_BELOW, DAYS_ABOVE = "no_amount", "no_days", "days_below", "days_above"
+NO_AMOUNT, NO_DAYS, DAYS_BELOW = "no_amount", "no_days", "days_below"
+UNSEEN_TIME = "unseen_time"
 ODD = {
     NO_AMOUNT: f"Warning: {{rows}} of customers who bought again without {MONEY} above 0: the mean "
     "spend of all stands for it.",
     NO_DAYS: f"Warning: {{rows}} without {DAYS}: the whole window before counts as observed.",
     DAYS_BELOW: f"Warning: {{rows}} with {DAYS} below 0: they count as 0 days, so the mean of all "
     "stands for what was spent before.",
-    DAYS_ABOVE: f"{{rows}} with {DAYS} above the {{window:g}} days of the window: the whole window "
-    "counts as observed.",
+    UNSEEN_TIME: "Warning: {rows} that look beyond the time that anybody was seen at the fit: "
+    "there the curve speaks alone.",
 }
 """What may be odd in a row that is scored all the same, in words."""
 
@@ -51,6 +52,9 @@ class RowSummary:
     missing, unseen, off_scale : dict of int
         Rows by column: a value that was missing; a level that the fit did not see; a rating outside
         its scale, which counts as missing too.
+    n_beyond : int
+        Rows of which every value is known, and which get no number all the same: they look beyond
+        what was seen at the fit.
     odd : dict of int
         Rows that are scored all the same, by what is odd in them: see `ODD`.
     drift : ModelDrift, optional
@@ -63,20 +67,19 @@ class RowSummary:
     missing: Mapping[str, int]
     unseen: Mapping[str, int]
     off_scale: Mapping[str, int]
+    n_beyond: int
     odd: Mapping[str, int]
     drift: ModelDrift | None
 
     def lines(self, scorer: RowScorer, at: dt.date | None = None) -> list[str]:
         """Say it in sentences, warnings last."""
-        odd = self._odd(scorer)
         found = [
             f"Scored {rows_words(self.n_scored)} with model {scorer.version} ({scorer.title}; "
             f"expires {scorer.expires_at or 'never'}).",
             *self._means(scorer),
-            *(line for line in odd if not line.startswith("Warning")),
             *self._levels(),
             *off_scale_lines(self.off_scale, scorer.ranges),
-            *(line for line in odd if line.startswith("Warning")),
+            *self._odd(),
             *self._without(),
         ]
         if self.drift is not None:
@@ -93,9 +96,9 @@ class RowSummary:
             found[-1] = f"{found[-1][:-1]}, and {scorer.mean_at_fit:,.4g} where it was fitted."
         return found
 
-    def _odd(self, scorer: RowScorer) -> list[str]:
+    def _odd(self) -> list[str]:
         return [
-            words.format(rows=rows_words(self.odd[what]), window=scorer.window_days)
+            words.format(rows=rows_words(self.odd[what]))
             for what, words in ODD.items()
             if self.odd.get(what)
         ]
@@ -109,13 +112,18 @@ class RowSummary:
         ]
 
     def _without(self) -> list[str]:
-        without = self.n_rows - self.n_scored
-        if not without:
-            return []
-        return [
-            f"Warning: {rows_words(without)} without a score: a value is missing"
-            f"{by_column(self.missing)}, or lies beyond what was seen at the fit."
-        ]
+        said, n_gaps = [], self.n_rows - self.n_scored - self.n_beyond
+        if n_gaps:
+            said.append(
+                f"Warning: {rows_words(n_gaps)} without a score: a value is missing"
+                f"{by_column(self.missing)}."
+            )
+        if self.n_beyond:
+            said.append(
+                f"Warning: {rows_words(self.n_beyond)} without a score: they lie beyond what was "
+                "seen at the fit."
+            )
+        return said
 
 
 @dataclass(eq=False)
@@ -123,11 +131,12 @@ class RowTally(RunningCounts):
     """Adds up rows as they pass; see `RowSummary`."""
 
     added: ClassVar = (
-        "n_rows", "n_scored", "totals", "missing", "unseen", "off_scale", "odd",
+        "n_rows", "n_scored", "n_beyond", "totals", "missing", "unseen", "off_scale", "odd",
     )  # fmt: skip
     scorer: RowScorer
     n_rows: int = 0
     n_scored: int = 0
+    n_beyond: int = 0
     totals: Counter[str] = field(default_factory=Counter)
     missing: Counter[str] = field(default_factory=Counter)
     unseen: Counter[str] = field(default_factory=Counter)
@@ -155,6 +164,7 @@ class RowTally(RunningCounts):
             missing=dict(self.missing),
             unseen=dict(self.unseen),
             off_scale=dict(self.off_scale),
+            n_beyond=self.n_beyond,
             odd=dict(self.odd),
             drift=self.drift_from(self.scorer.profile),
         )

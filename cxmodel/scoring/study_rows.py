@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cxmodel.models.churn.stored import StoredChurnModel
 from cxmodel.models.retention.covariates_result import RetentionByCovariates
 from cxmodel.models.retention.hazard_result import HazardResult
-from cxmodel.scoring.active import AskedDay, customers_have
+from cxmodel.scoring.active import AskedDay, customers_have, everyone, tables_of
 from cxmodel.scoring.contracts import contracts_on
 from cxmodel.scoring.customers import CustomersAt, customers_at
 from cxmodel.scoring.hazards import Clock, clock_notes, on_the_clock
@@ -53,17 +53,43 @@ def rows_on(
         said = _churn_notes(found, asked)
     elif (clock := _clock_of(model)) is not None:
         found = on_the_clock(clock, sources, asked)
-        said = clock_notes(clock, found, asked.at)
+        said = clock_notes(clock, found, asked)
     elif (rule := _contract_of(model)) is not None:
         found, said = contracts_on(rule, sources, asked)
     else:
-        return purchasers_at(sources, model, **asked.when), []
-    return found.frame, [*found.others.sentences(asked.at), *said]
+        frame = purchasers_at(sources, model, **asked.when)
+        return frame, [*_never_bought(sources, frame, asked), *_seen_later(model, asked)]
+    others = found.others.sentences(asked.at)
+    return found.frame, [*others, *said, *_seen_later(model, asked)]
+
+
+def _never_bought(sources: Sources, frame: pd.DataFrame, asked: AskedDay) -> list[str]:
+    """Say how many customers have no purchase that lasted, and so no history."""
+    people = everyone(tables_of(sources))
+    n_all = int(sources.session.one_row(people.aggregate(n=people.count()))["n"])
+    n_without = n_all - len(frame)
+    if not n_without:
+        return []
+    return [f"{customers_have(n_without)} no purchase up to {asked.at}: not scored."]
+
+
+def _seen_later(model: StoredChurnModel | RowScorer, asked: AskedDay) -> list[str]:
+    """Warn of a day that lies within the data that the model was fitted to."""
+    until = model.file.created_at
+    if until is None or asked.at >= until:
+        return []
+    return [
+        f"Warning: the model was fitted to data up to {until}, so it knows what came after "
+        f"{asked.at}: its numbers for that day show nothing of how well it foretells."
+    ]
 
 
 def looks_at_answers(model: StoredChurnModel | RowScorer) -> bool:
-    """Say whether the age of answers matters to a model."""
-    return isinstance(model, StoredChurnModel) or _clock_of(model) is not None
+    """Say whether a model looks at the latest answer, whose age matters."""
+    if isinstance(model, StoredChurnModel):
+        return True
+    clock = _clock_of(model)
+    return clock is not None and clock.answer == "last"
 
 
 def _clock_of(scorer: RowScorer) -> Clock | None:

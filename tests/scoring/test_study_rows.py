@@ -15,7 +15,7 @@ from stored_rows import STUDY, VALUES, file_by_hand, fitted_purchases, fitted_va
 import cxmodel as cx
 from cxmodel import cli
 from cxmodel.errors import ConfigError
-from cxmodel.models.model_file import write_model_file
+from cxmodel.models.model_file import make_model_file, write_model_file
 from cxmodel.models.retention.spells import SINCE_ANSWER, read_spells
 from cxmodel.models.study_facts import StudyFacts
 from cxmodel.scoring.active import AskedDay
@@ -139,7 +139,7 @@ def test_a_hazard_on_a_day_by_hand(folder: Path, capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().err
     assert "Scored 5 rows with model" in said
     assert "levels that the model did not learn about (plan: 1)" in said
-    assert "a value is missing (period: 1, rating: 1), or lies beyond what was seen" in said
+    assert "2 rows without a score: a value is missing (period: 1, rating: 1)." in said
     assert "1 customer had left by 2025-06-30: not scored." in said
     assert "1 customer starts after 2025-06-30: not scored." in said
     assert "1 customer has no answer up to 2025-06-30 that counts, and so no score." in said
@@ -518,9 +518,35 @@ def test_a_day_that_the_data_do_not_hold_is_refused(
     )
     assert "lies before all data" in refused(capsys, "value.json", at="2020-01-01")
     write_model_file(file_by_hand("purchases"), folder / "buys.json")
-    assert "lies before all bookings: the first is of 2025-05-21" in refused(
-        capsys, "buys.json", at="2025-05-20"
-    )
+    first = "--at 2025-05-20 lies before all data, which begin on 2025-05-21. Name a later day."
+    assert first in refused(capsys, "buys.json", at="2025-05-20")
+
+
+def test_who_never_bought_is_counted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_model_file(file_by_hand("purchases"), folder / "buys.json")
+    # up to that day left and back bought, of nine customers and those of the ledger
+    assert scored("buys.json", "2025-06-30").index.tolist() == ["back", "left"]
+    assert "8 customers have no purchase up to 2025-06-30: not scored." in capsys.readouterr().err
+
+
+def test_a_day_that_the_model_has_seen_the_end_of_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = file_by_hand("hazard", study=STUDY)
+    for day, is_told in (("2025-06-30", False), ("2025-07-01", True)):
+        seen = make_model_file("hazard", file.content, created_at=dt.date.fromisoformat(day))
+        write_model_file(seen, folder / "hazard.json")
+        scored("hazard.json", "2025-06-30", "--periods", "1")
+        said = capsys.readouterr().err
+        assert ("Warning: the model was fitted to data up to 2025-07-01" in said) is is_told
+
+
+def test_old_answers_cannot_be_left_out_where_the_first_one_counts(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_model_file(file_by_hand("retention", study=STUDY), folder / "stays.json")
+    said = refused(capsys, "stays.json", "--answer-days", "30", at="2025-06-30")
+    assert "--answer-days is for models that look at the latest answer" in said
 
 
 def test_what_the_study_does_not_say_is_named(

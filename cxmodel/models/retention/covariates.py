@@ -86,6 +86,7 @@ def fit_covariates(
         profile=profile_of(
             used[list(columns_in(features, levels))], {}, min_group_size=obs.min_group_size
         ),
+        observed_months=int(rows.months.max()),
         _features=features,
     )
 

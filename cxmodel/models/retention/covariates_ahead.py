@@ -6,13 +6,14 @@ is likelier to stay, because those who leave easily have left.
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cxmodel.errors import SchemaError
+from cxmodel.errors import CxModelWarning, SchemaError
 from cxmodel.models.given_columns import given_numbers
 from cxmodel.models.retention.features import columns_in
 from cxmodel.models.retention.hazard_ahead import STAYS
@@ -32,8 +33,21 @@ def predict_staying(fit: RetentionByCovariates, data: pd.DataFrame, n_months: in
     if n_months < 1:
         raise ValueError(f"n_months must be 1 or more, not {n_months}.")
     warn_of_odd_rows(fit, data, _MODEL, stacklevel=3)
+    n_beyond = int((given_numbers(data, MONTHS, _MODEL) > last_months(fit, n_months)).sum())
+    if n_beyond:
+        warnings.warn(
+            f"{n_beyond:,} row(s) look beyond the {fit.observed_months:,} months that anybody was "
+            "seen: there the curve speaks alone.",
+            CxModelWarning,
+            stacklevel=3,
+        )
     names = ["customer_id"] if "customer_id" in data else []
     return data[names].assign(**{STAYS: staying(fit, data, n_months)})
+
+
+def last_months(fit: RetentionByCovariates, n_months: int) -> int:
+    """Give how long a customer may have been there for the months ahead to have been seen."""
+    return fit.observed_months - n_months
 
 
 def columns_of(fit: RetentionByCovariates) -> tuple[str, ...]:

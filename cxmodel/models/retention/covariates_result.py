@@ -62,6 +62,8 @@ class RetentionByCovariates(Result):
         What the columns mean.
     profile : Profile, optional
         How the columns were spread over the customers of the fit.
+    observed_months : int
+        How long anybody was seen; what lies beyond is foretold by the curve alone.
     """
 
     family: LifetimeFamily
@@ -84,6 +86,7 @@ class RetentionByCovariates(Result):
     as_of: dt.date | None = None
     study: StudyFacts | None = None
     profile: Profile | None = None
+    observed_months: int
     _features: tuple[Feature, ...] = field(default=())
 
     title = "Retention with covariates"
@@ -186,8 +189,8 @@ class RetentionByCovariates(Result):
         Warns
         -----
         CxModelWarning
-            Of levels that were not seen at the fit, and ratings outside their scale, with how many
-            rows have them.
+            Of levels that were not seen at the fit, ratings outside their scale, and months beyond
+            those that anybody was seen, with how many rows have them.
         """
         from cxmodel.models.retention.covariates_ahead import predict_staying
 

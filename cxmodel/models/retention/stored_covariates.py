@@ -20,7 +20,7 @@ from cxmodel.stats.lifetimes import PARAMETER_NAMES
 KIND = "retention_covariates"
 MOST_TERMS = 1_000
 _NUMBERS = ("log_likelihood", "statistic", "p_value", "conf_level")
-_COUNTS = ("n_obs", "n_events")
+_COUNTS = ("n_obs", "n_events", "observed_months")
 _NAMES = (
     "family", "parameters", "terms", "covariance", "levels", "families", "choice", "clock", "study",
     "profile", "not_used", "caveats", *_NUMBERS, *_COUNTS,
@@ -96,6 +96,7 @@ def read_covariates(file: ModelFile, where: str) -> RetentionByCovariates:
         conf_level=fields.number("conf_level"),
         n_obs=fields.whole("n_obs"),
         n_events=fields.whole("n_events"),
+        observed_months=fields.whole("observed_months"),
         _features=features,
     )
 

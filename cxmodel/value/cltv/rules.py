@@ -177,6 +177,8 @@ class ContractRule:
         if TENURE in known:  # beyond it `predict` refuses
             known = known[~(known[TENURE] > MOST_MONTHS)].reset_index(drop=True)
         found = self.predict(known)
+        if self.lookback_days is not None:  # more is the whole window too
+            known[DAYS] = np.minimum(known[DAYS], self.lookback_days)
         return profile_of(
             known[list(self.columns)],
             {name: found[name].to_numpy() for name in self.outputs},

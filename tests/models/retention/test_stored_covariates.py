@@ -56,6 +56,13 @@ def test_a_rating_off_its_scale_is_no_answer() -> None:
     assert found["prob_stays"].isna().tolist() == [True, True, False, False, False, False]
 
 
+def test_months_beyond_those_seen_are_told() -> None:
+    rows = pd.DataFrame({"rating": 5, "plan": "a", "months": [118, 119, 130]})
+    with pytest.warns(CxModelWarning, match=r"2 row\(s\) look beyond the 120 months"):
+        found = by_hand().predict(rows, 2)["prob_stays"]
+    assert found.tolist() == pytest.approx([0.81, 0.81, 0.81])
+
+
 def test_who_has_been_there_for_long_is_likelier_to_stay() -> None:
     # Fader & Hardie (2007): S(t) = B(a, b + t) / B(a, b), so a share (b + t) / (a + b + t) stays
     model = by_hand(family="sbg", parameters={"alpha": 1.0, "beta": 3.0})
@@ -90,7 +97,9 @@ def test_the_curve_of_a_customer_and_its_file(kind: str, tmp_path: Path) -> None
 @given(st.floats(0, 500), st.integers(1, 60), st.floats(0, 10))
 @settings(max_examples=40, deadline=None)
 def test_to_stay_for_longer_is_never_likelier(months: float, ahead: int, rating: float) -> None:
-    model = by_hand(family="bdw", parameters={"gamma": 0.7, "delta": 3.8, "c": 1.4})
+    model = by_hand(
+        family="bdw", parameters={"gamma": 0.7, "delta": 3.8, "c": 1.4}, observed_months=561
+    )
     row = pd.DataFrame({"rating": [rating], "plan": "a", "months": months})
     one, more = (model.predict(row, n)["prob_stays"][0] for n in (ahead, ahead + 1))
     assert 0 <= more <= one <= 1
