@@ -192,6 +192,7 @@ def _of_purchases(model: StoredPurchaseModel, periods: float | None) -> RowScore
         score=lambda frame: model.predict(frame, t),
         file=model.file,
         periods=periods,
+        ranges=model.ranges,
         profile=model.profile,
         # a table of occasions, which has no day, does not say how far apart they are
         unit_days=None if is_occasions and model.file.created_at is None else model.unit_days,
@@ -210,6 +211,7 @@ def _of_spend(model: StoredSpendModel) -> RowScorer:
         outputs={"expected_spend": f"Mean spend per purchase, in {model.currency or 'money'}"},
         score=model.predict,
         file=model.file,
+        ranges=model.ranges,
         profile=model.profile,
         mean_at_fit=model.facts["mean_spend"],
         unit_days=7.0,  # spend does not depend on it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from cxmodel.errors import CxModelWarning
+from cxmodel.models.off_scale import Range
 from cxmodel.stats.purchases.family import Family
 from cxmodel.stats.purchases.histories import Histories, group_equal
 from cxmodel.tables.purchase_summary import PurchaseSummary
 from cxmodel.value.purchases.discounting import infinite_sum, rate_per_period
 from cxmodel.value.purchases.fitting import Fitted
-from cxmodel.value.purchases.reading import covariate_matrix, read_histories
+from cxmodel.value.purchases.reading import asked_histories, covariate_matrix, ranges_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,10 @@ FloatArray = npt.NDArray[np.float64]
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Expectations:
     """What parameters of a family let one expect of customers.
+
+    Of a row where a covariate is missing, or is a rating off its scale, nothing is expected: NaN.
+    Ratings off their scale are counted in a warning. A scale is known of ratings that
+    `cxmodel.summarize_purchases` took from a survey; not of attributes, nor of a frame's columns.
 
     Parameters
     ----------
@@ -45,6 +50,11 @@ class Expectations:
     def parameters(self) -> dict[str, float]:
         """The parameters of the family, then the coefficients of covariates."""
         return self._fitted.parameters
+
+    @property
+    def ranges(self) -> Mapping[str, Range]:
+        """The scale of a rating, where it is known; what lies outside is no answer."""
+        return ranges_of(self.rows, self.covariates)
 
     def expected_purchases(self, t: npt.ArrayLike) -> Any:
         """Give the repeat purchases expected of a new customer in the first `t` units of time.
@@ -185,15 +195,21 @@ class Expectations:
         rfm: PurchaseSummary | pd.DataFrame | None,
     ) -> FloatArray:
         """Compute for different histories once, and give it to each row."""
-        rows = self.rows if rfm is None else read_histories(rfm, self.covariates)
-        z = covariate_matrix(rows, self.covariates)
+        rows = self.rows if rfm is None else asked_histories(rfm, self.covariates, self.ranges)
+        every = covariate_matrix(rows, self.covariates)
+        is_known = np.asarray(np.isfinite(every).all(axis=1))
+        expected = np.full(len(every), np.nan)
+        if not is_known.any():
+            return expected
+        rows, z = rows.only(is_known), every[is_known]
         first, group = group_equal(rows.frequency, rows.recency, rows.T, *z.T)
         histories = Histories(
             rows.frequency[first], rows.recency[first], rows.T[first], np.ones(len(first))
         )
         parameters = self._fitted.layout.parameters_of(self._fitted.vector, z[first])
         found = np.broadcast_to(function(parameters, histories), len(first))
-        return np.asarray(found[group], dtype=float)
+        expected[is_known] = found[group]
+        return expected
 
     def _mixture(self) -> tuple[FloatArray, FloatArray]:
         """Give the different covariates and the share of customers with each."""

@@ -139,10 +139,20 @@ class PurchaseFit(Expectations, Result):
             Histories in the time units of the fit; a ``customer_id`` is kept.
         t : float
             How far to look, in units of time.
+
+        Returns
+        -------
+        pandas.DataFrame
+            NaN where a covariate is missing, or is a rating off its scale.
+
+        Warns
+        -----
+        CxModelWarning
+            If ratings lie off their scale, where it is known (see `Expectations`): how many.
         """
         from cxmodel.value.purchases.stored_fit import frame_of, rows_of
 
-        rows, customer_id = rows_of(rfm, self.covariates)
+        rows, customer_id = rows_of(rfm, self.covariates, self.ranges)
         ahead = self.conditional_expected_purchases(t, rows)
         return frame_of(
             customer_id, {"prob_alive": self.prob_alive(rows), "expected_purchases": ahead}

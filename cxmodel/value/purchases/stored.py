@@ -14,17 +14,21 @@ import numpy as np
 import numpy.typing as npt
 
 from cxmodel.models.model_file import Fields, ModelFile, StoredModel, make_model_file
+from cxmodel.models.off_scale import Range
 from cxmodel.models.profile import Profile, read_profile
 from cxmodel.value.purchases.backtest import MIN_GROUP_SIZE
 from cxmodel.value.purchases.model import FAMILIES, scalings_of
 from cxmodel.value.purchases.profiles import profile_of_histories
+from cxmodel.value.purchases.reading import read_histories
 from cxmodel.value.purchases.result import PurchaseFit
 from cxmodel.value.purchases.stored_fit import (
     FIT_NAMES,
     MOST_COVARIATES,
     nobody,
     plain_fit,
+    plain_ranges,
     read_fit,
+    read_ranges,
     refuse_expression,
     rows_of,
 )
@@ -41,8 +45,8 @@ ALIVE = "prob_alive"  # whatever the horizon
 _COVARIATES = ("purchase_covariates", "dropout_covariates")
 _COUNTS = ("n_customers", "n_repeat_customers")
 _NAMES = (
-    "family", "method", *FIT_NAMES, *_COVARIATES, "unit_days", "currency", *_COUNTS, "conf_level",
-    "caveats",
+    "family", "method", *FIT_NAMES, *_COVARIATES, "ranges", "unit_days", "currency", *_COUNTS,
+    "conf_level", "caveats",
 )  # fmt: skip
 _METHODS = ("likelihood", "map", "mcmc")
 
@@ -96,6 +100,11 @@ class StoredPurchaseModel(StoredModel):
     def columns(self) -> tuple[str, ...]:
         """Every column that it looks at."""
         return _columns(self._fit)
+
+    @property
+    def ranges(self) -> Mapping[str, Range]:
+        """The scale of a rating, where it is known; what lies outside is no answer."""
+        return self._fit.ranges
 
     @property
     def unit_days(self) -> float:
@@ -174,7 +183,9 @@ class StoredPurchaseModel(StoredModel):
 
     def expected_total(self, t: float, rfm: PurchaseSummary | pd.DataFrame) -> Estimate:
         """Give the purchases expected of all these customers, with the error of the parameters."""
-        rows, _ = rows_of(rfm, self.covariates)
+        rows, _ = rows_of(rfm, self.covariates, self.ranges)
+        # a sum needs everybody
+        rows = read_histories(rows, self.covariates)
         found = replace(self._fit, rows=rows).expected_total(t)
         return replace(found, n_obs=self.facts["n_customers"])
 
@@ -255,6 +266,7 @@ def purchase_content(fit: PurchaseFit) -> dict[str, Any]:
         **plain_fit(fit._fitted, fit.parameters, fit.conf_level),
         "purchase_covariates": buying,
         "dropout_covariates": leaving,
+        "ranges": plain_ranges(fit.ranges),
         "unit_days": float(fit.rows.unit_days),
         "currency": fit.rows.currency,
         "n_customers": fit.rows.total_customers,
@@ -298,7 +310,10 @@ def read_purchase_content(fields: Fields) -> PurchaseFit:
         family=family.name,
         method=fields.choice("method", _METHODS),
         rows=nobody(
-            unit_days=unit_days, currency=fields.text_or_none("currency"), covariates=names
+            unit_days=unit_days,
+            currency=fields.text_or_none("currency"),
+            covariates=names,
+            ranges=read_ranges(fields, names),
         ),
         covariates=names,
         conf_level=fields.number("conf_level"),
