@@ -179,6 +179,10 @@ def _of_purchases(model: StoredPurchaseModel, periods: float | None) -> RowScore
     is_occasions = model.family == "bg_bb"
     year = 1.0 if is_occasions else DAYS_PER_YEAR / model.unit_days
     t = year if periods is None else float(periods)
+    if is_occasions and t != int(t):
+        raise ConfigError(
+            f"--periods must be a whole number of occasions for BG/BB, not {periods:g}."
+        )
     unit = "occasion(s)" if is_occasions else f"unit(s) of {model.unit_days:g} day(s)"
     return RowScorer(
         title=f"{model.title}, purchases",

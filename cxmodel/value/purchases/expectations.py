@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
+_SLACK = 1e-9  # of an occasion
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -68,9 +69,14 @@ class Expectations:
         -------
         float or array
             The mean over the covariates of the customers, where there are some.
+
+        Raises
+        ------
+        ValueError
+            If a time cannot be; for BG/BB: is no whole number of occasions.
         """
         times = np.asarray(t, dtype=float)
-        require_time(times)
+        self.require_time(times)
         if not self.covariates:
             found = self.expected_of(times, np.zeros((1, 0)))
         else:
@@ -107,6 +113,7 @@ class Expectations:
         counts = np.atleast_1d(np.asarray(n, dtype=float))
         if t <= 0 or (counts < 0).any() or (counts != np.round(counts)).any():
             raise ValueError("n must hold whole numbers of 0 or more, and t be above 0.")
+        self.require_time(np.asarray(float(t)))
         z, share = self._mixture()
         found = np.zeros(len(counts))
         for row, weight in zip(z, share, strict=True):
@@ -136,9 +143,14 @@ class Expectations:
             In the time units of the histories.
         rfm : PurchaseSummary or frame, optional
             Other histories than those fitted to.
+
+        Raises
+        ------
+        ValueError
+            If `t` is negative or not finite; for BG/BB: is no whole number of occasions.
         """
         ahead = np.asarray(float(t))
-        require_time(ahead)
+        self.require_time(ahead)
         return self._of_rows(lambda p, h: self._family.conditional(p, h, ahead), rfm)
 
     def dert(
@@ -189,6 +201,23 @@ class Expectations:
             warnings.warn(said, CxModelWarning, stacklevel=2)
         return found
 
+    def require_time(self, t: FloatArray) -> None:
+        """Refuse times that cannot be, and parts of an occasion.
+
+        Raises
+        ------
+        ValueError
+            If one is negative, not finite, or no whole number where time counts occasions.
+        """
+        if not (np.isfinite(t).all() and (t >= 0).all()):
+            raise ValueError(f"t must hold finite times of 0 or more, not {t}.")
+        if self._family.is_discrete and (t != np.floor(t)).any():
+            raise ValueError(f"t must be a whole number of occasions for BG/BB, not {t}.")
+
+    def countable(self, t: float) -> float:
+        """Give the part of a time that counts: for BG/BB the whole occasions in it."""
+        return float(np.floor(t + _SLACK)) if self._family.is_discrete else t
+
     def _of_rows(
         self,
         function: Callable[[tuple[FloatArray, ...], Histories], FloatArray],
@@ -219,15 +248,3 @@ class Expectations:
         first, group = group_equal(*z.T)
         share = np.bincount(group, weights=self.rows.n_customers).astype(float)
         return z[first], share / share.sum()
-
-
-def require_time(t: FloatArray) -> None:
-    """Refuse times that cannot be.
-
-    Raises
-    ------
-    ValueError
-        If one is negative or not finite.
-    """
-    if not (np.isfinite(t).all() and (t >= 0).all()):
-        raise ValueError(f"t must hold finite times of 0 or more, not {t}.")
