@@ -50,7 +50,8 @@ def track_purchases(fit: PurchaseFit) -> pd.DataFrame:
     if rows.repeats_by_day is None or rows.learnt_until is None:
         raise InsufficientDataError(
             "Tracking needs the days of purchases: fit to cxmodel.summarize_purchases(...), not to "
-            "a frame or to a part of one."
+            "a frame or to a part of one. BG/BB has them only where its last day is an occasion of "
+            "every customer."
         )
     span = float(rows.T.max())
     # the first and the last day are whole days

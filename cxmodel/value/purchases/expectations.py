@@ -17,6 +17,7 @@ from cxmodel.stats.purchases.histories import Histories, group_equal
 from cxmodel.tables.purchase_summary import PurchaseSummary
 from cxmodel.value.purchases.discounting import infinite_sum, rate_per_period
 from cxmodel.value.purchases.fitting import Fitted
+from cxmodel.value.purchases.occasions import count_occasions
 from cxmodel.value.purchases.reading import asked_histories, covariate_matrix, ranges_of
 
 if TYPE_CHECKING:
@@ -225,6 +226,8 @@ class Expectations:
     ) -> FloatArray:
         """Compute for different histories once, and give it to each row."""
         rows = self.rows if rfm is None else asked_histories(rfm, self.covariates, self.ranges)
+        if self._family.is_discrete:
+            rows = count_occasions(rows)
         every = covariate_matrix(rows, self.covariates)
         is_known = np.asarray(np.isfinite(every).all(axis=1))
         expected = np.full(len(every), np.nan)
