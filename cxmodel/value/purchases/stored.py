@@ -18,7 +18,7 @@ from cxmodel.models.off_scale import Range
 from cxmodel.models.profile import Profile, read_profile
 from cxmodel.value.purchases.backtest import MIN_GROUP_SIZE
 from cxmodel.value.purchases.model import FAMILIES, scalings_of
-from cxmodel.value.purchases.profiles import profile_of_histories
+from cxmodel.value.purchases.profiles import profile_of_histories, steady
 from cxmodel.value.purchases.reading import read_histories
 from cxmodel.value.purchases.result import PurchaseFit
 from cxmodel.value.purchases.stored_fit import (
@@ -62,7 +62,8 @@ class StoredPurchaseModel(StoredModel):
     facts : mapping
         ``n_customers`` and ``n_repeat_customers`` behind the fit.
     profile : Profile
-        How histories, and the probability of being there, were spread where it was fitted.
+        How purchases, covariates and the probability of being there were spread where it was
+        fitted.
     file : ModelFile
         The file: version, days and digest.
     """
@@ -286,7 +287,7 @@ def read_purchases(file: ModelFile, where: str) -> StoredPurchaseModel:
     """
     fields = Fields(file.content, where)
     fit = read_purchase_content(fields.but("profile"))
-    profile = read_profile(fields.part("profile"), numbers=_columns(fit), scores=(ALIVE,))
+    profile = read_profile(fields.part("profile"), numbers=steady(_columns(fit)), scores=(ALIVE,))
     facts = {name: fields.whole(name) for name in _COUNTS}
     return StoredPurchaseModel(facts=facts, profile=profile, file=file, _fit=fit)
 
