@@ -46,6 +46,7 @@ PURCHASES: dict[str, Any] = {
     "log_likelihood": -9582.4292,
     "purchase_covariates": [],
     "dropout_covariates": [],
+    "ranges": [],
     "unit_days": 7.0,
     "currency": "USD",
     "n_customers": 2357,
@@ -64,6 +65,7 @@ SPEND: dict[str, Any] = {
     },
     "log_likelihood": -4055.0,
     "covariates": [],
+    "ranges": [],
     "currency": "USD",
     "mean_spend": 35.2,
     "correlation": 0.1,
@@ -145,12 +147,9 @@ BY_PURCHASES: dict[str, Any] = {
     "caveats": [],
     "purchases": PURCHASES,
     "spend": SPEND,
-    "profile": spread(
-        ["frequency", "recency", "T", "monetary_value"],
-        ["prob_alive", "expected_purchases", "expected_spend", "cltv"],
-    ),
+    "profile": spread(["frequency", "monetary_value"], ["prob_alive", "expected_spend"]),
 }
-OF_BUYS = spread(["frequency", "recency", "T"], ["prob_alive"])
+OF_BUYS = spread(["frequency"], ["prob_alive"])
 OF_SPEND = spread(["frequency", "monetary_value"], ["expected_spend"])
 BY_HAND = {
     "purchases": ("purchases", {**PURCHASES, "profile": OF_BUYS}),
@@ -184,7 +183,7 @@ def spread_of(name: str, content: dict[str, Any]) -> dict[str, Any]:
         return spread(columns, ["prob_stays", "cltv"])
     if name == "purchases":
         known = [*content["purchase_covariates"], *content["dropout_covariates"]]
-        return spread(["frequency", "recency", "T", *dict.fromkeys(known)], ["prob_alive"])
+        return spread(["frequency", *dict.fromkeys(known)], ["prob_alive"])
     if name == "spend":
         return spread(["frequency", "monetary_value", *content["covariates"]], ["expected_spend"])
     found: dict[str, Any] = content["profile"]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from cxmodel.errors import ConfigError, SourceError, nearest
@@ -16,13 +14,12 @@ from cxmodel.scoring.customers import check_currency
 from cxmodel.tables.purchase_covariates import offered
 from cxmodel.tables.purchase_customers import purchases_by_customer
 from cxmodel.tables.sources import Sources
+from cxmodel.value.purchases.occasions import count_occasions
 
 if TYPE_CHECKING:
     from cxmodel.scoring.row_models import RowScorer
-    from cxmodel.tables.purchase_summary import PurchaseSummary
 
 _HISTORY = ("frequency", "recency", "T", "monetary_value")
-_SLACK = 1e-9  # of an occasion
 
 
 def purchasers_at(
@@ -64,6 +61,8 @@ def purchasers_at(
         covariate, or nobody knows when its occasions were.
     SourceError
         If the study has no ledger.
+    SchemaError
+        If the model counts occasions, and customers bought in between.
     """
     revenue = sources.get("revenue")
     if revenue is None:
@@ -84,7 +83,7 @@ def purchasers_at(
         )
     except ValueError as error:
         raise ConfigError(f"--at {at} cannot be scored by purchases: {error}") from error
-    rows = _occasions(found.histories) if scorer.counts_occasions else found.histories
+    rows = count_occasions(found.histories) if scorer.counts_occasions else found.histories
     return pd.DataFrame(
         {
             "customer_id": found.customer_id,
@@ -118,24 +117,3 @@ def _require_covariates(scorer: RowScorer, names: tuple[str, ...], sources: Sour
             f"{nearest(missing[0], known)} Add it, or score a file that has it: cxmodel score "
             "MODEL FILE OUTPUT."
         )
-
-
-def _occasions(rows: PurchaseSummary) -> PurchaseSummary:
-    """Count the occasions that are over by the day.
-
-    Raises
-    ------
-    ConfigError
-        If customers bought between occasions.
-    """
-    off = np.abs(rows.recency - np.round(rows.recency)) > _SLACK
-    off |= rows.frequency > np.round(rows.recency)
-    if off.any():
-        first = int(np.flatnonzero(off)[0])
-        raise ConfigError(
-            f"The model counts occasions {rows.unit_days:g} day(s) apart from a customer's first "
-            f"purchase on, and {int(off.sum()):,} customer(s) bought in between (first: "
-            f"{rows.frequency[first]:g} purchases, the last after {rows.recency[first]:g} "
-            "occasions). Check the dates of bookings, or fit another family."
-        )
-    return replace(rows, recency=np.round(rows.recency), T=np.floor(rows.T + _SLACK))

@@ -185,6 +185,10 @@ def _of_purchases(model: StoredPurchaseModel, periods: float | None) -> RowScore
     is_occasions = model.family == "bg_bb"
     year = 1.0 if is_occasions else DAYS_PER_YEAR / model.unit_days
     t = year if periods is None else float(periods)
+    if is_occasions and t != int(t):
+        raise ConfigError(
+            f"--periods must be a whole number of occasions for BG/BB, not {periods:g}."
+        )
     unit = "occasion(s)" if is_occasions else f"unit(s) of {model.unit_days:g} day(s)"
     return RowScorer(
         title=f"{model.title}, purchases",
@@ -198,6 +202,7 @@ def _of_purchases(model: StoredPurchaseModel, periods: float | None) -> RowScore
         score=lambda frame: model.predict(frame, t),
         file=model.file,
         periods=periods,
+        ranges=model.ranges,
         profile=model.profile,
         # a table of occasions, which has no day, does not say how far apart they are
         unit_days=None if is_occasions and model.file.created_at is None else model.unit_days,
@@ -216,6 +221,7 @@ def _of_spend(model: StoredSpendModel) -> RowScorer:
         outputs={"expected_spend": f"Mean spend per purchase, in {model.currency or 'money'}"},
         score=model.predict,
         file=model.file,
+        ranges=model.ranges,
         profile=model.profile,
         mean_at_fit=model.facts["mean_spend"],
         unit_days=7.0,  # spend does not depend on it
@@ -313,5 +319,7 @@ def _of_cltv(model: StoredCltvModel) -> RowScorer:
         mean_at_fit=model.facts["estimate"],
         unit_days=None if isinstance(model.rule, ContractRule) else model.rule.buys.rows.unit_days,
         currency=model.rule.settings.currency,
+        counts_occasions=not isinstance(model.rule, ContractRule)
+        and model.rule.buys.family == "bg_bb",
         model=model,
     )

@@ -70,6 +70,17 @@ def offered(sources: Sources) -> tuple[str, ...]:
     return (*(surveys.ratings if surveys else ()), *(customers.attributes if customers else ()))
 
 
+def ranges_of(sources: Sources, names: tuple[str, ...]) -> dict[str, tuple[float, float]]:
+    """Give the lowest and the highest answer of the covariates that are ratings."""
+    surveys = sources.get("surveys")
+    scales = {} if surveys is None else surveys.ratings
+    return {
+        name: (float(scales[name].low), float(scales[name].high))
+        for name in names
+        if name in scales
+    }
+
+
 def _covariate(sources: Sources, name: str, days: Days, takes_versions: bool) -> ir.Table:
     surveys, customers = sources.get("surveys"), sources.get("customers")
     if surveys is not None and name in surveys.ratings:

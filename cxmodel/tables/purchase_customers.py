@@ -12,7 +12,7 @@ import numpy.typing as npt
 from cxmodel.tables.joining.scratch import scratch_tables
 from cxmodel.tables.one_engine import one_engine
 from cxmodel.tables.opening.money import unit_digits
-from cxmodel.tables.purchase_covariates import covariate_column, with_covariates
+from cxmodel.tables.purchase_covariates import covariate_column, ranges_of, with_covariates
 from cxmodel.tables.purchase_summary import PurchaseSummary
 from cxmodel.tables.purchase_tables import (
     Days,
@@ -117,7 +117,9 @@ def purchases_by_customer(
     column = {name: found[name].to_numpy().astype(float) for name in numbers}
     per_unit = 10.0 ** unit_digits(joined.currency)
     return CustomerPurchases(
-        histories=_one_by_one(grouped, column, per_unit, covariates),
+        histories=replace(
+            _one_by_one(grouped, column, per_unit, covariates), ranges=ranges_of(joined, covariates)
+        ),
         customer_id=np.asarray(found["customer_id"].to_pylist(), dtype=object),
         last_period=column["recent_units"] / per_unit if days.has_holdout else None,
     )

@@ -128,6 +128,9 @@ class PurchaseSummary(Result):
         Time from `learnt_until` to `as_of`; 0 without a holdout.
     covariates : mapping of str to array
         What does not change about customers.
+    ranges : mapping of str to (low, high)
+        The scale of a covariate that is a rating of a survey. Of attributes, and of the columns of
+        a frame, no scale is known.
     repeats_by_day : pair of array of int, optional
         Days (from the first day of `T`'s oldest customer on) and repeat purchases on them.
     audit : PurchaseAudit
@@ -147,6 +150,7 @@ class PurchaseSummary(Result):
     holdout_monetary_value: FloatArray | None = None
     holdout_duration: float = 0.0
     covariates: Mapping[str, FloatArray] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     repeats_by_day: tuple[IntArray, IntArray] | None = None
     audit: PurchaseAudit = field(default_factory=PurchaseAudit)
     caveats: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ from cxmodel.tables.auditing.questions import whole_numbers
 from cxmodel.tables.joining.scratch import scratch_tables
 from cxmodel.tables.one_engine import check_kinds, one_engine
 from cxmodel.tables.opening.money import money, unit_digits
-from cxmodel.tables.purchase_covariates import covariate_column, with_covariates
+from cxmodel.tables.purchase_covariates import covariate_column, ranges_of, with_covariates
 from cxmodel.tables.purchase_summary import PurchaseAudit, PurchaseSummary
 from cxmodel.tables.purchase_tables import (
     Days,
@@ -68,6 +68,8 @@ def summarize_purchases(
     covariates : str or sequence of str
         Attributes of `customers` that are numbers, or keys of ratings of `surveys` (the mean answer
         of a customer until the holdout begins). Customers without one are left out and counted.
+        A rating keeps its scale, so that a model fitted to it takes none off the scale; nobody
+        knows the scale of an attribute.
     customers, surveys : Source, optional
         Where covariates come from.
 
@@ -166,6 +168,7 @@ def _summary(
         ),
         holdout_duration=(days.last - days.learnt_until) / unit_days,
         covariates={name: column[covariate_column(name)].astype(float) for name in names},
+        ranges=ranges_of(sources, names),
         repeats_by_day=(
             repeats["day"].to_numpy().astype(np.int64),
             repeats["n"].to_numpy().astype(np.int64),

@@ -256,7 +256,7 @@ WRONG = [
     ("contract", ("business",), "lottery", "business must be one of contract, purchases"),
     ("hazard", ("rating_range",), [10.0, 0.0], "the lowest and the highest answer of a scale"),
     ("hazard", ("profile", "columns", 0, "counts"), [1], "counts that are not all 0"),
-    ("purchases", ("profile", "columns"), [], "one profile each of frequency, recency, T"),
+    ("purchases", ("profile", "columns"), [], "one profile each of frequency"),
     ("spend", ("profile", "scores", 0, "name"), "cltv", "one profile each of expected_spend"),
     ("contract", ("profile", "scores", 0, "edges"), [2.0, 1.0], "numbers that rise"),
     ("by_purchases", ("purchases", "parameters", "b"), -1.0, "parameters: b must be above 0"),

@@ -18,6 +18,8 @@ from cxmodel.stats.purchases.histories import Histories, Parameters
 
 FloatArray = npt.NDArray[np.float64]
 PARAMETERS = ("alpha", "beta", "gamma", "delta")
+_ONE_BY_ONE = 1_000  # occasions; beyond, Stirling's series is exact to the last digit
+_SMALLEST = 1e-12
 
 
 def start(histories: Histories) -> FloatArray:
@@ -154,17 +156,41 @@ def count_probability(parameters: Parameters, n: FloatArray, t: float) -> FloatA
 def _occasions_alive(gamma: FloatArray, delta: FloatArray, t: FloatArray) -> FloatArray:
     """Give the mean number of the next `t` occasions on which a customer is there.
 
-    It is the sum of B(gamma, delta + j) / B(gamma, delta) over j = 1..t, which does not break at
-    gamma = 1 as the closed form does.
+    It is the sum of B(gamma, delta + j) / B(gamma, delta) over j = 1..t: term by term for the first
+    thousand, and in closed form for those after it.
     """
     shape = np.broadcast_shapes(np.shape(delta), np.shape(t))
     delta, t = np.broadcast_to(delta, shape), np.broadcast_to(t, shape)
     total = np.zeros(shape)
     log_there = np.zeros(shape)
-    for j in range(1, int(np.ceil(np.max(t, initial=0))) + 1):
+    most = np.max(t, initial=0)
+    for j in range(1, int(np.ceil(min(most, _ONE_BY_ONE))) + 1):
         log_there = log_there + np.log((delta + j - 1) / (gamma + delta + j - 1))
         total = total + np.where(j <= t, np.exp(log_there), 0.0)
+    if most > _ONE_BY_ONE:
+        more = np.maximum(np.floor(t) - _ONE_BY_ONE, 0.0)
+        total = total + np.exp(log_there) * _alive_later(gamma, delta + _ONE_BY_ONE, more)
     return total
+
+
+def _alive_later(gamma: FloatArray, delta: FloatArray, n: FloatArray) -> FloatArray:
+    """Give the same sum in closed form, for a `delta` of a thousand or more.
+
+    The sum telescopes to delta / (gamma - 1) x (1 - G(n) / G(0)), where G(n) is
+    Gamma(delta + n + 1) / Gamma(gamma + delta + n) (the mean number of purchases in the paper,
+    without its probability to buy). Differences of log-gamma functions lose what is wanted where
+    they are large or gamma is near 1, so the logarithm of the ratio is written by Stirling's
+    series, with the differences taken by hand.
+    """
+    a, x = gamma - 1, delta + 1
+    a = np.where(np.abs(a) < _SMALLEST, _SMALLEST, a)
+    fall = (
+        (x - 0.5) * np.log1p(-(a / (x + a)) * (n / (x + n)))
+        + a * np.log1p(n / (x + a))
+        + n * np.log1p(a / (x + n))
+        + a * (1 / ((x + n) * (x + n + a)) - 1 / (x * (x + a))) * -1 / 12
+    )
+    return np.asarray(-delta * np.expm1(-fall) / a)
 
 
 FAMILY = Family(

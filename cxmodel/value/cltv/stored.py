@@ -20,6 +20,7 @@ from cxmodel.value.cltv.lifetime import Horizon
 from cxmodel.value.cltv.past_spending import SpendingLine
 from cxmodel.value.cltv.rules import STAYS, VALUE, ContractRule, PurchaseRule, Rule
 from cxmodel.value.cltv.settings import ValueSettings
+from cxmodel.value.purchases.profiles import steady
 from cxmodel.value.purchases.stored import purchase_content, read_purchase_content
 from cxmodel.value.purchases.stored_spend import read_spend_content, spend_content
 from cxmodel.value.settings import MOST_MONTHS, check_value_settings
@@ -198,9 +199,13 @@ def read_cltv(file: ModelFile, where: str) -> StoredCltvModel:
         "n_obs": None if about.get("n_obs") is None else about.whole("n_obs"),
     }
     rule = read(fields, settings, file.created_at)
+    columns: tuple[str, ...] = rule.columns
+    outputs: tuple[str, ...] = rule.outputs
+    if isinstance(rule, PurchaseRule):
+        columns, outputs = steady(columns), steady(outputs)
     return StoredCltvModel(
         rule=rule,
-        profile=read_profile(fields.part("profile"), numbers=rule.columns, scores=rule.outputs),
+        profile=read_profile(fields.part("profile"), numbers=columns, scores=outputs),
         facts=facts,
         caveats=tuple(fields.texts("caveats")),
         file=file,

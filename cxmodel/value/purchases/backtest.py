@@ -50,7 +50,8 @@ def track_purchases(fit: PurchaseFit) -> pd.DataFrame:
     if rows.repeats_by_day is None or rows.learnt_until is None:
         raise InsufficientDataError(
             "Tracking needs the days of purchases: fit to cxmodel.summarize_purchases(...), not to "
-            "a frame or to a part of one."
+            "a frame or to a part of one. BG/BB has them only where its last day is an occasion of "
+            "every customer."
         )
     span = float(rows.T.max())
     # the first and the last day are whole days
@@ -114,7 +115,7 @@ def holdout_by_frequency(fit: PurchaseFit, *, min_group_size: int = MIN_GROUP_SI
         If there is no holdout.
     """
     held = _held(fit.rows)
-    ahead = fit.conditional_expected_purchases(fit.rows.holdout_duration)
+    ahead = fit.conditional_expected_purchases(fit.countable(fit.rows.holdout_duration))
     x, n = fit.rows.frequency.astype(int), fit.rows.n_customers.astype(float)
     per_count = np.bincount(x, weights=n).astype(float)
     from_here = np.cumsum(per_count[::-1])[::-1]
@@ -145,7 +146,7 @@ def _open_from(per_count: FloatArray, from_here: FloatArray, smallest: int) -> i
 def holdout_total(fit: PurchaseFit) -> pd.DataFrame:
     """Give one row: purchases made in the holdout, those expected, and their ratio."""
     held = _held(fit.rows)
-    expected = fit.expected_total(fit.rows.holdout_duration)
+    expected = fit.expected_total(fit.countable(fit.rows.holdout_duration))
     observed = float(fit.rows.n_customers @ held)
     return pd.DataFrame(
         {
@@ -199,7 +200,7 @@ def value_by_decile(
     horizon = rows.holdout_duration or DAYS_PER_YEAR / rows.unit_days if t is None else t
     means = {
         "prob_alive": fit.prob_alive(),
-        "expected_purchases": fit.conditional_expected_purchases(horizon),
+        "expected_purchases": fit.conditional_expected_purchases(fit.countable(horizon)),
     }
     if spend is not None:
         means["expected_spending"] = means["expected_purchases"] * spend.expected_spend(rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,22 +11,29 @@ import numpy as np
 import numpy.typing as npt
 
 from cxmodel.errors import CxModelWarning
+from cxmodel.models.off_scale import Range
 from cxmodel.stats.purchases.family import Family
 from cxmodel.stats.purchases.histories import Histories, group_equal
 from cxmodel.tables.purchase_summary import PurchaseSummary
 from cxmodel.value.purchases.discounting import infinite_sum, rate_per_period
 from cxmodel.value.purchases.fitting import Fitted
-from cxmodel.value.purchases.reading import covariate_matrix, read_histories
+from cxmodel.value.purchases.occasions import count_occasions
+from cxmodel.value.purchases.reading import asked_histories, covariate_matrix, ranges_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
+_SLACK = 1e-9  # of an occasion
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Expectations:
     """What parameters of a family let one expect of customers.
+
+    Of a row where a covariate is missing, or is a rating off its scale, nothing is expected: NaN.
+    Ratings off their scale are counted in a warning. A scale is known of ratings that
+    `cxmodel.summarize_purchases` took from a survey; not of attributes, nor of a frame's columns.
 
     Parameters
     ----------
@@ -46,6 +53,11 @@ class Expectations:
         """The parameters of the family, then the coefficients of covariates."""
         return self._fitted.parameters
 
+    @property
+    def ranges(self) -> Mapping[str, Range]:
+        """The scale of a rating, where it is known; what lies outside is no answer."""
+        return ranges_of(self.rows, self.covariates)
+
     def expected_purchases(self, t: npt.ArrayLike) -> Any:
         """Give the repeat purchases expected of a new customer in the first `t` units of time.
 
@@ -58,9 +70,14 @@ class Expectations:
         -------
         float or array
             The mean over the covariates of the customers, where there are some.
+
+        Raises
+        ------
+        ValueError
+            If a time cannot be; for BG/BB: is no whole number of occasions.
         """
         times = np.asarray(t, dtype=float)
-        require_time(times)
+        self.require_time(times)
         if not self.covariates:
             found = self.expected_of(times, np.zeros((1, 0)))
         else:
@@ -97,6 +114,7 @@ class Expectations:
         counts = np.atleast_1d(np.asarray(n, dtype=float))
         if t <= 0 or (counts < 0).any() or (counts != np.round(counts)).any():
             raise ValueError("n must hold whole numbers of 0 or more, and t be above 0.")
+        self.require_time(np.asarray(float(t)))
         z, share = self._mixture()
         found = np.zeros(len(counts))
         for row, weight in zip(z, share, strict=True):
@@ -126,9 +144,14 @@ class Expectations:
             In the time units of the histories.
         rfm : PurchaseSummary or frame, optional
             Other histories than those fitted to.
+
+        Raises
+        ------
+        ValueError
+            If `t` is negative or not finite; for BG/BB: is no whole number of occasions.
         """
         ahead = np.asarray(float(t))
-        require_time(ahead)
+        self.require_time(ahead)
         return self._of_rows(lambda p, h: self._family.conditional(p, h, ahead), rfm)
 
     def dert(
@@ -179,21 +202,46 @@ class Expectations:
             warnings.warn(said, CxModelWarning, stacklevel=2)
         return found
 
+    def require_time(self, t: FloatArray) -> None:
+        """Refuse times that cannot be, and parts of an occasion.
+
+        Raises
+        ------
+        ValueError
+            If one is negative, not finite, or no whole number where time counts occasions.
+        """
+        if not (np.isfinite(t).all() and (t >= 0).all()):
+            raise ValueError(f"t must hold finite times of 0 or more, not {t}.")
+        if self._family.is_discrete and (t != np.floor(t)).any():
+            raise ValueError(f"t must be a whole number of occasions for BG/BB, not {t}.")
+
+    def countable(self, t: float) -> float:
+        """Give the part of a time that counts: for BG/BB the whole occasions in it."""
+        return float(np.floor(t + _SLACK)) if self._family.is_discrete else t
+
     def _of_rows(
         self,
         function: Callable[[tuple[FloatArray, ...], Histories], FloatArray],
         rfm: PurchaseSummary | pd.DataFrame | None,
     ) -> FloatArray:
         """Compute for different histories once, and give it to each row."""
-        rows = self.rows if rfm is None else read_histories(rfm, self.covariates)
-        z = covariate_matrix(rows, self.covariates)
+        rows = self.rows if rfm is None else asked_histories(rfm, self.covariates, self.ranges)
+        if self._family.is_discrete:
+            rows = count_occasions(rows)
+        every = covariate_matrix(rows, self.covariates)
+        is_known = np.asarray(np.isfinite(every).all(axis=1))
+        expected = np.full(len(every), np.nan)
+        if not is_known.any():
+            return expected
+        rows, z = rows.only(is_known), every[is_known]
         first, group = group_equal(rows.frequency, rows.recency, rows.T, *z.T)
         histories = Histories(
             rows.frequency[first], rows.recency[first], rows.T[first], np.ones(len(first))
         )
         parameters = self._fitted.layout.parameters_of(self._fitted.vector, z[first])
         found = np.broadcast_to(function(parameters, histories), len(first))
-        return np.asarray(found[group], dtype=float)
+        expected[is_known] = found[group]
+        return expected
 
     def _mixture(self) -> tuple[FloatArray, FloatArray]:
         """Give the different covariates and the share of customers with each."""
@@ -203,15 +251,3 @@ class Expectations:
         first, group = group_equal(*z.T)
         share = np.bincount(group, weights=self.rows.n_customers).astype(float)
         return z[first], share / share.sum()
-
-
-def require_time(t: FloatArray) -> None:
-    """Refuse times that cannot be.
-
-    Raises
-    ------
-    ValueError
-        If one is negative or not finite.
-    """
-    if not (np.isfinite(t).all() and (t >= 0).all()):
-        raise ValueError(f"t must hold finite times of 0 or more, not {t}.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from cxmodel.errors import CxModelWarning, SchemaError
+from cxmodel.errors import CxModelWarning
 from cxmodel.results import CONF_LEVEL, critical_value
 from cxmodel.stats.purchases import bg_bb, bg_nbd, mbg_nbd, pareto_nbd
 from cxmodel.stats.purchases.family import Family
@@ -19,6 +19,7 @@ from cxmodel.tables.purchase_summary import PurchaseSummary
 from cxmodel.value.purchases.bayes import fit_posterior
 from cxmodel.value.purchases.fitting import fit_layout, make_layout
 from cxmodel.value.purchases.limits import edge_caveats
+from cxmodel.value.purchases.occasions import count_occasions
 from cxmodel.value.purchases.reading import covariate_matrix, read_histories, require_repeaters
 from cxmodel.value.purchases.result import PurchaseFit
 
@@ -43,7 +44,9 @@ class PurchaseModel:
     family : {"bg_nbd", "mbg_nbd", "pareto_nbd", "bg_bb"}
         BG/NBD: buys at a steady rate, may leave after any repeat purchase. MBG/NBD: also after the
         first. Pareto/NBD: may leave at any time. BG/BB: time is a count of occasions (yearly
-        donations, sailings), and frequency, recency and T count these.
+        donations, sailings), and frequency, recency and T count these; of
+        `cxmodel.summarize_purchases` an occasion comes every `unit_days` from a customer's first
+        purchase on, and nobody may buy in between.
     covariates : str or tuple of str
         What is known of customers that makes them buy more or less often, such as a rating; a
         coefficient is the change of the log rate per unit. Not for BG/BB.
@@ -122,7 +125,8 @@ class PurchaseModel:
         Raises
         ------
         SchemaError
-            If histories are impossible, or a covariate is missing or has one value only.
+            If histories are impossible or, for BG/BB, do not count occasions, or a covariate is
+            missing or has one value only.
         InsufficientDataError
             If fewer than 10 customers bought on more than one day.
         ConvergenceError
@@ -140,7 +144,7 @@ class PurchaseModel:
         rows = read_histories(rfm, names)
         require_repeaters(rows, family.title)
         if family.is_discrete:
-            _require_occasions(rows)
+            rows = count_occasions(rows)
         histories, covariates = _distinct(rows, covariate_matrix(rows, names))
         buying, leaving = _names(self.covariates), _names(self.dropout_covariates)
         layout = make_layout(family.parameters, covariates, scalings_of(family, buying, leaving))
@@ -210,23 +214,3 @@ def _distinct(rows: PurchaseSummary, covariates: FloatArray) -> tuple[Histories,
     weights = np.bincount(group, weights=rows.n_customers).astype(float)
     histories = Histories(rows.frequency[first], rows.recency[first], rows.T[first], weights)
     return histories, covariates[first]
-
-
-def _require_occasions(rows: PurchaseSummary) -> None:
-    """Refuse histories that do not count occasions.
-
-    Raises
-    ------
-    SchemaError
-        If recency or T are no whole numbers, or there are more purchases than occasions.
-    """
-    whole = (rows.recency == np.round(rows.recency)) & (np.round(rows.T) == rows.T)
-    wrong = ~whole | (rows.frequency > rows.recency)
-    if wrong.any():
-        first = int(np.flatnonzero(wrong)[0])
-        raise SchemaError(
-            f"BG/BB counts occasions, but {int(wrong.sum()):,} row(s) do not (first: frequency "
-            f"{rows.frequency[first]:g}, recency {rows.recency[first]:g}, T {rows.T[first]:g}). "
-            "Give the number of occasions with a purchase, the last of these, and all occasions; "
-            "or use family='bg_nbd'."
-        )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cxmodel.errors import InsufficientDataError, SchemaError, nearest
+from cxmodel.models.off_scale import Range, is_outside, warn_of_off_scale
 from cxmodel.tables.purchase_summary import PurchaseSummary
-
-if TYPE_CHECKING:
-    pass
 
 FloatArray = npt.NDArray[np.float64]
 Histories = "PurchaseSummary | pd.DataFrame"
@@ -38,6 +38,54 @@ def read_histories(rfm: Any, covariates: tuple[str, ...] = ()) -> PurchaseSummar
     SchemaError
         If a column is missing, or histories are impossible.
     """
+    summary = _taken(rfm, covariates)
+    _check(summary)
+    for name in covariates:
+        _refuse_where(
+            ~np.isfinite(summary.covariates[name]),
+            f"covariate {name!r} is missing or not finite",
+            summary,
+        )
+    return summary
+
+
+def asked_histories(
+    rfm: Any, covariates: tuple[str, ...], ranges: Mapping[str, Range]
+) -> PurchaseSummary:
+    """Give histories that a fitted model is asked about, where a covariate may be missing.
+
+    Parameters
+    ----------
+    rfm, covariates
+        As of `read_histories`.
+    ranges : mapping of str to (low, high)
+        The scale of a rating, as the model knows it; what lies outside counts as missing.
+
+    Raises
+    ------
+    TypeError, SchemaError
+        As `read_histories`, but for what is missing.
+
+    Warns
+    -----
+    CxModelWarning
+        If ratings lie outside their scale: how many.
+    """
+    summary = _taken(rfm, covariates)
+    _check(summary)
+    known = dict(summary.covariates)
+    for name in covariates:
+        _refuse_where(np.isinf(known[name]), f"covariate {name!r} is not finite", summary)
+    off = {name: is_outside(known[name], scale) for name, scale in ranges.items()}
+    counts = {name: int(rows.sum()) for name, rows in off.items()}
+    # the caller of the method that asks
+    warn_of_off_scale(counts, ranges, stacklevel=4)
+    known |= {name: np.where(rows, np.nan, known[name]) for name, rows in off.items()}
+    return replace(summary, covariates=known)
+
+
+def _taken(rfm: Any, covariates: tuple[str, ...]) -> PurchaseSummary:
+    """Give a summary as it is, a frame as one, with these covariates."""
     summary = rfm if isinstance(rfm, PurchaseSummary) else _from_frame(rfm, covariates)
     missing = [name for name in covariates if name not in summary.covariates]
     if missing:
@@ -46,7 +94,6 @@ def read_histories(rfm: Any, covariates: tuple[str, ...] = ()) -> PurchaseSummar
             f"{nearest(missing[0], summary.covariates)} Name it in "
             "summarize_purchases(covariates=)."
         )
-    _check(summary, covariates)
     return summary
 
 
@@ -87,7 +134,7 @@ def _numbers(frame: Any, name: str) -> npt.NDArray[np.float64]:
         ) from error
 
 
-def _check(rows: PurchaseSummary, covariates: tuple[str, ...]) -> None:
+def _check(rows: PurchaseSummary) -> None:
     """Refuse histories that cannot be."""
     if not len(rows.frequency):
         raise InsufficientDataError("There are no purchase histories: the table has no rows.")
@@ -101,20 +148,20 @@ def _check(rows: PurchaseSummary, covariates: tuple[str, ...]) -> None:
         "recency is above 0 without a repeat purchase": (x == 0) & (recency > 0),
         "recency is 0 with a repeat purchase (merge the purchases of a day)": (x > 0)
         & (recency == 0),
-        **{
-            f"covariate {name!r} is missing or not finite": ~np.isfinite(rows.covariates[name])
-            for name in covariates
-        },
     }
     for what, where in breaches.items():
-        if where.any():
-            first = int(np.flatnonzero(where)[0])
-            raise SchemaError(
-                f"Purchase histories: {what} (frequency {x[first]:g}, recency {recency[first]:g}, "
-                f"T {age[first]:g}).",
-                row=first,
-                n_rows=int(where.sum()),
-            )
+        _refuse_where(where, what, rows)
+
+
+def _refuse_where(where: npt.NDArray[np.bool_], what: str, rows: PurchaseSummary) -> None:
+    if where.any():
+        first = int(np.flatnonzero(where)[0])
+        raise SchemaError(
+            f"Purchase histories: {what} (frequency {rows.frequency[first]:g}, recency "
+            f"{rows.recency[first]:g}, T {rows.T[first]:g}).",
+            row=first,
+            n_rows=int(where.sum()),
+        )
 
 
 def require_repeaters(rows: PurchaseSummary, what: str) -> None:
@@ -132,6 +179,11 @@ def require_repeaters(rows: PurchaseSummary, what: str) -> None:
             f"least {MIN_REPEATERS} are needed. Bring a longer history; where all purchases lie on "
             "one day there is nothing to learn from."
         )
+
+
+def ranges_of(rows: PurchaseSummary, covariates: tuple[str, ...]) -> dict[str, Range]:
+    """Give the scales of those covariates that are ratings, as far as they are known."""
+    return {name: rows.ranges[name] for name in covariates if name in rows.ranges}
 
 
 def covariate_matrix(rows: PurchaseSummary, names: tuple[str, ...]) -> FloatArray:

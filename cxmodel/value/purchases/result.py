@@ -14,7 +14,7 @@ import numpy.typing as npt
 from cxmodel.results import CONF_LEVEL, Estimate, Result
 from cxmodel.stats.normal_draws import draw_normal
 from cxmodel.value.purchases import backtest
-from cxmodel.value.purchases.expectations import Expectations, require_time
+from cxmodel.value.purchases.expectations import Expectations
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,11 +138,21 @@ class PurchaseFit(Expectations, Result):
         rfm : PurchaseSummary, CustomerPurchases or frame
             Histories in the time units of the fit; a ``customer_id`` is kept.
         t : float
-            How far to look, in units of time.
+            How far to look, in units of time; for BG/BB a whole number of occasions.
+
+        Returns
+        -------
+        pandas.DataFrame
+            NaN where a covariate is missing, or is a rating off its scale.
+
+        Warns
+        -----
+        CxModelWarning
+            If ratings lie off their scale, where it is known (see `Expectations`): how many.
         """
         from cxmodel.value.purchases.stored_fit import frame_of, rows_of
 
-        rows, customer_id = rows_of(rfm, self.covariates)
+        rows, customer_id = rows_of(rfm, self.covariates, self.ranges)
         ahead = self.conditional_expected_purchases(t, rows)
         return frame_of(
             customer_id, {"prob_alive": self.prob_alive(rows), "expected_purchases": ahead}
@@ -160,7 +170,7 @@ class PurchaseFit(Expectations, Result):
 
         The error is that of the parameters (delta method), not of what chance adds to a sum.
         """
-        require_time(np.asarray(float(t)))
+        self.require_time(np.asarray(float(t)))
         return self.estimate_of(
             lambda fit: float(fit.rows.n_customers @ fit.conditional_expected_purchases(t)),
             unit=f"purchases in {t:g} units of {self.rows.unit_days:g} day(s)",

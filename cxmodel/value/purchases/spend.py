@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cxmodel.errors import CxModelWarning, InsufficientDataError
+from cxmodel.models.off_scale import Range
 from cxmodel.results import CONF_LEVEL, Result, critical_value
 from cxmodel.stats.purchases import gamma_gamma
 from cxmodel.stats.purchases.histories import group_equal
@@ -18,7 +19,13 @@ from cxmodel.stats.purchases.layout import Scaling
 from cxmodel.tables.purchase_summary import PurchaseSummary
 from cxmodel.value.purchases.fitting import Fitted, fit_layout, make_layout
 from cxmodel.value.purchases.limits import edge_caveats
-from cxmodel.value.purchases.reading import MIN_REPEATERS, covariate_matrix, read_histories
+from cxmodel.value.purchases.reading import (
+    MIN_REPEATERS,
+    asked_histories,
+    covariate_matrix,
+    ranges_of,
+    read_histories,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,6 +181,11 @@ class SpendFit(Result):
         return self._fitted.natural_covariance
 
     @property
+    def ranges(self) -> dict[str, Range]:
+        """The scale of a rating, where it is known; what lies outside is no answer."""
+        return ranges_of(self.rows, self.covariates)
+
+    @property
     def mean_spend(self) -> float:
         """Mean spend per purchase over all customers, in the money of the histories.
 
@@ -188,14 +200,15 @@ class SpendFit(Result):
         """Give the mean spend per purchase expected of each customer, (n,).
 
         The customer's own mean, drawn towards that of all the more the fewer purchases it rests on;
-        that of all for a customer who bought once.
+        that of all for a customer who bought once. NaN where a covariate is missing, or is a
+        rating off its scale, which a warning counts.
 
         Parameters
         ----------
         rfm : PurchaseSummary or frame, optional
             Other histories than those fitted to.
         """
-        rows = self.rows if rfm is None else read_histories(rfm, self.covariates)
+        rows = self.rows if rfm is None else asked_histories(rfm, self.covariates, self.ranges)
         z = covariate_matrix(rows, self.covariates)
         parameters = self._fitted.layout.parameters_of(self._fitted.vector, z)
         known = (rows.frequency > 0) & np.isfinite(rows.monetary_value)
@@ -203,8 +216,8 @@ class SpendFit(Result):
         known &= rows.monetary_value > 0
         x = np.where(known, rows.frequency, 0.0)
         m = np.where(known, rows.monetary_value, 0.0)
-        found = gamma_gamma.expected_spend(parameters, x, m)
-        return np.asarray(np.broadcast_to(found, len(x)), dtype=float)
+        found = np.broadcast_to(gamma_gamma.expected_spend(parameters, x, m), len(x))
+        return np.where(np.isfinite(z).all(axis=1), found, np.nan)
 
     def predict(self, rfm: Any) -> pd.DataFrame:
         """Give each customer's expected spend per purchase, ``expected_spend``.
@@ -216,7 +229,7 @@ class SpendFit(Result):
         """
         from cxmodel.value.purchases.stored_fit import frame_of, rows_of
 
-        rows, customer_id = rows_of(rfm, self.covariates)
+        rows, customer_id = rows_of(rfm, self.covariates, self.ranges)
         return frame_of(customer_id, {"expected_spend": self.expected_spend(rows)})
 
     def save(self, path: str | Path) -> Path:

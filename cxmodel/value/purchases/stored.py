@@ -14,17 +14,21 @@ import numpy as np
 import numpy.typing as npt
 
 from cxmodel.models.model_file import Fields, ModelFile, StoredModel, make_model_file
+from cxmodel.models.off_scale import Range
 from cxmodel.models.profile import Profile, read_profile
 from cxmodel.value.purchases.backtest import MIN_GROUP_SIZE
 from cxmodel.value.purchases.model import FAMILIES, scalings_of
-from cxmodel.value.purchases.profiles import profile_of_histories
+from cxmodel.value.purchases.profiles import profile_of_histories, steady
+from cxmodel.value.purchases.reading import read_histories
 from cxmodel.value.purchases.result import PurchaseFit
 from cxmodel.value.purchases.stored_fit import (
     FIT_NAMES,
     MOST_COVARIATES,
     nobody,
     plain_fit,
+    plain_ranges,
     read_fit,
+    read_ranges,
     refuse_expression,
     rows_of,
 )
@@ -41,8 +45,8 @@ ALIVE = "prob_alive"  # whatever the horizon
 _COVARIATES = ("purchase_covariates", "dropout_covariates")
 _COUNTS = ("n_customers", "n_repeat_customers")
 _NAMES = (
-    "family", "method", *FIT_NAMES, *_COVARIATES, "unit_days", "currency", *_COUNTS, "conf_level",
-    "caveats",
+    "family", "method", *FIT_NAMES, *_COVARIATES, "ranges", "unit_days", "currency", *_COUNTS,
+    "conf_level", "caveats",
 )  # fmt: skip
 _METHODS = ("likelihood", "map", "mcmc")
 
@@ -58,7 +62,8 @@ class StoredPurchaseModel(StoredModel):
     facts : mapping
         ``n_customers`` and ``n_repeat_customers`` behind the fit.
     profile : Profile
-        How histories, and the probability of being there, were spread where it was fitted.
+        How purchases, covariates and the probability of being there were spread where it was
+        fitted.
     file : ModelFile
         The file: version, days and digest.
     """
@@ -96,6 +101,11 @@ class StoredPurchaseModel(StoredModel):
     def columns(self) -> tuple[str, ...]:
         """Every column that it looks at."""
         return _columns(self._fit)
+
+    @property
+    def ranges(self) -> Mapping[str, Range]:
+        """The scale of a rating, where it is known; what lies outside is no answer."""
+        return self._fit.ranges
 
     @property
     def unit_days(self) -> float:
@@ -174,7 +184,9 @@ class StoredPurchaseModel(StoredModel):
 
     def expected_total(self, t: float, rfm: PurchaseSummary | pd.DataFrame) -> Estimate:
         """Give the purchases expected of all these customers, with the error of the parameters."""
-        rows, _ = rows_of(rfm, self.covariates)
+        rows, _ = rows_of(rfm, self.covariates, self.ranges)
+        # a sum needs everybody
+        rows = read_histories(rows, self.covariates)
         found = replace(self._fit, rows=rows).expected_total(t)
         return replace(found, n_obs=self.facts["n_customers"])
 
@@ -255,6 +267,7 @@ def purchase_content(fit: PurchaseFit) -> dict[str, Any]:
         **plain_fit(fit._fitted, fit.parameters, fit.conf_level),
         "purchase_covariates": buying,
         "dropout_covariates": leaving,
+        "ranges": plain_ranges(fit.ranges),
         "unit_days": float(fit.rows.unit_days),
         "currency": fit.rows.currency,
         "n_customers": fit.rows.total_customers,
@@ -274,7 +287,7 @@ def read_purchases(file: ModelFile, where: str) -> StoredPurchaseModel:
     """
     fields = Fields(file.content, where)
     fit = read_purchase_content(fields.but("profile"))
-    profile = read_profile(fields.part("profile"), numbers=_columns(fit), scores=(ALIVE,))
+    profile = read_profile(fields.part("profile"), numbers=steady(_columns(fit)), scores=(ALIVE,))
     facts = {name: fields.whole(name) for name in _COUNTS}
     return StoredPurchaseModel(facts=facts, profile=profile, file=file, _fit=fit)
 
@@ -298,7 +311,10 @@ def read_purchase_content(fields: Fields) -> PurchaseFit:
         family=family.name,
         method=fields.choice("method", _METHODS),
         rows=nobody(
-            unit_days=unit_days, currency=fields.text_or_none("currency"), covariates=names
+            unit_days=unit_days,
+            currency=fields.text_or_none("currency"),
+            covariates=names,
+            ranges=read_ranges(fields, names),
         ),
         covariates=names,
         conf_level=fields.number("conf_level"),

@@ -12,10 +12,14 @@ from cxmodel.stats.purchases.layout import Layout, Scaling
 from cxmodel.tables.purchase_customers import CustomerPurchases
 from cxmodel.tables.purchase_summary import PurchaseSummary
 from cxmodel.value.purchases.fitting import Fitted
-from cxmodel.value.purchases.reading import read_histories
+from cxmodel.value.purchases.reading import asked_histories
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
+
+    from cxmodel.models.off_scale import Range
 
 FloatArray = npt.NDArray[np.float64]
 FIT_NAMES = ("parameters", "vector", "covariance", "interval", "log_likelihood")
@@ -139,7 +143,11 @@ def _read_covariance(fields: Fields, size: int) -> FloatArray:
 
 
 def nobody(
-    *, unit_days: float, currency: str | None, covariates: tuple[str, ...]
+    *,
+    unit_days: float,
+    currency: str | None,
+    covariates: tuple[str, ...],
+    ranges: Mapping[str, Range],
 ) -> PurchaseSummary:
     """Stand in for the histories of a fit, which no file holds: a row would be a customer."""
     nothing = np.empty(0)
@@ -152,20 +160,54 @@ def nobody(
         unit_days=unit_days,
         currency=currency,
         covariates=dict.fromkeys(covariates, nothing),
+        ranges=ranges,
     )
 
 
-def rows_of(data: Any, covariates: tuple[str, ...] = ()) -> tuple[PurchaseSummary, Any]:
+def plain_ranges(ranges: Mapping[str, Range]) -> list[dict[str, Any]]:
+    """Write the scales of ratings."""
+    return [
+        {"covariate": name, "low": float(low), "high": float(high)}
+        for name, (low, high) in ranges.items()
+    ]
+
+
+def read_ranges(fields: Fields, covariates: tuple[str, ...]) -> dict[str, Range]:
+    """Read the scales of ratings, each of a covariate.
+
+    Raises
+    ------
+    SourceError
+        If one is no scale, or of another column.
+    """
+    found: dict[str, Range] = {}
+    for part in fields.parts("ranges", MOST_COVARIATES):
+        part.only("covariate", "low", "high")
+        name = part.text("covariate")
+        if name not in covariates or name in found:
+            part.refuse("covariate", "a covariate of the model, each once")
+        found[name] = part.number("low"), part.number("high")
+        if found[name][0] >= found[name][1]:
+            part.refuse("high", "above low")
+    return found
+
+
+def rows_of(
+    data: Any, covariates: tuple[str, ...] = (), ranges: Mapping[str, Range] | None = None
+) -> tuple[PurchaseSummary, Any]:
     """Give purchase histories, checked, and whose they are where that is known.
+
+    What is missing, or off the scale of `ranges`, is NaN: see `asked_histories`.
 
     Raises
     ------
     SchemaError
         If a column is missing, or histories are impossible.
     """
+    scales = ranges or {}
     if isinstance(data, CustomerPurchases):
-        return read_histories(data.histories, covariates), data.customer_id
-    rows = read_histories(data, covariates)
+        return asked_histories(data.histories, covariates, scales), data.customer_id
+    rows = asked_histories(data, covariates, scales)
     is_known = not isinstance(data, PurchaseSummary) and "customer_id" in list(data.columns)
     return rows, np.asarray(data["customer_id"]) if is_known else None
 

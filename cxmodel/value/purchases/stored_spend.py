@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cxmodel.models.model_file import Fields, ModelFile, StoredModel, make_model_file
+from cxmodel.models.off_scale import Range
 from cxmodel.models.profile import Profile, read_profile
 from cxmodel.stats.purchases import gamma_gamma
 from cxmodel.value.purchases.backtest import MIN_GROUP_SIZE
@@ -20,7 +21,9 @@ from cxmodel.value.purchases.stored_fit import (
     MOST_COVARIATES,
     nobody,
     plain_fit,
+    plain_ranges,
     read_fit,
+    read_ranges,
     refuse_expression,
 )
 
@@ -33,8 +36,8 @@ FloatArray = npt.NDArray[np.float64]
 KIND = "spend"
 SPEND = "expected_spend"
 _NAMES = (
-    *FIT_NAMES, "covariates", "currency", "mean_spend", "correlation", "n_customers", "conf_level",
-    "caveats",
+    *FIT_NAMES, "covariates", "ranges", "currency", "mean_spend", "correlation", "n_customers",
+    "conf_level", "caveats",
 )  # fmt: skip
 
 
@@ -76,6 +79,11 @@ class StoredSpendModel(StoredModel):
     def columns(self) -> tuple[str, ...]:
         """Every column that it looks at."""
         return ("frequency", "recency", "T", "monetary_value", *self.covariates)
+
+    @property
+    def ranges(self) -> Mapping[str, Range]:
+        """The scale of a rating, where it is known; what lies outside is no answer."""
+        return self._fit.ranges
 
     @property
     def currency(self) -> str | None:
@@ -152,6 +160,7 @@ def spend_content(fit: SpendFit) -> dict[str, Any]:
     return {
         **plain_fit(fit._fitted, fit.parameters, fit.conf_level),
         "covariates": list(fit.covariates),
+        "ranges": plain_ranges(fit.ranges),
         "currency": fit.rows.currency,
         "mean_spend": mean if np.isfinite(mean) else None,
         "correlation": float(fit.correlation),
@@ -190,7 +199,12 @@ def read_spend_content(fields: Fields) -> SpendFit:
         fields.refuse("conf_level", "a share between 0 and 1")
     return SpendFit(
         # what a spend model learns does not depend on the unit of time
-        rows=nobody(unit_days=1.0, currency=fields.text_or_none("currency"), covariates=names),
+        rows=nobody(
+            unit_days=1.0,
+            currency=fields.text_or_none("currency"),
+            covariates=names,
+            ranges=read_ranges(fields, names),
+        ),
         n_spenders=fields.whole("n_customers"),
         correlation=fields.number("correlation"),
         covariates=names,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -69,6 +71,18 @@ def test_bg_bb_of_one_occasion_by_hand() -> None:
     # bought: there (3/4) and buys (1/2); not: 1 - 3/8
     value, _ = BB.log_likelihood(given_parameters(1, 1, 1, 3), histories((1, 1, 1), (0, 0, 1)))
     assert np.exp(value) == pytest.approx([3 / 8, 5 / 8], rel=1e-13)
+
+
+def test_bg_bb_of_many_occasions_by_hand() -> None:
+    # there on occasion j, with gamma = 2 and delta = 1: 2 / ((j + 1) (j + 2)), summed n / (n + 2);
+    # with gamma = 1: 1 / (j + 1), summed 1/2 + 1/3 + ... Half of them with a purchase.
+    n = np.array([1.0, 1_000.0, 1_001.0, 1e6, 1e9, 1e15])
+    found = BB.expected(given_parameters(1, 1, 2, 1), n)
+    assert found == pytest.approx(0.5 * n / (n + 2), rel=1e-11)
+    harmonic = np.array([math.fsum(1 / j for j in range(2, int(k) + 2)) for k in n[:4]])
+    assert BB.expected(given_parameters(1, 1, 1, 1), n[:4]) == pytest.approx(
+        0.5 * harmonic, rel=1e-11
+    )
 
 
 def test_gamma_gamma_by_hand() -> None:
@@ -319,6 +333,18 @@ def test_slopes_of_spend_against_finite_differences() -> None:
         high, _ = gamma_gamma.log_likelihood(given_parameters(*up), x, m)
         low, _ = gamma_gamma.log_likelihood(given_parameters(*down), x, m)
         assert slope == pytest.approx((high - low) / (2 * step), rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("gamma", [0.02, 0.656718, 1 - 1e-9, 1.0, 1 + 1e-9, 1.4, 30.0])
+@pytest.mark.parametrize("delta", [0.1, 2.783442, 400.0, 1e7])
+def test_bg_bb_of_many_occasions_term_by_term(gamma: float, delta: float) -> None:
+    # there before each occasion with (delta + j - 1) / (gamma + delta + j - 1)
+    stays = (delta + np.arange(20_000)) / (gamma + delta + np.arange(20_000))
+    there = np.cumprod(stays)
+    n = np.array([999, 1_000, 1_001, 1_200, 20_000])
+    expected = [0.5 * math.fsum(there[:k]) for k in n]
+    found = BB.expected(given_parameters(1, 1, gamma, delta), n.astype(float))
+    assert found == pytest.approx(expected, rel=1e-10)
 
 
 # -- Properties ------------------------------------------------------------------------------------

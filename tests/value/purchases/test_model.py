@@ -262,7 +262,7 @@ def test_purchases_on_one_day_only_are_too_little() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"recency": 99.0}, r"recency is negative or beyond T .* In 6 row"),
+        ({"recency": 99.0}, r"recency is negative or beyond T .*\. In 6 row"),
         ({"recency": 0.0}, "recency is 0 with a repeat purchase"),
         ({"frequency": 1.5}, "frequency is negative or no whole number"),
         ({"T": np.nan}, "frequency, recency or T is missing or not finite"),
