@@ -93,6 +93,16 @@ def test_occasions_of_days_by_hand() -> None:
     assert found[["frequency", "recency", "T"]].to_numpy().tolist() == [[1, 1, 3], [2, 3, 4]]
 
 
+@pytest.mark.parametrize(("unit_days", "ages"), [(0.5, [62.0, 48.0]), (1.0, [31.0, 24.0])])
+def test_occasions_of_a_day_or_less(unit_days: float, ages: list[float]) -> None:
+    days = {"customer_id": list("ab"), "booked_at": ["2025-03-01", "2025-03-08"]}
+    ledger = cx.read_revenue(pd.DataFrame(days).assign(amount=5.0), currency="USD")
+    rfm = cx.summarize_purchases(ledger, as_of="2025-04-01", unit_days=unit_days)
+    once = count_occasions(rfm)
+    assert sorted(once.T, reverse=True) == ages
+    assert count_occasions(once).T.tolist() == once.T.tolist()
+
+
 def test_a_day_of_the_year_is_an_occasion_leap_years_or_not() -> None:
     # 15 March to 15 March is 365 or 366 days, so never 365.25; on 14 March the year is over too,
     # as 365 days of a leap year are within a day of it, and on 13 March it is not

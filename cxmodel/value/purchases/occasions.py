@@ -11,6 +11,7 @@ from cxmodel.errors import SchemaError
 from cxmodel.tables.purchase_summary import PurchaseSummary
 
 _UNDER_A_DAY = 1 - 1e-6
+_ROUNDING = 1e-9  # of an occasion
 
 
 def count_occasions(rows: PurchaseSummary) -> PurchaseSummary:
@@ -43,7 +44,7 @@ def count_occasions(rows: PurchaseSummary) -> PurchaseSummary:
     >>> found.frequency.tolist(), found.recency.tolist(), found.T.tolist()
     ([1.0], [1.0], [2.0])
     """
-    slack = _UNDER_A_DAY / rows.unit_days if rows.learnt_until is not None else 0.0
+    slack = _slack(rows)
     recency, age = np.round(rows.recency), np.floor(rows.T + slack)
     wrong = (np.abs(rows.recency - recency) > slack) | (rows.frequency > recency)
     if rows.learnt_until is None:
@@ -53,6 +54,14 @@ def count_occasions(rows: PurchaseSummary) -> PurchaseSummary:
     # what was bought on which day is counted from the first day, which T no longer tells
     days = rows.repeats_by_day if (age == rows.T).all() else None
     return replace(rows, recency=recency, T=age, repeats_by_day=days)
+
+
+def _slack(rows: PurchaseSummary) -> float:
+    """Give the part of an occasion that rounding to whole days may bring."""
+    if rows.learnt_until is None:
+        return 0.0
+    # occasions under two days apart would share their days
+    return _UNDER_A_DAY / rows.unit_days if rows.unit_days >= 2 else _ROUNDING
 
 
 def _not_counted(rows: PurchaseSummary, wrong: npt.NDArray[np.bool_]) -> SchemaError:
