@@ -236,7 +236,7 @@ def test_an_option_that_nothing_looks_at_is_refused(
     assert "--answer-days is for a study with --at" in failed(
         capsys, "contract.json", "in.csv", "out.csv", "--answer-days", "30"
     )
-    assert "for models that look at answers" in failed(
+    assert "for models that look at the latest answer" in failed(
         capsys, "purchases.json", "any.toml", "out.csv", "--at", "2026-01-01", "--answer-days", "30"
     )
 
