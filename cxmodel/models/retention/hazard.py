@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from cxmodel.errors import ConfigError, FitError, InsufficientDataError, nearest
+from cxmodel.errors import ConfigError, InsufficientDataError, nearest
 from cxmodel.models.off_scale import range_of
-from cxmodel.models.retention.features import Feature, columns_in, features_of, levels_of
+from cxmodel.models.retention.features import columns_in, features_of, levels_of
 from cxmodel.models.retention.hazard_cells import (
     HazardCells,
     cells_of_observations,
     cells_of_rows,
     cells_of_table,
 )
-from cxmodel.models.retention.hazard_result import HazardResult, HazardTerm
+from cxmodel.models.retention.hazard_parts import bands_of, baseline_for, baseline_frame, terms_of
+from cxmodel.models.retention.hazard_result import HazardResult
 from cxmodel.models.retention.spell_weights import (
     NOT_BY_LIFELINES,
     NOT_ON_ENGINE,
@@ -29,8 +29,8 @@ from cxmodel.models.retention.spell_weights import (
 )
 from cxmodel.models.retention.spells import period_in_words, read_spells
 from cxmodel.models.study_facts import RATING, StudyFacts
-from cxmodel.results import CONF_LEVEL, NotRun, critical_value
-from cxmodel.stats.hazard import Baseline, HazardFit, fit_hazard
+from cxmodel.results import CONF_LEVEL
+from cxmodel.stats.hazard import Baseline, fit_hazard
 from cxmodel.stats.rates import DAYS_PER_MONTH
 from cxmodel.tables.observation_table import Observations
 
@@ -43,8 +43,6 @@ Method = Literal["discrete", "cox", "aft"]
 
 MIN_EVENTS = 10
 EVENTS_PER_TERM = 10
-# A level for each period while events allow it; beyond, a spline.
-MAX_PERIOD_LEVELS, EVENTS_PER_LEVEL = 120, 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,17 +274,24 @@ class HazardModel:
         features = features_of(cells.frame, self._names)
         levels = levels_of(cells.frame, self._names)
         _refuse_few(cells, len(features))
-        baseline = self.baseline or _baseline_for(cells)
+        baseline = self.baseline or baseline_for(cells)
         spells = cells.spells(features)
         with threadpool_limits(limits=1, user_api="blas"):
             fit = fit_hazard(spells, baseline=baseline)
-            reference, bands = self._bands(cells, scale, baseline, min_group_size)
+            reference, bands = bands_of(
+                cells,
+                scale,
+                baseline,
+                rating=self.rating,
+                controls=tuple(self.controls),
+                min_group_size=min_group_size,
+            )
         return HazardResult(
             method="discrete",
-            terms=_terms(fit, cells, features),
+            terms=terms_of(fit, cells, features),
             bands=bands,
             reference_band=reference,
-            baseline=_baseline_frame(fit, cells, about["conf_level"]),
+            baseline=baseline_frame(fit, cells, about["conf_level"]),
             log_likelihood=fit.log_likelihood,
             n_customers=cells.n_customers,
             n_spells=int(cells.counts.sum()),
@@ -302,89 +307,6 @@ class HazardModel:
             profile=cells.profile(columns_in(features, levels), min_group_size),
             **about,
         )
-
-    def _bands(
-        self, cells: HazardCells, scale: Scale | None, baseline: Baseline, min_group_size: int
-    ) -> tuple[str, tuple[HazardTerm, ...] | NotRun]:
-        """Fit with a level for each band instead of the slope, the lowest for reference."""
-        if scale is None or self.rating is None:
-            return "", NotRun("there is no scale to make bands of")
-        band = cells.frame[self.rating].map(scale.band)
-        present = [name for name in scale.bands if (band == name).any()]
-        small = [name for name in present if float(cells.counts @ (band == name)) < min_group_size]
-        if small:
-            return "", NotRun(
-                f"under {min_group_size} answers at risk in a band: {', '.join(small)}"
-            )
-        if len(present) < 2:
-            return "", NotRun(f"all customers at risk are in one band: {', '.join(present)}")
-        features = tuple(Feature("band", name) for name in present[1:])
-        with_band = cells.frame.assign(band=band)
-        others = features_of(with_band, tuple(self.controls)) if self.controls else ()
-        whole = HazardCells(**{**cells.__dict__, "frame": with_band})
-        try:
-            fit = fit_hazard(whole.spells((*features, *others)), baseline=baseline)
-        except FitError as error:
-            return present[0], NotRun(str(error))
-        found = _terms(fit, whole, (*features, *others))[: len(features)]
-        named = [
-            HazardTerm(term=name, log_ratio=one.log_ratio, std_error=one.std_error)
-            for name, one in zip(present[1:], found, strict=True)
-        ]
-        return present[0], tuple(named)
-
-
-def _terms(
-    fit: HazardFit, cells: HazardCells, features: Sequence[Feature]
-) -> tuple[HazardTerm, ...]:
-    own = slice(fit.n_baseline, None)
-    covariance = fit.covariance(cells.n, cells.clusters, cells.kinds, cells.weights)[own, own]
-    return tuple(
-        HazardTerm(term=one.name, log_ratio=float(value), std_error=float(error))
-        for one, value, error in zip(
-            features, fit.coefficients[own], np.sqrt(np.diag(covariance)), strict=True
-        )
-    )
-
-
-def _baseline_for(cells: HazardCells) -> Baseline:
-    with_events = np.unique(cells.last[cells.events]).size
-    n_events = float(cells.counts @ cells.events)
-    if with_events <= MAX_PERIOD_LEVELS and n_events >= EVENTS_PER_LEVEL * with_events:
-        return "levels"
-    return "spline"
-
-
-def _baseline_frame(fit: HazardFit, cells: HazardCells, conf_level: float) -> pd.DataFrame:
-    """Give hazard and survival by period, at the means of the features; customers as they count."""
-    at_risk, lost = fit.at_risk, fit.lost
-    if cells.weights is not None:
-        at_risk, lost = _counted(cells, fit.periods)
-    logs = fit.log_rates()
-    own = fit.classical[: fit.n_baseline, : fit.n_baseline]
-    error = np.sqrt(np.einsum("pi,ij,pj->p", fit.baseline, own, fit.baseline).clip(0.0))
-    half = critical_value(conf_level) * error
-    return pd.DataFrame(
-        {
-            "period": fit.periods,
-            "at_risk": at_risk,
-            "events": lost,
-            "hazard": -np.expm1(-np.exp(logs)),
-            "conf_low": -np.expm1(-np.exp(logs - half)),
-            "conf_high": -np.expm1(-np.exp(logs + half)),
-            "survival": fit.survival(),
-        }
-    )
-
-
-def _counted(cells: HazardCells, periods: npt.NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
-    """Count customers at risk and lost in each period, whatever they weigh."""
-    counts, size = cells.counts, periods.size
-    start = periods[0]
-    came = np.cumsum(np.bincount(cells.first - start, counts, size + 1))
-    went = np.cumsum(np.bincount(cells.last + 1 - start, counts, size + 1))
-    lost = np.bincount(cells.last - start, counts * cells.events, size)
-    return np.asarray((came - went)[:size], dtype=float), np.asarray(lost, dtype=float)
 
 
 def _refuse_few(cells: HazardCells, n_terms: int) -> None:
