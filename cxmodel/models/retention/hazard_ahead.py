@@ -105,7 +105,7 @@ def _check_periods(fit: HazardResult, period: FloatArray) -> None:
     if wrong.size:
         raise SchemaError(
             f"{PERIOD} must hold whole numbers of 0 or more, and not {period[wrong[0]]:g}: how "
-            f"many periods each customer has been there, since {fit.clock}.",
+            f"many periods each customer has been there since {fit.clock}.",
             row=int(wrong[0]),
             n_rows=wrong.size,
         )

@@ -9,16 +9,15 @@ import numpy.typing as npt
 
 from cxmodel.models.model_file import Fields, ModelFile, make_model_file
 from cxmodel.models.retention.covariates_result import RetentionByCovariates
-from cxmodel.models.retention.features import Feature, columns_in
+from cxmodel.models.retention.features import columns_in
 from cxmodel.models.retention.spells import SINCE_ANSWER, SINCE_START
 from cxmodel.models.retention.stored import read_families, read_not_used
-from cxmodel.models.retention.stored_hazard import read_feature, read_levels, read_spread
+from cxmodel.models.retention.stored_hazard import read_spread, read_terms
 from cxmodel.models.study_facts import read_study_facts
 from cxmodel.stats.lifetime_likelihood import LifetimeFamily
 from cxmodel.stats.lifetimes import PARAMETER_NAMES
 
 KIND = "retention_covariates"
-MOST_TERMS = 1_000
 _NUMBERS = ("log_likelihood", "statistic", "p_value", "conf_level")
 _COUNTS = ("n_obs", "n_events", "observed_months")
 _NAMES = (
@@ -67,12 +66,8 @@ def read_covariates(file: ModelFile, where: str) -> RetentionByCovariates:
     fields = Fields(file.content, where)
     fields.only(*_NAMES)
     family = cast(LifetimeFamily, fields.choice("family", get_args(LifetimeFamily)))
-    levels = read_levels(fields.parts("levels", MOST_TERMS))
-    terms = fields.parts("terms", MOST_TERMS)
-    features = tuple(_read_term(row, levels) for row in terms)
+    terms, features, levels = read_terms(fields, "coefficient")
     names = [one.name for one in features]
-    if not names or len(set(names)) < len(names):
-        fields.refuse("terms", "at least one, each of its own column or level")
     if not 0 < fields.number("conf_level") < 1:
         fields.refuse("conf_level", "a share between 0 and 1")
     return RetentionByCovariates(
@@ -99,11 +94,6 @@ def read_covariates(file: ModelFile, where: str) -> RetentionByCovariates:
         observed_months=fields.whole("observed_months"),
         _features=features,
     )
-
-
-def _read_term(row: Fields, levels: dict[str, tuple[str, ...]]) -> Feature:
-    row.only("column", "level", "mean", "coefficient")
-    return read_feature(row, levels)
 
 
 def _read_parameters(fields: Fields, family: LifetimeFamily) -> dict[str, float]:

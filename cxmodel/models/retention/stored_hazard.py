@@ -84,11 +84,7 @@ def read_hazard(file: ModelFile, where: str) -> HazardResult:
     """
     fields = Fields(file.content, where)
     fields.only(*_NAMES)
-    levels = read_levels(fields.parts("levels", MOST_TERMS))
-    rows = fields.parts("terms", MOST_TERMS)
-    features = tuple(_read_feature(row, levels) for row in rows)
-    if not features or len({one.name for one in features}) < len(features):
-        fields.refuse("terms", "at least one, each of its own column or level")
+    rows, features, levels = read_terms(fields, "log_ratio", "std_error")
     if not 0 < fields.number("conf_level") < 1:
         fields.refuse("conf_level", "a share between 0 and 1")
     if fields.number("period_days") <= 0:
@@ -140,7 +136,36 @@ def read_spread(
     return read_profile(fields.part("profile"), numbers=numbers, words=tuple(levels), scores=())
 
 
-def read_levels(rows: Sequence[Fields]) -> dict[str, tuple[str, ...]]:
+def read_terms(
+    fields: Fields, *numbers: str
+) -> tuple[Sequence[Fields], tuple[Feature, ...], dict[str, tuple[str, ...]]]:
+    """Read fields ``terms`` and ``levels`` of a model of leaving.
+
+    Parameters
+    ----------
+    numbers : str
+        What a term has beside its column, its level and its mean.
+
+    Returns
+    -------
+    rows : sequence of Fields
+        A row a term.
+    features : tuple of Feature
+        What each adds.
+    levels : dict
+        Every level of each column of text.
+    """
+    levels = _read_levels(fields.parts("levels", MOST_TERMS))
+    rows = fields.parts("terms", MOST_TERMS)
+    for row in rows:
+        row.only("column", "level", "mean", *numbers)
+    features = tuple(_read_feature(row, levels) for row in rows)
+    if not features or len({one.name for one in features}) < len(features):
+        fields.refuse("terms", "at least one, each of its own column or level")
+    return rows, features, levels
+
+
+def _read_levels(rows: Sequence[Fields]) -> dict[str, tuple[str, ...]]:
     """Read the levels of each column of text."""
     found: dict[str, tuple[str, ...]] = {}
     for row in rows:
@@ -153,11 +178,6 @@ def read_levels(rows: Sequence[Fields]) -> dict[str, tuple[str, ...]]:
 
 
 def _read_feature(row: Fields, levels: dict[str, tuple[str, ...]]) -> Feature:
-    row.only("column", "level", "mean", "log_ratio", "std_error")
-    return read_feature(row, levels)
-
-
-def read_feature(row: Fields, levels: dict[str, tuple[str, ...]]) -> Feature:
     """Read a number, or a level that its column has."""
     column, level = row.text("column"), row.text_or_none("level")
     if (level is None) == (column in levels) or (level and level not in levels[column][1:]):

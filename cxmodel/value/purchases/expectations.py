@@ -225,9 +225,10 @@ class Expectations:
         rfm: PurchaseSummary | pd.DataFrame | None,
     ) -> FloatArray:
         """Compute for different histories once, and give it to each row."""
-        rows = self.rows if rfm is None else asked_histories(rfm, self.covariates, self.ranges)
-        if self._family.is_discrete:
-            rows = count_occasions(rows)
+        rows = self.rows  # of which the fit has counted the occasions
+        if rfm is not None:
+            rows = asked_histories(rfm, self.covariates, self.ranges)
+            rows = count_occasions(rows) if self._family.is_discrete else rows
         every = covariate_matrix(rows, self.covariates)
         is_known = np.asarray(np.isfinite(every).all(axis=1))
         expected = np.full(len(every), np.nan)
