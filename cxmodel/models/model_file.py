@@ -88,6 +88,10 @@ class ModelFile:
         """A short name of this very model: the first twelve figures of the digest."""
         return self.digest.removeprefix("sha256:")[:12]
 
+    def is_expired(self, at: dt.date | None = None) -> bool:
+        """Say whether it is too old on a day, today by default; without a day, never."""
+        return self.expires_at is not None and (at or dt.date.today()) > self.expires_at
+
 
 class StoredModel:
     """What every model that was read from a file has: its file, and what that says of its age."""
@@ -103,6 +107,10 @@ class StoredModel:
     def expires_at(self) -> dt.date | None:
         """The day after which it is too old to be used without a second look."""
         return self.file.expires_at
+
+    def is_expired(self, at: dt.date | None = None) -> bool:
+        """Say whether it is too old on a day, today by default; without a day, never."""
+        return self.file.is_expired(at)
 
     def save(self, path: str | Path) -> Path:
         """Write the same file again."""

@@ -67,7 +67,7 @@ def load_model(path: str | Path, *, at: dt.date | None = None) -> Any:
     path = Path(path)
     file = read_model_file(path)
     model = model_of(file, str(path))
-    if file.expires_at is not None and (at or dt.date.today()) > file.expires_at:
+    if file.expires_at is not None and file.is_expired(at):
         warnings.warn(f"{path} {expired(file.expires_at)}", CxModelWarning, stacklevel=2)
     return model
 

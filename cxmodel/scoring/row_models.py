@@ -7,7 +7,6 @@ probability of staying. Lifetime value: from either business's columns to a valu
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from cxmodel.errors import ConfigError
-from cxmodel.models.model_file import ModelFile
+from cxmodel.models.model_file import ModelFile, StoredModel
 from cxmodel.models.off_scale import Range
 from cxmodel.models.profile import Profile
 from cxmodel.models.retention import covariates_ahead
@@ -47,16 +46,13 @@ _MONTHS_AHEAD = 12  # a year
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class RowScorer:
+class RowScorer(StoredModel):
     """A model as scoring sees it.
 
     Parameters
     ----------
     title : str
         What it is, in a few words.
-    version : str
-        The short name of this very model.
-    expires_at : date, optional
     numbers, words : tuple of str
         The columns that it looks at, by kind; a row where one is missing gets no score.
     may_lack : tuple of str
@@ -98,8 +94,6 @@ class RowScorer:
     """
 
     title: str
-    version: str
-    expires_at: dt.date | None
     numbers: tuple[str, ...]
     outputs: dict[str, str]
     score: Callable[[pd.DataFrame], pd.DataFrame]
@@ -134,10 +128,6 @@ class RowScorer:
     def public_names(self, given: Iterable[Any]) -> dict[str, str]:
         """Say which columns come under other names: none."""
         return {}
-
-    def is_expired(self, at: dt.date | None = None) -> bool:
-        """Say whether it is too old on a day, today by default; without a day, never."""
-        return self.expires_at is not None and (at or dt.date.today()) > self.expires_at
 
 
 def row_scorer(model: Any, periods: float | None = None) -> RowScorer | None:
@@ -192,8 +182,6 @@ def _of_purchases(model: StoredPurchaseModel, periods: float | None) -> RowScore
     unit = "occasion(s)" if is_occasions else f"unit(s) of {model.unit_days:g} day(s)"
     return RowScorer(
         title=f"{model.title}, purchases",
-        version=model.version,
-        expires_at=model.expires_at,
         numbers=model.columns,
         outputs={
             "prob_alive": "Mean probability of still being a customer",
@@ -214,8 +202,6 @@ def _of_purchases(model: StoredPurchaseModel, periods: float | None) -> RowScore
 def _of_spend(model: StoredSpendModel) -> RowScorer:
     return RowScorer(
         title="Gamma-Gamma, spend per purchase",
-        version=model.version,
-        expires_at=model.expires_at,
         numbers=tuple(name for name in model.columns if name != MONEY),
         may_lack=(MONEY,),
         outputs={"expected_spend": f"Mean spend per purchase, in {model.currency or 'money'}"},
@@ -248,8 +234,6 @@ def _of_hazard(model: HazardResult, periods: float | None) -> RowScorer:
     words = tuple(model.levels)
     return RowScorer(
         title="hazard of leaving",
-        version=file.version,
-        expires_at=file.expires_at,
         numbers=(PERIOD, *(name for name in columns_of(model) if name not in words)),
         words=words,
         outputs={
@@ -274,8 +258,6 @@ def _of_retention(model: RetentionByCovariates, periods: float | None) -> RowSco
     file, words = store_covariates(model), tuple(model.levels)
     return RowScorer(
         title="retention with covariates",
-        version=file.version,
-        expires_at=file.expires_at,
         numbers=(MONTHS, *(one for one in covariates_ahead.columns_of(model) if one not in words)),
         words=words,
         outputs={STAYS: f"Mean probability of staying through the next {n} month(s)"},
@@ -305,8 +287,6 @@ def _of_cltv(model: StoredCltvModel) -> RowScorer:
     is_linear = isinstance(model.rule, ContractRule) and model.rule.is_linear
     return RowScorer(
         title=f"lifetime value, {model.kind}",
-        version=model.version,
-        expires_at=model.expires_at,
         numbers=tuple(name for name in model.columns if name not in (MONEY, DAYS)),
         may_lack=tuple(name for name in model.columns if name in (MONEY, DAYS)),
         outputs={**before, **value},

@@ -130,10 +130,6 @@ class StoredChurnModel(StoredModel):
         """The windows that its columns are computed in."""
         return Windows(**self.facts["windows"])
 
-    def is_expired(self, at: dt.date | None = None) -> bool:
-        """Say whether it is too old on a day, today by default; without a day, never."""
-        return self.expires_at is not None and (at or dt.date.today()) > self.expires_at
-
     def prob_of(self, matrix: Floats) -> Floats:
         """Give the probability of each row of a matrix that `features` made."""
         if not len(matrix):
