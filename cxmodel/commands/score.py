@@ -185,7 +185,7 @@ def _score_study(
     import pyarrow as pa
 
     from cxmodel.errors import ConfigError
-    from cxmodel.scoring.active import AskedDay
+    from cxmodel.scoring.asked_day import AskedDay
     from cxmodel.scoring.batches import BATCH_ROWS, score_batches
     from cxmodel.scoring.study_rows import rows_on
     from cxmodel.study import Study, opened_sources

@@ -9,17 +9,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from cxmodel.errors import ConfigError, SourceError
+from cxmodel.scoring.asked_day import horizon_of_day, tables_of
 from cxmodel.tables.joining.active_customers import active_people
 from cxmodel.tables.joining.churn_rule import Departures, standings
 from cxmodel.tables.joining.columns import as_stated
-from cxmodel.tables.joining.history import Horizon, find_horizon
+from cxmodel.tables.joining.history import Horizon
 from cxmodel.tables.joining.observation_join import ObservationJoin
 from cxmodel.tables.joining.probes import who_had_started
 from cxmodel.tables.joining.scratch import Scratch
 from cxmodel.tables.observation_table import Windows
 from cxmodel.tables.observations import known_people
 from cxmodel.tables.sources import Source, Sources
-from cxmodel.tables.times.zones import as_of_end
 from cxmodel.tables.windows import shifted
 
 if TYPE_CHECKING:
@@ -27,38 +27,7 @@ if TYPE_CHECKING:
 
 ANSWERED_AT = "_answered_at"
 _PLACE = "_place"
-_DATED = ("surveys", "revenue", "subscriptions")
 Which = Literal["last", "first of the stay"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class AskedDay:
-    """A day of a study, and what the study says of days.
-
-    Parameters
-    ----------
-    at : date
-        The day.
-    as_of : date, optional
-        Until when the data are complete, where the study states it.
-    time_zone : str
-        Whose days are meant.
-    windows : Windows
-        Of the study.
-    answer_days : int, optional
-        An older answer counts as none.
-    """
-
-    at: dt.date
-    as_of: dt.date | None
-    time_zone: str
-    windows: Windows
-    answer_days: int | None = None
-
-    @property
-    def when(self) -> dict[str, Any]:
-        """What `customers_at` and `purchasers_at` are told of it."""
-        return {"at": self.at, "as_of": self.as_of, "time_zone": self.time_zone}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,14 +115,13 @@ class StudyDay:
                 "sources.observations is a table already joined, and does not say what was known "
                 "on another day. Score its file instead: cxmodel score MODEL FILE OUTPUT."
             )
-        tables = tables_of(sources)
-        if known_people(tables) is None:
+        if known_people(tables_of(sources)) is None:
             raise SourceError(
                 "Nobody is known who could be scored: add sources.customers, or a ledger of "
                 "bookings or subscriptions."
             )
-        check_day(sources, at, as_of, time_zone)
-        return cls(sources=sources, horizon=_horizon(sources, at, time_zone), windows=windows)
+        horizon = horizon_of_day(sources, at, as_of, time_zone)
+        return cls(sources=sources, horizon=horizon, windows=windows)
 
     @property
     def tables(self) -> dict[str, ir.Table]:
@@ -322,14 +290,10 @@ class StudyDay:
         others = {kind: one for kind, one in self.sources.by_kind.items() if kind != "invitations"}
         if "customers" in others:
             others["customers"] = self._with_versions_of_then(others["customers"])
-        calendar = self.horizon.calendar
-        calendar = replace(
-            calendar, low=min(calendar.low, self.ends_at), high=max(calendar.high, self.ends_at)
-        )
         return ObservationJoin(
             sources=replace(self.sources, by_kind={**others, "surveys": stand_in}),
             windows=self.windows,
-            horizon=replace(self.horizon, calendar=calendar),
+            horizon=self.horizon,
             responses=probes,
         )
 
@@ -344,49 +308,11 @@ class StudyDay:
         )
 
 
-def tables_of(sources: Sources) -> dict[str, ir.Table]:
-    """Give every source as a table, by kind."""
-    return {kind: source.table for kind, source in sources.by_kind.items()}
-
-
 def answers_of(sources: Sources) -> Source | None:
     """Give the answers of a study, where they say whose they are, and of when."""
     surveys = sources.get("surveys")
     is_known = surveys is not None and {"customer_id", "responded_at"} <= surveys.columns
     return surveys if is_known else None
-
-
-def check_day(sources: Sources, at: dt.date, as_of: dt.date | None, time_zone: str) -> None:
-    """Refuse a day for which the data are not complete: its windows would look empty.
-
-    Raises
-    ------
-    ConfigError
-        If it lies after the data, or before all of them.
-    """
-    horizon = _horizon(sources, as_of, time_zone)
-    latest, first = horizon.as_of, horizon.calendar.low
-    if as_of_end(at, time_zone) <= first and any(kind in sources.by_kind for kind in _DATED):
-        raise ConfigError(
-            f"--at {at} lies before all data, which begin on {first.date()}. Name a later day."
-        )
-    if latest is not None and at > latest:
-        raise ConfigError(
-            f"--at {at} lies after the data, which are complete to {latest}: what happened since "
-            "would be taken for nothing. Name a day up to then, or bring newer data."
-        )
-
-
-def _horizon(sources: Sources, as_of: dt.date | None, time_zone: str) -> Horizon:
-    tables = tables_of(sources)
-    return find_horizon(
-        sources.session,
-        surveys=tables.get("surveys"),
-        revenue=tables.get("revenue"),
-        subscriptions=tables.get("subscriptions"),
-        as_of=as_of,
-        time_zone=time_zone,
-    )
 
 
 def _instant(at: dt.datetime) -> Any:

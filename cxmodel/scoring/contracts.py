@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cxmodel.errors import ConfigError
-from cxmodel.scoring.active import AskedDay, StudyDay
+from cxmodel.scoring.active import StudyDay
+from cxmodel.scoring.asked_day import AskedDay
 from cxmodel.scoring.customers import Beside, CustomersAt, customers_at
 from cxmodel.scoring.hazards import TENURE_DAYS, DayColumns, require_start
 from cxmodel.stats.rates import DAYS_PER_MONTH

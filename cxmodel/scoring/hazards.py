@@ -16,7 +16,8 @@ from cxmodel.models.retention import covariates_ahead
 from cxmodel.models.retention.hazard_ahead import PERIOD, columns_of
 from cxmodel.models.retention.spells import SINCE_ANSWER, SINCE_START, whole_periods
 from cxmodel.models.study_facts import RATING
-from cxmodel.scoring.active import AskedDay, StudyDay, Which, answers_of, customers_have
+from cxmodel.scoring.active import StudyDay, Which, answers_of, customers_have
+from cxmodel.scoring.asked_day import AskedDay
 from cxmodel.scoring.customers import Beside, CustomersAt, customers_at
 from cxmodel.stats.rates import DAYS_PER_MONTH
 from cxmodel.tables.joining.columns import written

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cxmodel.errors import ConfigError, SourceError, nearest
 from cxmodel.plain_json import said
-from cxmodel.scoring.active import check_day
+from cxmodel.scoring.asked_day import horizon_of_day
 from cxmodel.scoring.customers import check_currency
 from cxmodel.tables.purchase_covariates import offered
 from cxmodel.tables.purchase_customers import purchases_by_customer
@@ -71,7 +71,7 @@ def purchasers_at(
     covariates = tuple(name for name in scorer.columns if name not in _HISTORY)
     _require_covariates(scorer, covariates, sources)
     check_currency(scorer.currency, sources)
-    check_day(sources, at, as_of, time_zone)
+    horizon_of_day(sources, at, as_of, time_zone)  # refuses a day that the data do not hold
     try:
         found = purchases_by_customer(
             revenue,

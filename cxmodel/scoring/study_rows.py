@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from cxmodel.models.churn.stored import StoredChurnModel
 from cxmodel.models.retention.covariates_result import RetentionByCovariates
 from cxmodel.models.retention.hazard_result import HazardResult
-from cxmodel.scoring.active import AskedDay, customers_have, everyone, tables_of
+from cxmodel.scoring.active import customers_have, everyone
+from cxmodel.scoring.asked_day import AskedDay, tables_of
 from cxmodel.scoring.contracts import contracts_on
 from cxmodel.scoring.customers import CustomersAt, customers_at
 from cxmodel.scoring.hazards import Clock, clock_notes, on_the_clock

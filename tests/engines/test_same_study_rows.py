@@ -19,7 +19,7 @@ from cxmodel.models.retention.features import Feature
 from cxmodel.models.retention.hazard_result import HazardTerm
 from cxmodel.models.retention.stored_hazard import read_hazard
 from cxmodel.models.study_facts import StudyFacts
-from cxmodel.scoring.active import AskedDay
+from cxmodel.scoring.asked_day import AskedDay
 from cxmodel.scoring.row_models import row_scorer
 from cxmodel.scoring.study_rows import rows_on
 from cxmodel.tables.engines.engine import Session

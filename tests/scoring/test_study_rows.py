@@ -18,7 +18,7 @@ from cxmodel.errors import ConfigError
 from cxmodel.models.model_file import make_model_file, write_model_file
 from cxmodel.models.retention.spells import SINCE_ANSWER, read_spells
 from cxmodel.models.study_facts import StudyFacts
-from cxmodel.scoring.active import AskedDay
+from cxmodel.scoring.asked_day import AskedDay
 from cxmodel.scoring.contracts import contracts_on
 from cxmodel.scoring.hazards import Clock, on_the_clock
 from cxmodel.tables.one_engine import one_engine
@@ -524,7 +524,7 @@ def test_a_day_that_the_data_do_not_hold_is_refused(
 
 def test_who_never_bought_is_counted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_model_file(file_by_hand("purchases"), folder / "buys.json")
-    # up to that day left and back bought, of nine customers and those of the ledger
+    # of ten customers left and back had bought by then; new buys at the end of the year
     assert scored("buys.json", "2025-06-30").index.tolist() == ["back", "left"]
     assert "8 customers have no purchase up to 2025-06-30: not scored." in capsys.readouterr().err
 
