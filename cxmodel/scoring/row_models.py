@@ -299,7 +299,5 @@ def _of_cltv(model: StoredCltvModel) -> RowScorer:
         mean_at_fit=model.facts["estimate"],
         unit_days=None if isinstance(model.rule, ContractRule) else model.rule.buys.rows.unit_days,
         currency=model.rule.settings.currency,
-        counts_occasions=not isinstance(model.rule, ContractRule)
-        and model.rule.buys.family == "bg_bb",
         model=model,
     )

@@ -261,6 +261,7 @@ WRONG = [
     ("contract", ("profile", "scores", 0, "edges"), [2.0, 1.0], "numbers that rise"),
     ("by_purchases", ("purchases", "parameters", "b"), -1.0, "parameters: b must be above 0"),
     ("by_purchases", ("spend", "extra"), 1, "holds 'extra', which is unknown"),
+    ("by_purchases", ("purchases", "family"), "bg_bb", "family must be one of bg_nbd, mbg_nbd"),
 ]  # fmt: skip
 
 

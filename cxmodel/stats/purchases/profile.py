@@ -114,7 +114,8 @@ def _end(peak: Peak, which: int, wanted: float, error: float) -> float:
         else:
             far = (at, root)
         at = _ahead(before, near, wanted) if far is None else _between(near, far, wanted)
-    return at
+    # not met in so many steps: take the end that leaves nothing out
+    return side * np.inf if far is None else far[0]
 
 
 def _between(near: tuple[float, float], far: tuple[float, float], wanted: float) -> float:

@@ -220,8 +220,8 @@ def weights_of_months(
 
 
 def months_units(months: float, fit: PurchaseFit) -> float:
-    """Give months in the time units of a fit; of occasions the whole ones."""
-    return fit.countable(float(months * DAYS_PER_MONTH / fit.rows.unit_days))
+    """Give months in the time units of a fit."""
+    return float(months * DAYS_PER_MONTH / fit.rows.unit_days)
 
 
 def _discounted(fit: PurchaseFit, settings: ValueSettings, rows: PurchaseSummary) -> FloatArray:
@@ -344,7 +344,7 @@ def backtest_purchases(
     except FitError as error:
         return NotRun(f"too little is known before the holdout: {error}")
     share, length = settings.share, histories.holdout_duration
-    ahead = buys.conditional_expected_purchases(buys.countable(length))
+    ahead = buys.conditional_expected_purchases(length)
     actual = np.where(held > 0, held * np.nan_to_num(paid), 0.0)
     so_far = np.where(
         histories.frequency > 0,

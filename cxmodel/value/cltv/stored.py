@@ -18,6 +18,7 @@ from cxmodel.models.study_facts import read_windows
 from cxmodel.tables.joining.columns import exact
 from cxmodel.value.cltv.lifetime import Horizon
 from cxmodel.value.cltv.past_spending import SpendingLine
+from cxmodel.value.cltv.purchase_value import FAMILIES
 from cxmodel.value.cltv.rules import STAYS, VALUE, ContractRule, PurchaseRule, Rule
 from cxmodel.value.cltv.settings import ValueSettings
 from cxmodel.value.purchases.profiles import steady
@@ -235,8 +236,10 @@ def _read_settings(fields: Fields) -> ValueSettings:
 
 def _read_purchases(fields: Fields, settings: ValueSettings, as_of: dt.date | None) -> PurchaseRule:
     fields.only(*_SHARED, "purchases", "spend")
+    purchases = fields.part("purchases")
+    purchases.choice("family", FAMILIES)
     return PurchaseRule(
-        buys=read_purchase_content(fields.part("purchases")),
+        buys=read_purchase_content(purchases),
         spend=read_spend_content(fields.part("spend")),
         settings=settings,
         as_of=as_of,

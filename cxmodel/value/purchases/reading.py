@@ -14,7 +14,6 @@ from cxmodel.models.off_scale import Range, is_outside, warn_of_off_scale
 from cxmodel.tables.purchase_summary import PurchaseSummary
 
 FloatArray = npt.NDArray[np.float64]
-Histories = "PurchaseSummary | pd.DataFrame"
 MIN_REPEATERS = 10
 _NEEDED = ("frequency", "recency", "T")
 _OTHERS = ("monetary_value", "n_customers", "holdout_frequency", "holdout_monetary_value")
